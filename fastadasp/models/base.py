@@ -1,0 +1,81 @@
+"""What a model family must tell the framework, and nothing about methods or tasks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import BatchFeature, PreTrainedModel
+
+    from fastadasp.tasks.base import Example
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How answers are decoded; the schema of `conf/generation/*.yaml`, passed to transformers' `generate()`."""
+
+    max_new_tokens: int = 128
+    num_beams: int = 1
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    length_penalty: float = 1.0
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """Dimensions of a decoder-only LLM, for FLOPs and memory."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab: int
+    gated_mlp: bool
+
+
+@dataclass(frozen=True)
+class ModelAdapter(ABC):
+    """A SpeechLM family; its dataclass fields are the schema of `conf/model/<name>.yaml`.
+
+    Built cheaply (no weights are touched before `load`), so that every configuration error surfaces first.
+    """
+
+    @abstractmethod
+    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
+        """Load processor and weights; afterwards `model` gives the model in eval mode.
+
+        device: torch device such as `cpu` or `cuda:0`; dtype: `float32`, `bfloat16` or `float16`;
+        attention: `sdpa`, `eager` or `flash_attention_2`; device_map: accelerate's, or None for one device.
+        """
+
+    @property
+    @abstractmethod
+    def model(self) -> "PreTrainedModel":
+        """The loaded transformers model."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> DecoderShape:
+        """The decoder's dimensions."""
+
+    @abstractmethod
+    def prepare(self, example: "Example") -> Any:
+        """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
+
+    @abstractmethod
+    def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
+        """A left-padded batch of prompts with features, on the model's device."""
+
+    @abstractmethod
+    def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
+        """(B, T) bool over the prompt as the decoder sees it: which positions are audio."""
+
+    @abstractmethod
+    def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
+        """Generated ids (B, new) without the prompt, and their texts without special tokens."""

@@ -1,0 +1,76 @@
+"""What a task is: examples to answer, how an answer is read, and how answers are scored."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Example:
+    """One item to run: one or several audio files and what the model is asked about them."""
+
+    id: str
+    audio: tuple[Path, ...]
+    """Audio files in prompt order; each may be cut into several clips by the model adapter."""
+    instruction: str
+    """The user's text as the task words it, without chat template or audio placeholders."""
+    reference: str
+    meta: Mapping[str, object] = field(default_factory=dict)
+    """Further fields of the manifest line (choices, speaker, seconds, ...)."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One line of `predictions.jsonl`: what came back for one example, and what it cost."""
+
+    id: str
+    text: str
+    """Decoded answer as the model gave it; empty when `error` is set."""
+    answer: str
+    """The answer as the task's parser reads it; empty when nothing could be read."""
+    reference: str
+    error: str | None = None
+    """Why there is no answer. Such an example counts as wrong, it never leaves a mean."""
+    audio_tokens: int = 0
+    """Audio tokens of the prompt."""
+    audio_tokens_per_layer: tuple[int, ...] = ()
+    """Audio tokens that enter each decoder layer at prefill, then those that leave the last one (L + 1 values)."""
+    text_tokens: int = 0
+    """Prompt tokens that are not audio."""
+    new_tokens: int = 0
+    seconds: float = 0.0
+    """Length of the example's audio."""
+    cost: Mapping[str, float] = field(default_factory=dict)
+    """Latencies (s) and bytes of the batch in which the example ran, and the batch's size."""
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """A task; its dataclass fields are the schema of `conf/task/<name>.yaml`."""
+
+    manifest: Path
+    """JSONL manifest; audio paths in it are relative to its folder."""
+    limit: int | None = None
+    """Use only the first `limit` examples."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Raised whenever prompts, parsing or metrics change: scores of different versions must not be compared."""
+    objective: ClassVar[str]
+    """Key of `metrics()` that sweeps optimise."""
+    higher_is_better: ClassVar[bool]
+
+    @abstractmethod
+    def examples(self) -> Sequence[Example]:
+        """Read and check the whole manifest; one error lists every bad line (file, line, field)."""
+
+    @abstractmethod
+    def parse(self, text: str, example: Example) -> str:
+        """The answer in a model's raw text; empty if there is none."""
+
+    @abstractmethod
+    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Corpus scores over all predictions, failed ones included as empty answers."""

@@ -17,8 +17,12 @@ class Example:
     instruction: str
     """The user's text as the task words it, without chat template or audio placeholders."""
     reference: str
+    seconds: float = 0.0
+    """Length of all its audio; 0 when it could not be measured (the audio then fails when it is read)."""
+    task: str = ""
+    """Name of the task: a model's YAML may word some tasks its own way (`model.instructions`)."""
     meta: Mapping[str, object] = field(default_factory=dict)
-    """Further fields of the manifest line (choices, speaker, seconds, ...)."""
+    """Further fields of the manifest line (choices, speaker, ...)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ class Task(ABC):
     @abstractmethod
     def parse(self, text: str, example: Example) -> str:
         """The answer in a model's raw text; empty if there is none."""
+
+    def scorer(self) -> dict[str, str]:
+        """What computed the scores (metric signature, normaliser), to be recorded beside them."""
+        return {}
 
     @abstractmethod
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:

@@ -1,0 +1,93 @@
+"""Tasks whose answer is one of a few labels, found in free text by their synonyms."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+from fastadasp.data.manifest import Field, read_manifest
+from fastadasp.errors import ConfigError
+from fastadasp.tasks.base import Example, Prediction, Task
+from fastadasp.tasks.text import clean_text
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """Name a property of the speech; scored by accuracy, macro recall and macro F1."""
+
+    reference: str = "label"
+    """Manifest field that holds the label, or one of its synonyms."""
+    instruction: str = ""
+    """`{labels}` is replaced by the labels, as in "happy, sad or angry"."""
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    """Each label and the further words that count as it; empty for the task's own set."""
+
+    own_labels: ClassVar[Mapping[str, Sequence[str]]]
+    objective = "accuracy"
+    higher_is_better = True
+
+    def __post_init__(self) -> None:
+        words = [word for label, synonyms in self._labels.items() for word in (label, *synonyms)]
+        if len(self._labels) < 2:
+            raise ConfigError(f"task.labels must name at least two labels, got {', '.join(self._labels)}")
+        if wrong := sorted({word for word in words if words.count(word) > 1 or word != word.lower().strip()}):
+            raise ConfigError(f"task.labels: words must be lower case and belong to one label: {', '.join(wrong)}")
+
+    @property
+    def _labels(self) -> Mapping[str, Sequence[str]]:
+        return self.labels or self.own_labels
+
+    @cached_property
+    def _label_of(self) -> Mapping[str, str]:
+        return {word: label for label, synonyms in self._labels.items() for word in (label, *synonyms)}
+
+    @cached_property
+    def _word(self) -> re.Pattern[str]:
+        words = "|".join(re.escape(word) for word in sorted(self._label_of, key=len, reverse=True))
+        return re.compile(rf"(?<!\bnot )(?<!\w)(?:{words})(?!\w)")
+
+    def examples(self) -> Sequence[Example]:
+        """One example per manifest line with `id`, `audio` and a label."""
+        *others, last = self._labels
+        instruction = self.instruction.replace("{labels}", f"{', '.join(others)} or {last}")
+        label = Field(str, allowed=tuple(self._label_of))
+        return [
+            Example(
+                id=record.id,
+                audio=record.audio,
+                instruction=instruction,
+                reference=self._label_of[str(record.fields[self.reference]).strip().lower()],
+                seconds=record.seconds,
+                task=self.name,
+                meta=record.fields,
+            )
+            for record in read_manifest(self.manifest, {self.reference: label}, self.limit)
+        ]
+
+    def parse(self, text: str, example: Example) -> str:
+        """The label whose word comes first and is not negated ("not happy"); empty if there is none."""
+        match = self._word.search(clean_text(text).lower())
+        return self._label_of[match[0]] if match else ""
+
+    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """`accuracy`, `macro_recall` (the field's unweighted accuracy), `macro_f1`, over labels that occur.
+
+        An answer without a label is a class of its own: it lowers recall without lowering another label's precision.
+        """
+        import torch
+        from torchmetrics.functional.classification import multiclass_f1_score, multiclass_recall
+
+        index = {label: number for number, label in enumerate(self._labels)}
+        classes = len(index) + 1
+        answers = torch.tensor([index.get(prediction.answer, classes - 1) for prediction in predictions])
+        references = torch.tensor([index[prediction.reference] for prediction in predictions])
+        occurring = torch.tensor(sorted(set(references.tolist())))
+        recall = multiclass_recall(answers, references, num_classes=classes, average="none")
+        f1 = multiclass_f1_score(answers, references, num_classes=classes, average="none")
+        return {
+            "accuracy": (answers == references).double().mean().item(),
+            "macro_recall": recall[occurring].double().mean().item(),
+            "macro_f1": f1[occurring].double().mean().item(),
+            "unanswered": int((answers == classes - 1).sum()),
+        }

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from fastadasp.merge.assignment import Assignment
@@ -14,10 +14,16 @@ Schedule = Enum("Schedule", ["once", "constant", "decay"])
 Positions = Enum("Positions", ["packed", "original"])
 Site = Enum("Site", ["decoder", "input", "cache"])
 
+E = TypeVar("E", bound=Enum)
+
 
 @dataclass(frozen=True)
 class MergeMethod(ABC):
-    """A token-reduction method; its dataclass fields are the schema of `conf/merge/<name>.yaml`."""
+    """A token-reduction method; its dataclass fields are the schema of `conf/merge/<name>.yaml`.
+
+    `schedule` and `positions` also take their members' names: `FastAdaSP(ratio=0.3, schedule="constant")`.
+    A value out of range raises ValueError, naming the Hydra key.
+    """
 
     ratio: float = 0.0
     """Share of the audio tokens removed, averaged over the layers after `layer`; in [0, 1)."""
@@ -26,12 +32,48 @@ class MergeMethod(ABC):
     layer: int = 2
     """First decoder layer that reduces (counted from 0); its MLP is the first to see fewer tokens."""
     schedule: Schedule = Schedule.once
+    """`once`: at `layer` only; `constant`: at `layer` and every layer after it; `decay`: the same, fading to 0."""
     positions: Positions = Positions.packed
+    """Rotary positions afterwards. `packed`: contiguous, text after the audio keeps its own (the released code);
+    `original`: a fused token keeps the position of its first token."""
     seed: int = 0
     """For methods that draw at random; others ignore it."""
 
     site: ClassVar[Site] = Site.decoder
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", _member(Schedule, "merge.schedule", self.schedule))
+        object.__setattr__(self, "positions", _member(Positions, "merge.positions", self.positions))
+        _check_share("merge.ratio", self.ratio, "it is the share of audio tokens removed")
+        if self.layer_ratio is not None:
+            _check_share("merge.layer_ratio", self.layer_ratio, "it is the share removed at each merging layer")
+            if self.ratio != 0.0:
+                raise ValueError(
+                    f"merge.ratio={self.ratio} and merge.layer_ratio={self.layer_ratio} exclude each other: give "
+                    "the overall share (ratio), or leave it at 0 and give the share per merging layer (layer_ratio)"
+                )
+        _check_count("merge.layer", self.layer, "decoder layers are counted from 0")
+        _check_count("merge.seed", self.seed, "it seeds the method's own random generator")
+
     @abstractmethod
-    def assign(self, state: "LayerState", ratio: float) -> "Assignment":
-        """Decide what happens to each token of `state`; moving tensors is the caller's work."""
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Decide what happens to each token, `state.budget` of which are to go; moving tensors is the caller's work."""
+
+
+def _check_share(key: str, value: object, meaning: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"{key} must lie in [0, 1), got {value!r}; {meaning}")
+
+
+def _check_count(key: str, value: object, meaning: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{key} must be a whole number from 0 up, got {value!r}; {meaning}")
+
+
+def _member(kind: type[E], key: str, value: object) -> E:
+    """`value` as a member of `kind`, by itself or by name."""
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, str) and value in kind.__members__:
+        return kind[value]
+    raise ValueError(f"{key} must be one of {', '.join(kind.__members__)}; got {value!r}")

@@ -1,0 +1,138 @@
+"""The decoder inside a transformers model: finding it, running its layers in two halves, reading what attention sees.
+
+B rows (left-padded), Q queries, K keys, H query heads, G key-value heads, d channels per head, D hidden channels.
+"""
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+STANDARD_LAYERS = {
+    "GraniteDecoderLayer",
+    "LlamaDecoderLayer",
+    "MistralDecoderLayer",
+    "Qwen2DecoderLayer",
+    "Qwen2_5OmniDecoderLayer",
+    "Qwen3DecoderLayer",
+}
+"""Class names of layers that are `x += m * self_attn(input_layernorm(x)); x += m * mlp(post_attention_layernorm(x))`, `m`
+being their `residual_multiplier`, if any. Add a class of your own that reads the same."""
+
+Layer = Any
+"""A decoder layer: an nn.Module with the attributes above, which its type cannot tell."""
+
+
+def find_decoder(model: nn.Module) -> Any:
+    """The one text decoder (token embedding and a list of layers) of a causal LM or SpeechLM; ValueError if not one."""
+    found = [
+        module
+        for module in model.modules()
+        if hasattr(module, "embed_tokens") and isinstance(getattr(module, "layers", None), nn.ModuleList)
+    ]
+    if len(found) != 1:
+        names = ", ".join(type(module).__name__ for module in found) or "none"
+        raise ValueError(
+            f"merging() needs a model with one text decoder; {type(model).__name__} has {len(found)} ({names}); "
+            "pass the part that reads the audio and writes the text"
+        )
+    return found[0]
+
+
+def check_layer(layer: Layer) -> None:
+    """Refuse a decoder layer that cannot be cut in two between attention and MLP, or whose masks are not known here."""
+    if STANDARD_LAYERS.isdisjoint(kind.__name__ for kind in type(layer).__mro__):
+        raise ValueError(
+            f"merging() does not support {type(layer).__name__}: it cuts a layer between attention and MLP, which is "
+            f"known to be right for {', '.join(sorted(STANDARD_LAYERS))}; extend fastadasp.decoder.STANDARD_LAYERS if this "
+            "one reads x += self_attn(input_layernorm(x)); x += mlp(post_attention_layernorm(x))"
+        )
+    implementation = _implementation(layer)
+    if implementation not in ("eager", "sdpa") and "flash" not in implementation:
+        raise ValueError(
+            f"merging() does not support attention {implementation!r}; load the model with "
+            "attn_implementation='sdpa', 'eager' or 'flash_attention_2'"
+        )
+
+
+def attend(layer: Layer, hidden_BTD: Tensor, **attention: Any) -> Tensor:
+    """First half of a layer: the residual stream after attention."""
+    update = layer.self_attn(hidden_states=layer.input_layernorm(hidden_BTD), **attention)[0]
+    return _add(layer, hidden_BTD, update)
+
+
+def feed_forward(layer: Layer, hidden_BTD: Tensor) -> Tensor:
+    """Second half of a layer: the residual stream after the MLP."""
+    return _add(layer, hidden_BTD, layer.mlp(layer.post_attention_layernorm(hidden_BTD)))
+
+
+def _add(layer: Layer, residual_BTD: Tensor, update_BTD: Tensor) -> Tensor:
+    multiplier = getattr(layer, "residual_multiplier", None)
+    return residual_BTD + (update_BTD if multiplier is None else update_BTD * multiplier)
+
+
+def attention_mask(layer: Layer, real_BK: Tensor | None, hidden_BQD: Tensor, keys: int) -> Tensor | None:
+    """The mask that this layer's kernel wants for the last Q of `keys` positions; None where the kernel needs none.
+
+    real_BK: False on padding, None without any. Padding sees itself, so that no kernel meets an empty row.
+    """
+    implementation, queries = _implementation(layer), hidden_BQD.shape[1]
+    if "flash" in implementation:
+        return real_BK
+    if real_BK is None and (queries == 1 or (queries == keys and implementation == "sdpa")):
+        return None
+    column = torch.arange(keys, device=hidden_BQD.device)
+    row = column[keys - queries :, None]
+    mask = (column <= row)[None, None]
+    if real_BK is not None:
+        mask = (mask & real_BK[:, None, None]) | (column == row)
+    if implementation == "sdpa":
+        return mask
+    return torch.zeros_like(mask, dtype=hidden_BQD.dtype).masked_fill_(~mask, torch.finfo(hidden_BQD.dtype).min)
+
+
+def _implementation(layer: Layer) -> str:
+    return str(layer.self_attn.config._attn_implementation)
+
+
+class AttentionTap:
+    """Records query, key and value of one attention call as its kernel gets them: after rotation, norms and cache.
+
+    Fused kernels return no scores, and recomputing a projection would have to know each family's own. So for the one
+    call inside `with`, the module's config names a kernel that takes notes and hands over to the real one.
+    """
+
+    _attn_implementation = "fastadasp_tap"
+
+    def __init__(self, attention: Any) -> None:
+        self.attention = attention
+        self.config = attention.config
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.config, name)
+
+    def __enter__(self) -> "AttentionTap":
+        self.attention.config = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.attention.config = self.config
+
+    def record(self, query_BHTd: Tensor, key_BGTd: Tensor, value_BGTd: Tensor) -> None:
+        """Keep what the kernel gets, and step aside."""
+        self.query_BHTd, self.key_BGTd, self.value_BGTd = query_BHTd, key_BGTd, value_BGTd
+        self.attention.config = self.config
+
+
+def _tapped_kernel(module: Any, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
+    module.config.record(query, key, value)
+    family = sys.modules[type(module).__module__]
+    kernel = family.ALL_ATTENTION_FUNCTIONS.get_interface(
+        module.config._attn_implementation, family.eager_attention_forward
+    )
+    return kernel(module, query, key, value, *args, **kwargs)
+
+
+AttentionInterface.register(AttentionTap._attn_implementation, _tapped_kernel)

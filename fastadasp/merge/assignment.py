@@ -1,0 +1,102 @@
+"""Who goes where with which weight, and its application: the only place where tokens are moved.
+
+B rows (left-padded), T columns of the sequence, S columns afterwards, D channels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """A method's decision for a whole batch. Fusing and dropping may be mixed."""
+
+    slot: Tensor
+    """(B, T) int64: index of the output token in its row, -1 for dropped and padding; never decreasing where >= 0."""
+    weight: Tensor
+    """(B, T) >= 0: the token's share inside its slot, on any scale. All zero in a slot means equal shares."""
+    tokens: tuple[int, ...] | None = None
+    """Output tokens per row, where the host knows them; otherwise reading them waits for the device."""
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Output tokens per row."""
+        return tuple((self.slot.amax(1) + 1).tolist()) if self.tokens is None else self.tokens
+
+    @property
+    def width(self) -> int:
+        """S: output tokens of the longest row."""
+        return max(self.lengths)
+
+    @cached_property
+    def column(self) -> Tensor:
+        """(B, T) int64 output column, rows right-aligned; a dropped token gets that of the token before it."""
+        padding_B1 = self.slot.new_tensor([self.width - length for length in self.lengths])[:, None]
+        kept = self.slot >= 0
+        return torch.where(kept, self.slot + padding_B1, 0).cummax(1).values
+
+    @cached_property
+    def first(self) -> Tensor:
+        """(B, S) int64 input column of each slot's first token; T on padding."""
+        rows, length = self.slot.shape
+        position = torch.arange(length, device=self.slot.device).where(self.slot >= 0, length)
+        first = self.slot.new_full((rows, self.width), length)
+        return first.scatter_reduce(1, self.column, position, "amin")
+
+    @cached_property
+    def share(self) -> Tensor:
+        """(B, T) float32 weights that sum to one in every slot, zero for dropped tokens."""
+        kept = (self.slot >= 0).float()
+        weight = self.weight.float() * kept
+        weight = torch.where(self._slot_sum(weight) > 0, weight, kept)
+        return weight / self._slot_sum(weight).clamp_min(torch.finfo(torch.float32).tiny)
+
+    def _slot_sum(self, value_BT: Tensor) -> Tensor:
+        """(B, T): the sum over each token's slot."""
+        total_BS = value_BT.new_zeros(len(value_BT), self.width).scatter_add_(1, self.column, value_BT)
+        return total_BS.gather(1, self.column)
+
+
+def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
+    """(B, S, D): each slot's weighted mean, summed in float32; order kept, padded with zeros on the left."""
+    weighted = x_BTD.float() * assignment.share[..., None]
+    out = weighted.new_zeros(len(x_BTD), assignment.width, x_BTD.shape[-1])
+    rows = torch.arange(len(x_BTD), device=x_BTD.device)[:, None]
+    target = (rows * assignment.width + assignment.column).flatten()
+    out.view(-1, x_BTD.shape[-1]).index_add_(0, target, weighted.flatten(0, 1))
+    return out.to(x_BTD.dtype)
+
+
+def fuse_pairs(
+    pair_BT: Tensor, weight_BT: Tensor, real_BT: Tensor | None, tokens: tuple[int, ...] | None
+) -> Assignment:
+    """Fuse token t with t + 1 wherever `pair_BT[:, t]`: a stretch of chosen pairs becomes one token.
+
+    real_BT: False on padding. tokens: what each row is left with, if known.
+    """
+    starts = ~pad(pair_BT[:, :-1], (1, 0))
+    if real_BT is not None:
+        starts &= real_BT
+    slot = starts.cumsum(1) - 1
+    if real_BT is not None:
+        slot = slot.where(real_BT, -1)
+    return Assignment(slot, weight_BT, tokens)
+
+
+def keep_only(keep_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:
+    """Drop every token that `keep_BT` does not mark."""
+    slot = (keep_BT.cumsum(1) - 1).where(keep_BT, -1)
+    return Assignment(slot, torch.ones_like(slot, dtype=torch.float32), tokens)
+
+
+def choose_top(score_BT: Tensor, candidate_BT: Tensor, counts: Sequence[int]) -> Tensor:
+    """(B, T) bool: each row's `counts[b]` candidates with the largest scores; of equal ones, the earlier column."""
+    order = score_BT.float().masked_fill(~candidate_BT, -torch.inf).argsort(dim=1, descending=True, stable=True)
+    count_B1 = torch.tensor(counts, device=score_BT.device)[:, None]
+    chosen = torch.arange(score_BT.shape[1], device=score_BT.device).expand_as(order) < count_B1
+    return torch.zeros_like(candidate_BT).scatter_(1, order, chosen)

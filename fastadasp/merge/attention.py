@@ -1,0 +1,51 @@
+"""Attention probabilities that fused kernels do not return, recomputed from a layer's own queries and keys.
+
+B rows (left-padded), H query heads, G key-value heads, Q queries, T keys, d channels per head.
+"""
+
+import torch
+from torch import Tensor
+
+BLOCK_SCORES = 2**22
+"""Scores held at once by `attention_received`: 16 MiB in float32."""
+
+
+def attention_rows(
+    queries_BHQd: Tensor, keys_BGTd: Tensor, first: int, real_BT: Tensor | None, scaling: float
+) -> Tensor:
+    """(B, H, Q, K) float32 causal attention of queries in columns `first` to `first` + Q, over K = `first` + Q keys.
+
+    Products are taken in the model's dtype and the softmax in float32, as the eager kernel does. real_BT: False on
+    padding, None without any; the rows of padded queries mean nothing.
+    """
+    batch, heads, length, channels = queries_BHQd.shape
+    groups, visible = keys_BGTd.shape[1], first + length
+    grouped = queries_BHQd.reshape(batch, groups, heads // groups * length, channels)
+    scores = (grouped @ keys_BGTd[:, :, :visible].transpose(2, 3)).view(batch, heads, length, visible)
+    scores = scores.float().mul_(scaling)
+    column = torch.arange(visible, device=scores.device)
+    scores.masked_fill_(column > column[first:, None], -torch.inf)
+    if real_BT is not None:
+        # Finite, so that a padded query, which sees padding only, does not become NaN.
+        scores.masked_fill_(~real_BT[:, None, None, :visible], torch.finfo(torch.float32).min)
+    return scores.softmax(-1)
+
+
+def attention_received(
+    queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
+) -> Tensor:
+    """(B, N) float32: the attention that each key of `columns` gets, summed over all heads and real queries.
+
+    These are column sums of the causal attention matrix, which is never held: queries are taken in blocks, at 2·T·N·d
+    multiply-accumulates per head beyond the softmax, and O(block·T) memory.
+    """
+    batch, heads, length, _ = queries_BHTd.shape
+    block = max(1, BLOCK_SCORES // (batch * heads * length))
+    received = queries_BHTd.new_zeros(batch, columns.stop - columns.start, dtype=torch.float32)
+    for first in range(columns.start, length, block):  # earlier queries see none of the columns
+        rows = attention_rows(queries_BHTd[:, :, first : first + block], keys_BGTd, first, real_BT, scaling)
+        rows = rows[..., columns]
+        if real_BT is not None:
+            rows = rows * real_BT[:, None, first : first + block, None]
+        received[:, : rows.shape[-1]] += rows.sum((1, 2))
+    return received

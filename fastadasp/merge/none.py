@@ -1,0 +1,28 @@
+"""All tokens: the baseline."""
+
+from dataclasses import dataclass
+
+import torch
+
+from fastadasp.merge.assignment import Assignment, fuse_pairs
+from fastadasp.merge.base import MergeMethod
+from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class NoReduction(MergeMethod):
+    """Keeps every token. No ratio other than 0 is taken, so that no result can bear one that was not applied."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ratio or self.layer_ratio:
+            raise ValueError(
+                f"merge=none removes nothing: merge.ratio must be 0 and merge.layer_ratio null, got {self.ratio} and "
+                f"{self.layer_ratio}; choose a method (merge=fastadasp) to reduce tokens"
+            )
+
+    def assign(self, state: LayerState) -> Assignment:
+        """Each token in its own slot."""
+        return fuse_pairs(
+            torch.zeros_like(state.audio_BT), torch.ones_like(state.audio_BT), state.real_BT, state.layout.tokens
+        )

@@ -18,8 +18,8 @@ STANDARD_LAYERS = {
     "Qwen2_5OmniDecoderLayer",
     "Qwen3DecoderLayer",
 }
-"""Class names of layers that are `x += m * self_attn(input_layernorm(x)); x += m * mlp(post_attention_layernorm(x))`, `m`
-being their `residual_multiplier`, if any. Add a class of your own that reads the same."""
+"""Class names of layers that read `x += m * self_attn(input_layernorm(x)); x += m * mlp(post_attention_layernorm(x))`,
+`m` being their `residual_multiplier`, if any. Add a class of your own that does the same."""
 
 Layer = Any
 """A decoder layer: an nn.Module with the attributes above, which its type cannot tell."""
@@ -46,8 +46,9 @@ def check_layer(layer: Layer) -> None:
     if STANDARD_LAYERS.isdisjoint(kind.__name__ for kind in type(layer).__mro__):
         raise ValueError(
             f"merging() does not support {type(layer).__name__}: it cuts a layer between attention and MLP, which is "
-            f"known to be right for {', '.join(sorted(STANDARD_LAYERS))}; extend fastadasp.decoder.STANDARD_LAYERS if this "
-            "one reads x += self_attn(input_layernorm(x)); x += mlp(post_attention_layernorm(x))"
+            f"known to be right for {', '.join(sorted(STANDARD_LAYERS))}; if this one reads "
+            "x += self_attn(input_layernorm(x)); x += mlp(post_attention_layernorm(x)), add its name to "
+            "fastadasp.decoder.STANDARD_LAYERS"
         )
     implementation = _implementation(layer)
     if implementation not in ("eager", "sdpa") and "flash" not in implementation:

@@ -1,8 +1,8 @@
 """Token reduction inside any transformers `generate()`: `merging(model, method, audio_mask)`.
 
 From the first reducing layer on, each decoder layer's `forward` is replaced for the time of a `with` block. In prefill
-it runs attention, lets the method decide, moves tokens, and runs the MLP on what is left; later layers get their own mask
-and rotary positions. Decoding goes on with caches of unlike lengths, for which each layer again gets its own mask.
+it runs attention, lets the method decide, moves tokens, and runs the MLP on what is left; later layers get their own
+mask and rotary positions. Decoding goes on with caches of unlike lengths, so each layer again gets its own mask.
 
 B rows (left-padded; beams expanded), T columns, S columns after a reduction, D hidden channels, d channels per head.
 """
@@ -174,9 +174,9 @@ class _Run:
         mask_rows, mask_length = self.audio_mask_BT.shape
         if length != mask_length or rows % mask_rows:
             raise ValueError(
-                f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {length}: lengths "
-                "must be equal, rows a multiple (beams). The mask is over the prompt with audio placeholders expanded; "
-                "generate() must read it in one piece (no prefill_chunk_size) and with a cache (use_cache=True)"
+                f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {length}: "
+                "lengths must be equal, rows a multiple (beams). The mask is over the prompt with audio placeholders "
+                "expanded; generate() must read it in one piece (no prefill_chunk_size), with a cache (use_cache=True)"
             )
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
@@ -248,8 +248,8 @@ def _only_user_of(decoder: nn.Module) -> Iterator[None]:
     with _active_lock:
         if decoder in _active:
             raise RuntimeError(
-                f"this {type(decoder).__name__} is already inside a merging() block; blocks on one model can neither nest "
-                "nor run at the same time"
+                f"this {type(decoder).__name__} is already inside a merging() block; blocks on one model can neither "
+                "nest nor run at the same time"
             )
         _active.add(decoder)
     try:

@@ -1,18 +1,19 @@
 """FastAdaSP without its weights (`merge_ave` in the released code): the ablation that shows what they are worth."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from fastadasp.merge.assignment import Assignment
 from fastadasp.merge.base import MergeMethod
-from fastadasp.merge.state import LayerState
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
 
 
 @dataclass(frozen=True)
 class Average(MergeMethod):
     """Fuses the most similar adjacent pairs, as FastAdaSP does, into their plain mean; needs no attention scores."""
 
-    def assign(self, state: LayerState) -> Assignment:
+    def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, all tokens alike."""
-        return state.fuse(state.key_similarity_BT, torch.ones_like(state.key_similarity_BT))
+        return state.fuse(state.key_similarity_BT)

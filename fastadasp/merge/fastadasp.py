@@ -1,10 +1,13 @@
 """FastAdaSP: attention-weighted merging of similar neighbours (Lu et al., EMNLP 2024 Industry, arXiv 2410.03007)."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fastadasp.merge.assignment import Assignment
 from fastadasp.merge.base import MergeMethod
-from fastadasp.merge.state import LayerState
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,6 @@ class FastAdaSP(MergeMethod):
     code (`merge_weighted`): keys are compared after the rotation, and a run of m chosen pairs makes one token of m + 1.
     """
 
-    def assign(self, state: LayerState) -> Assignment:
+    def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, weighted by attention."""
         return state.fuse(state.key_similarity_BT, state.attention_received_BT)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from fastadasp.errors import ConfigError
 from fastadasp.merge.base import Schedule
 from fastadasp.merge.schedule import bisect, layer_ratios, overall_ratio, removed_shares
 
@@ -54,7 +55,7 @@ def solve_ratio(
     """The overall `merge.ratio` with which the prefill costs `reduction` (0.3 for 30 %) less than with all tokens.
 
     flops: cost of a prompt from its L + 1 token counts (entering each layer, leaving the last). audio, text: the
-    prompt's tokens. Raises ValueError when even one audio token left would not save as much.
+    prompt's tokens. Raises ConfigError when even one audio token left would not save as much.
     """
 
     def saved(layer_ratio: float) -> float:
@@ -62,10 +63,10 @@ def solve_ratio(
         return 1 - flops([text + audio * (1 - share) for share in gone]) / flops([text + audio] * (layers + 1))
 
     if not 0 <= reduction < 1:
-        raise ValueError(f"merge.flops_reduction must lie in [0, 1), got {reduction}; it is the share of FLOPs saved")
+        raise ConfigError(f"merge.flops_reduction must lie in [0, 1), got {reduction}; it is the share of FLOPs saved")
     most = saved(1 - 1 / audio) if audio > 1 else 0.0
     if reduction > most:
-        raise ValueError(
+        raise ConfigError(
             f"merge.flops_reduction={reduction} is out of reach: {schedule.name} from layer {layer} of {layers} on "
             f"{audio:g} audio and {text:g} text tokens saves at most {most:.3f}; reduce at an earlier layer"
         )

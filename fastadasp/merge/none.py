@@ -1,12 +1,14 @@
 """All tokens: the baseline."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from fastadasp.merge.assignment import Assignment, fuse_pairs
+from fastadasp.errors import ConfigError
 from fastadasp.merge.base import MergeMethod
-from fastadasp.merge.state import LayerState
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -16,13 +18,11 @@ class NoReduction(MergeMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ratio or self.layer_ratio:
-            raise ValueError(
+            raise ConfigError(
                 f"merge=none removes nothing: merge.ratio must be 0 and merge.layer_ratio null, got {self.ratio} and "
                 f"{self.layer_ratio}; choose a method (merge=fastadasp) to reduce tokens"
             )
 
-    def assign(self, state: LayerState) -> Assignment:
-        """Each token in its own slot."""
-        return fuse_pairs(
-            torch.zeros_like(state.audio_BT), torch.ones_like(state.audio_BT), state.real_BT, state.layout.tokens
-        )
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Each token in its own slot: the budget is 0."""
+        return state.fuse(state.key_similarity_BT)

@@ -8,6 +8,7 @@ last layer.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fastadasp.errors import ConfigError
 from fastadasp.merge.base import MergeMethod, Schedule
 
 
@@ -67,9 +68,9 @@ class Plan:
 
     @classmethod
     def of(cls, method: MergeMethod, layers: int) -> "Plan":
-        """The plan of `method` on `layers` decoder layers; ValueError if `method.layer` is none of them."""
+        """The plan of `method` on `layers` decoder layers; ConfigError if `method.layer` is none of them."""
         if method.layer >= layers:
-            raise ValueError(
+            raise ConfigError(
                 f"merge.layer must lie in [0, {layers - 1}], got {method.layer}: the model has {layers} layers"
             )
         layer_ratio = method.layer_ratio

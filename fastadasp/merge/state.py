@@ -7,6 +7,7 @@ is computed when a method first asks for it, so that none pays for what it does 
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -55,10 +56,27 @@ class LayerState:
             attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
         )
 
-    def fuse(self, score_BT: Tensor, weight_BT: Tensor) -> Assignment:
-        """Fuse the `budget` (or all) audio pairs with the largest scores; a run of chosen pairs becomes one token."""
+    def random_BT(self, seed: int) -> Tensor:
+        """(B, T) float32 in [0, 1): the i-th audio token of a row gets the i-th number of the row's own generator.
+
+        A row's draw depends on seed, layer and its number of audio tokens alone, neither on its place in a batch nor on
+        the device.
+        """
+        draws_BN = torch.zeros(len(self.layout.audio), max(self.layout.audio))
+        for row, audio in enumerate(self.layout.audio):
+            generator = torch.Generator().manual_seed((seed << 42 | self.layer << 32 | audio) % 2**63)
+            draws_BN[row, :audio] = torch.rand(audio, generator=generator)
+        rank_BT = (self.audio_BT.cumsum(1) - 1).clamp_min(0)
+        return draws_BN.to(self.audio_BT.device).gather(1, rank_BT)
+
+    def fuse(self, score_BT: Tensor, weight_BT: Tensor | None = None) -> Assignment:
+        """Fuse the `budget` (or all) audio pairs with the largest scores; a run of chosen pairs becomes one token.
+
+        score_BT: of token t and t + 1. weight_BT: of each token in the mean; None for equal weights.
+        """
         counts = tuple(map(min, self.budget, self.layout.pairs))
         chosen = choose_top(score_BT, self.pair_BT, counts)
+        weight_BT = torch.ones_like(score_BT) if weight_BT is None else weight_BT
         return fuse_pairs(chosen, weight_BT, self.real_BT, self._left(counts))
 
     def drop(self, score_BT: Tensor) -> Assignment:

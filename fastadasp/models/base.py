@@ -20,6 +20,8 @@ class Generation:
     num_beams: int = 1
     do_sample: bool = False
     temperature: float = 1.0
+    top_k: int = 0
+    """0 keeps all tokens."""
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     length_penalty: float = 1.0

@@ -1,0 +1,130 @@
+"""Qwen2-Audio and every checkpoint of its class: Whisper-shaped encoder, 25 audio tokens per second, Qwen2 decoder.
+
+The processor cuts audio at 30 s without a word; here longer audio becomes several clips of one prompt.
+"""
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.errors import ConfigError
+from fastadasp.models.pretrained import check_path, load_config, load_model, load_processor
+from fastadasp.models.speechlm import SpeechLM, pad_left
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
+
+    from fastadasp.tasks.base import Example
+
+ENCODER_SECONDS = 30.0
+"""What the encoder's position table holds."""
+_LEAST_SAMPLES = 7 * 160
+"""Shortest clip (70 ms) that gives two audio tokens; shorter ones are padded with silence. Below 30 ms there would be
+no token at all, and a prompt without two adjacent ones sends transformers down a legacy path that moves every token."""
+_CLIP = "<|audio_bos|><|AUDIO|><|audio_eos|>"
+
+
+@dataclass(frozen=True)
+class Qwen2AudioFamily(SpeechLM, ABC):
+    """Prompts and features of `Qwen2AudioForConditionalGeneration`, wherever its weights come from."""
+
+    chat: bool = True
+    """Use the checkpoint's chat template; false: the bare prompt of the base model, clips then instruction."""
+    clip_seconds: float = ENCODER_SECONDS
+    """Longest clip; longer audio is cut into several clips of one prompt."""
+    cut_search_seconds: float = 2.0
+    """A cut falls on the quietest point of this many seconds before the clip's limit; 0 cuts exactly there."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.clip_seconds <= ENCODER_SECONDS:
+            raise ConfigError(f"model.clip_seconds must lie in [1, {ENCODER_SECONDS:g}], got {self.clip_seconds}")
+        if not 0 <= self.cut_search_seconds <= self.clip_seconds / 2:
+            raise ConfigError(
+                f"model.cut_search_seconds must lie in [0, {self.clip_seconds / 2:g}] (half of model.clip_seconds), "
+                f"got {self.cut_search_seconds}"
+            )
+
+    def prepare(self, example: "Example") -> dict[str, "Tensor"]:
+        """Ids (T,), log-mel features (clips, mels, 3000) and their mask (clips, 3000) of one example; on the CPU."""
+        from fastadasp.data.audio import SAMPLE_RATE, AudioError, pad_to, split_clips
+
+        clips = [
+            pad_to(clip, _LEAST_SAMPLES)
+            for samples in self.read(example)
+            for clip in split_clips(samples, self.clip_seconds, self.cut_search_seconds)
+        ]
+        features = self.processor(
+            text=[self._prompt(len(clips), self.wording(example))],
+            audio=clips,
+            sampling_rate=SAMPLE_RATE,
+            return_tensors="pt",
+        )
+        tokens, positions = features["input_ids"].shape[1], self.config.get_text_config().max_position_embeddings
+        if tokens > positions:
+            raise AudioError(f"example {example.id}: its prompt has {tokens} tokens, the model's limit is {positions}")
+        return {
+            "input_ids": features["input_ids"][0],
+            "input_features": features["input_features"],
+            "feature_attention_mask": features["feature_attention_mask"],
+        }
+
+    def _prompt(self, clips: int, instruction: str) -> str:
+        """The whole prompt with one audio placeholder for each clip."""
+        if not self.chat:
+            return _CLIP * clips + instruction
+        content = [*({"type": "audio"} for _ in range(clips)), {"type": "text", "text": instruction}]
+        conversation = [{"role": "user", "content": content}]
+        return str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+
+    def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
+        """As in ModelAdapter; clips of all rows follow each other in `input_features`."""
+        import torch
+        from transformers import BatchFeature
+
+        ids = [row["input_ids"] for row in prepared]
+        batch = BatchFeature(
+            {
+                "input_ids": pad_left(ids, self.model.generation_config.pad_token_id),
+                "attention_mask": pad_left([torch.ones_like(row) for row in ids], 0),
+                "input_features": torch.cat([row["input_features"] for row in prepared]),
+                "feature_attention_mask": torch.cat([row["feature_attention_mask"] for row in prepared]),
+            }
+        )
+        return batch.to(self.model.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qwen2Audio(Qwen2AudioFamily):
+    """A trained checkpoint."""
+
+    path: str
+    """Folder of the checkpoint, or its hub id."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_path(self.path)
+
+    def _build_processor(self) -> "ProcessorMixin":
+        return load_processor(self.path, self.revision)
+
+    def _build_config(self) -> "PreTrainedConfig":
+        return load_config(self.path, self.revision, model_type="qwen2_audio")
+
+    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+        from transformers import Qwen2AudioForConditionalGeneration
+
+        _ = self.config  # a checkpoint of another family stops here
+        return load_model(
+            Qwen2AudioForConditionalGeneration,
+            self.path,
+            self.revision,
+            device=device,
+            dtype=dtype,
+            attention=attention,
+            device_map=device_map,
+        )

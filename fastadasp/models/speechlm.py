@@ -1,0 +1,149 @@
+"""What all adapters of transformers' speech language models share: loading, wording, decoding, dimensions."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fastadasp.errors import ConfigError
+from fastadasp.models.base import DecoderShape, Generation, ModelAdapter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
+
+    from fastadasp.data.audio import Samples
+    from fastadasp.tasks.base import Example
+
+
+@dataclass(frozen=True)
+class SpeechLM(ModelAdapter):
+    """An audio encoder and a decoder-only LLM behind one transformers class."""
+
+    max_seconds: float = 600.0
+    """Longest audio of one prompt; a longer one is an error, never cut silently."""
+    instructions: dict[str, str] = field(default_factory=dict)
+    """This model's own wording by task name, where the task's general one does not suit it. `{instruction}` and the
+    fields of the manifest line (`{question}`, `{language}`, ...) are replaced."""
+
+    def __post_init__(self) -> None:
+        if self.max_seconds <= 0:
+            raise ConfigError(f"model.max_seconds must be above 0, got {self.max_seconds}")
+
+    @abstractmethod
+    def _build_processor(self) -> "ProcessorMixin":
+        """The processor (tokenizer and feature extractor)."""
+
+    @abstractmethod
+    def _build_config(self) -> "PreTrainedConfig":
+        """The model's config; no weights are touched."""
+
+    @abstractmethod
+    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+        """The model on its device; arguments as in `load`."""
+
+    @cached_property
+    def processor(self) -> "ProcessorMixin":
+        """Needed by `prepare`, hence built in the data-loader workers too."""
+        return self._build_processor()
+
+    @cached_property
+    def config(self) -> "PreTrainedConfig":
+        """Known before the weights are."""
+        return self._build_config()
+
+    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
+        """As in ModelAdapter; the decoding habits that a checkpoint carries are dropped, only its token ids stay."""
+        from transformers import GenerationConfig
+
+        model = self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval()
+        tokenizer = self.processor.tokenizer
+        # generate() fills settings left unset (top_k, penalties, ...) from here, but the run's config is what counts.
+        model.generation_config = GenerationConfig(
+            eos_token_id=model.generation_config.eos_token_id or tokenizer.eos_token_id,
+            pad_token_id=_pad_token_id(tokenizer),
+        )
+        self.__dict__["_model"] = model  # the dataclass is frozen: it is the run's config
+        return model
+
+    @property
+    def model(self) -> "PreTrainedModel":
+        """As in ModelAdapter; RuntimeError before `load`."""
+        if "_model" not in self.__dict__:
+            raise RuntimeError(f"{type(self).__name__}.load() must be called before the model is used")
+        return self.__dict__["_model"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Data-loader workers get the adapter without its weights."""
+        return {name: value for name, value in self.__dict__.items() if name != "_model"}
+
+    @property
+    def shape(self) -> DecoderShape:
+        """As in ModelAdapter; needs the config alone."""
+        text = self.config.get_text_config()
+        return DecoderShape(
+            layers=text.num_hidden_layers,
+            hidden=text.hidden_size,
+            intermediate=text.intermediate_size,
+            heads=text.num_attention_heads,
+            kv_heads=text.num_key_value_heads,
+            head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+            vocab=text.vocab_size,
+            gated_mlp=True,
+        )
+
+    def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
+        """As in ModelAdapter: the expanded audio placeholders."""
+        mask: Tensor = inputs["input_ids"] == self.config.audio_token_id
+        return mask
+
+    def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
+        """As in ModelAdapter."""
+        settings = asdict(generation)
+        if not generation.do_sample:
+            for name in ("temperature", "top_k", "top_p"):  # transformers warns of them in greedy and beam search
+                del settings[name]
+        if generation.num_beams == 1:
+            del settings["length_penalty"]
+        ids = self.model.generate(**inputs, **settings)
+        new_ids = ids[:, inputs["input_ids"].shape[1] :]
+        return new_ids, self.processor.tokenizer.batch_decode(new_ids, skip_special_tokens=True)
+
+    def wording(self, example: "Example") -> str:
+        """The example's instruction as this model wants it."""
+        template = self.instructions.get(example.task)
+        if template is None:
+            return example.instruction
+        fields: Mapping[str, object] = {**example.meta, "instruction": example.instruction}
+        try:
+            return template.format_map(fields)
+        except (KeyError, ValueError, IndexError) as error:
+            raise ConfigError(
+                f"model.instructions.{example.task}={template!r} cannot be filled ({error}) for example {example.id}; "
+                f"it may use {', '.join(f'{{{name}}}' for name in fields)}"
+            ) from error
+
+    def read(self, example: "Example") -> list["Samples"]:
+        """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError."""
+        from fastadasp.data.audio import SAMPLE_RATE, AudioError, read_audio
+
+        if not example.audio:
+            raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
+        audio = []
+        left = self.max_seconds
+        for path in example.audio:
+            audio.append(read_audio(path, left))
+            left -= len(audio[-1]) / SAMPLE_RATE
+        return audio
+
+
+def pad_left(sequences: Sequence["Tensor"], value: int) -> "Tensor":
+    """(B, T) from rows of unlike lengths."""
+    from torch.nn.utils.rnn import pad_sequence
+
+    return pad_sequence(list(sequences), batch_first=True, padding_value=value, padding_side="left")
+
+
+def _pad_token_id(tokenizer: Any) -> int:
+    return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)

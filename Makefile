@@ -1,0 +1,37 @@
+# Each target installs what it needs first. `make run ARGS="task=sqa merge.ratio=0.3"`
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install run test check format sweep-local clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+install: $(INSTALLED)  ## create .venv with the pinned versions
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	touch $@
+
+run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
+	$(BIN)/python run.py $(ARGS)
+
+test: install    ## the whole test suite, offline
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install   ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install  ## rewrite files in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sweeps/asr.yaml ARGS="task.limit=16"
+	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)
+
+clean:           ## remove results and caches, keep .venv
+	rm -rf outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,73 @@
+"""What a run cost, from the stored predictions alone: tokens, FLOPs and cache (exact), time and memory (measured)."""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, median
+
+from fastadasp.merge.flops import paper_flops, prefill_flops
+from fastadasp.models.base import DecoderShape
+from fastadasp.tasks.base import Prediction
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def reduction(predictions: Sequence[Prediction], layer: int) -> float:
+    """Measured share of audio tokens removed, averaged over the layers after `layer`: what `merge.ratio` asks for.
+
+    Corpus sums. A reduction at the last layer has no layer after it; what leaves that one counts there.
+    """
+    counted = [prediction for prediction in predictions if prediction.audio_tokens]
+    if not counted:
+        return 0.0
+    last = len(counted[0].audio_tokens_per_layer) - 1
+    after = slice(layer + 1, max(last, layer + 2))
+    left = sum(fmean(prediction.audio_tokens_per_layer[after]) for prediction in counted)
+    return 1 - left / sum(prediction.audio_tokens for prediction in counted)
+
+
+def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: str) -> dict[str, float]:
+    """Means over the answered prompts that follow from token counts alone, hence are equal in every repetition.
+
+    `flops_paper` is the formula of token-reduction papers, `flops_prefill` the true count of the matrix products;
+    `kv_bytes` is the prompt's cache. Each comes with its value for full tokens and the share saved (corpus sums).
+    """
+    answered = [prediction for prediction in predictions if prediction.error is None]
+    if not answered:
+        return {}
+    costs: dict[str, Callable[[Sequence[int]], float]] = {
+        "flops_paper": lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate),
+        "flops_prefill": lambda tokens: prefill_flops(tokens, shape),
+        "kv_bytes": lambda tokens: sum(tokens[:-1]) * 2 * shape.kv_heads * shape.head_dim * BYTES[dtype],
+    }
+    result: dict[str, float] = {}
+    for name, cost in costs.items():
+        reduced = fmean(cost([n + p.text_tokens for n in p.audio_tokens_per_layer]) for p in answered)
+        full = fmean(cost([p.audio_tokens + p.text_tokens] * len(p.audio_tokens_per_layer)) for p in answered)
+        result |= {name: reduced, f"{name}_full": full, f"{name}_saved": 1 - reduced / full}
+    for name in ("audio_tokens", "text_tokens", "new_tokens"):
+        result[name] = fmean(getattr(prediction, name) for prediction in answered)
+    return result
+
+
+def measured_cost(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Time and memory of the run, from what was noted with each batch.
+
+    Seconds are medians over batches (the first one warms caches up); rates are sums over the run. `rtf`: seconds of
+    computing for a second of audio. `peak_bytes` is 0 where torch does not count memory.
+    """
+    batches = {(cost["batch"], cost["prefill_s"]): cost for p in predictions if (cost := p.cost)}.values()
+    if not batches:
+        return {}
+    compute_s = sum(cost["prefill_s"] + cost["decode_s"] for cost in batches)
+    decode_s = sum(cost["decode_s"] for cost in batches)
+    steps = [cost["decode_s"] / cost["decode_steps"] for cost in batches if cost["decode_steps"]]
+    answered = [prediction for prediction in predictions if prediction.error is None]
+    return {
+        "batch_size": fmean(cost["batch_size"] for cost in batches),
+        "prefill_s": median(cost["prefill_s"] for cost in batches),
+        "decode_step_s": median(steps) if steps else 0.0,
+        "compute_s": compute_s,
+        "examples_per_s": len(answered) / compute_s,
+        "tokens_per_s": sum(p.new_tokens for p in answered) / decode_s if decode_s else 0.0,
+        "rtf": compute_s / max(sum(p.seconds for p in answered), 1e-9),
+        "peak_bytes": max(cost["peak_bytes"] for cost in batches),
+    }

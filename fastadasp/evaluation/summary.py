@@ -1,0 +1,45 @@
+"""The table that ends a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(metrics: Mapping[str, Any], cost: Mapping[str, float], folder: str) -> None:
+    """Print quality, reduction, FLOPs and latency of one run."""
+    table = Table(title=f"{metrics['task']} · {metrics['model']} · {metrics['merge']}", show_header=False)
+    for name, value in _rows(metrics, cost):
+        table.add_row(name, value)
+    console = Console()
+    console.print(table)
+    console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+
+
+def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[str, str]]:
+    rows = [(name, _number(value)) for name, value in metrics["quality"].items()]
+    failed = f", {metrics['failed']} failed (counted wrong)" if metrics["failed"] else ""
+    rows.append(("examples", f"{metrics['examples']}{failed}"))
+    asked, exact = metrics["reduction"], metrics["cost"]
+    requested = (
+        f"asked {asked['ratio']:.1%}"
+        if asked["layer_ratio"] is None
+        else f"asked {asked['layer_ratio']:.2%} of what is left at each merging layer"
+    )
+    rows.append(("audio tokens removed", f"{asked['measured']:.1%} ({requested})"))
+    if exact:
+        paper = f"{exact['flops_paper_saved']:.1%} by the paper's formula"
+        rows.append(("prefill FLOPs saved", f"{exact['flops_prefill_saved']:.1%} ({paper})"))
+        rows.append(("KV cache saved", f"{exact['kv_bytes_saved']:.1%}"))
+    if cost:
+        rows.append(("prefill", f"{cost['prefill_s'] * 1e3:.1f} ms per batch of {cost['batch_size']:.3g}"))
+        rows.append(("decoding", f"{cost['decode_step_s'] * 1e3:.1f} ms per step, {cost['tokens_per_s']:.1f} tokens/s"))
+        rows.append(("real-time factor", f"{cost['rtf']:.4f}"))
+        if cost["peak_bytes"]:
+            rows.append(("peak memory", f"{cost['peak_bytes'] / 2**30:.2f} GiB"))
+    return rows
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -17,7 +17,7 @@ class Assignment:
     """A method's decision for a whole batch. Fusing and dropping may be mixed."""
 
     slot: Tensor
-    """(B, T) int64: index of the output token in its row, -1 for dropped and padding; never decreasing where >= 0."""
+    """(B, T) int64: index of the output token in its row, -1 for dropped and padding; numbered by first tokens."""
     weight: Tensor
     """(B, T) >= 0: the token's share inside its slot, on any scale. All zero in a slot means equal shares."""
     tokens: tuple[int, ...] | None = None
@@ -35,10 +35,9 @@ class Assignment:
 
     @cached_property
     def column(self) -> Tensor:
-        """(B, T) int64 output column, rows right-aligned; a dropped token gets that of the token before it."""
+        """(B, T) int64 output column, rows right-aligned; any valid column for dropped tokens, whose share is zero."""
         padding_B1 = self.slot.new_tensor([self.width - length for length in self.lengths])[:, None]
-        kept = self.slot >= 0
-        return torch.where(kept, self.slot + padding_B1, 0).cummax(1).values
+        return torch.where(self.slot >= 0, self.slot + padding_B1, 0)
 
     @cached_property
     def first(self) -> Tensor:
@@ -60,6 +59,11 @@ class Assignment:
         """(B, T): the sum over each token's slot."""
         total_BS = value_BT.new_zeros(len(value_BT), self.width).scatter_add_(1, self.column, value_BT)
         return total_BS.gather(1, self.column)
+
+    def then(self, later: "Assignment") -> "Assignment":
+        """Both decisions as one, `later` being about this one's output tokens."""
+        slot = later.slot.gather(1, self.column).where(self.slot >= 0, -1)
+        return Assignment(slot, self.share * later.share.gather(1, self.column), later.tokens)
 
 
 def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
@@ -86,6 +90,13 @@ def fuse_pairs(
     if real_BT is not None:
         slot = slot.where(real_BT, -1)
     return Assignment(slot, weight_BT, tokens)
+
+
+def fuse_groups(first_BT: Tensor, weight_BT: Tensor, real_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:
+    """Fuse all tokens that name the same column in `first_BT`, that of their group's first token, adjacent or not."""
+    column = torch.arange(first_BT.shape[1], device=first_BT.device)
+    number = ((first_BT == column) & real_BT).cumsum(1) - 1
+    return Assignment(number.gather(1, first_BT).where(real_BT, -1), weight_BT, tokens)
 
 
 def keep_only(keep_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:

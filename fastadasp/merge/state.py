@@ -45,6 +45,16 @@ class LayerState:
         return pad(self.audio_BT[:, :-1] & self.audio_BT[:, 1:], (0, 1))
 
     @cached_property
+    def rank_BT(self) -> Tensor:
+        """(B, T) int64: how many audio tokens of the row stand before this one; defined where `audio_BT`."""
+        return (self.audio_BT.cumsum(1) - 1).clamp_min(0)
+
+    @cached_property
+    def run_BT(self) -> Tensor:
+        """(B, T) int64: how many runs of audio the row has begun up to this token, so that a run's tokens share one."""
+        return (self.audio_BT & ~pad(self.audio_BT[:, :-1], (1, 0))).cumsum(1)
+
+    @cached_property
     def key_similarity_BT(self) -> Tensor:
         """(B, T) float32: cosine of the keys of t and t + 1, all heads concatenated; defined where `pair_BT`."""
         return self._spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
@@ -66,8 +76,7 @@ class LayerState:
         for row, audio in enumerate(self.layout.audio):
             generator = torch.Generator().manual_seed((seed << 42 | self.layer << 32 | audio) % 2**63)
             draws_BN[row, :audio] = torch.rand(audio, generator=generator)
-        rank_BT = (self.audio_BT.cumsum(1) - 1).clamp_min(0)
-        return draws_BN.to(self.audio_BT.device).gather(1, rank_BT)
+        return draws_BN.to(self.audio_BT.device).gather(1, self.rank_BT)
 
     def fuse(self, score_BT: Tensor, weight_BT: Tensor | None = None) -> Assignment:
         """Fuse the `budget` (or all) audio pairs with the largest scores; a run of chosen pairs becomes one token.
@@ -81,10 +90,23 @@ class LayerState:
 
     def drop(self, score_BT: Tensor) -> Assignment:
         """Drop the `budget` audio tokens with the largest scores."""
-        keep = ~choose_top(score_BT, self.audio_BT, self.budget)
+        return self.retain(~choose_top(score_BT, self.audio_BT, self.budget))
+
+    def keep(self, score_BT: Tensor) -> Assignment:
+        """Keep the audio tokens with the largest scores, dropping `budget`."""
+        return self.retain(choose_top(score_BT, self.audio_BT, self.kept))
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Audio tokens that `budget` leaves to each row."""
+        return tuple(audio - count for audio, count in zip(self.layout.audio, self.budget, strict=True))
+
+    def retain(self, kept_BT: Tensor) -> Assignment:
+        """Drop the audio tokens that `kept_BT` does not mark; they must be `budget` many."""
+        keep_BT = kept_BT | ~self.audio_BT
         if self.real_BT is not None:
-            keep &= self.real_BT
-        return keep_only(keep, self._left(self.budget))
+            keep_BT = keep_BT & self.real_BT
+        return keep_only(keep_BT, self._left(self.budget))
 
     def _left(self, removed: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(tokens - count for tokens, count in zip(self.layout.tokens, removed, strict=True))

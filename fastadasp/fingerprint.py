@@ -16,7 +16,7 @@ REPOSITORY = PACKAGE.parent
 IRRELEVANT = frozenset(
     {
         "hydra",
-        "outputs",
+        "output_dir",
         "logger",
         "experiments",
         "hardware.num_workers",

@@ -43,16 +43,16 @@ def read_audio(path: Path, max_seconds: float) -> Samples:
         raise AudioError(
             f"{path}: cannot be read as audio ({error.error_string}); wav, flac, ogg and mp3 can"
         ) from error
-    if len(samples_NC) == 0:
-        raise AudioError(f"{path}: the file holds no samples")
     if len(samples_NC) < expected:
         raise AudioError(f"{path}: cut off, holds {len(samples_NC)} of the {expected} samples its header announces")
-    mono = samples_NC.mean(axis=1, dtype=np.float32)
+    mono = _resample(samples_NC.mean(axis=1, dtype=np.float32), rate)
+    if len(mono) == 0:
+        raise AudioError(f"{path}: the file holds no sound (0 samples at 16 kHz)")
     if not np.isfinite(mono).all():
         raise AudioError(f"{path}: holds samples that are not finite numbers")
     if (peak := float(np.abs(mono).max())) > MAX_PEAK:
         raise AudioError(f"{path}: samples reach {peak:.6g}, but float audio must be scaled to -1 to 1")
-    return _resample(mono, rate)
+    return mono
 
 
 def _check_length(path: Path, seconds: float, max_seconds: float) -> None:
@@ -64,7 +64,7 @@ def _check_length(path: Path, seconds: float, max_seconds: float) -> None:
 
 
 def _resample(mono: Samples, rate: int) -> Samples:
-    if rate == SAMPLE_RATE:
+    if rate == SAMPLE_RATE or len(mono) == 0:
         return mono
     import soxr
 

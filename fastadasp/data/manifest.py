@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from fastadasp.errors import InputError
 
@@ -14,12 +15,14 @@ MAX_REPORTED = 20
 class ManifestError(InputError):
     """A manifest that cannot be used; the message lists every bad line with file, line number and field."""
 
-    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+    @classmethod
+    def listing(cls, path: Path, problems: Sequence[str]) -> Self:
+        """The error that lists `problems` of the manifest at `path`."""
         shown = [f"  {problem}" for problem in problems[:MAX_REPORTED]]
         if len(problems) > MAX_REPORTED:
             shown.append(f"  ... and {len(problems) - MAX_REPORTED} more")
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        super().__init__("\n".join([f"{count} in manifest {path}:", *shown]))
+        return cls("\n".join([f"{count} in manifest {path}:", *shown]))
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,14 @@ def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = N
     """
     if not path.is_file():
         what = "is a folder; name the .jsonl file in it" if path.is_dir() else "does not exist"
-        raise ManifestError(path, [f"the file {what} (set task.manifest)"])
+        raise ManifestError.listing(path, [f"the file {what} (set task.manifest)"])
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise ManifestError(path, [f"not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+        raise ManifestError.listing(path, [f"not UTF-8 text: {error.reason} at byte {error.start}"]) from error
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()][:limit]
     if not numbered:
-        raise ManifestError(path, ["it holds no line; one JSON object per line is expected"])
+        raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
     records: list[Record] = []
     problems: list[str] = []
     first_line_of: dict[str, int] = {}
@@ -91,7 +94,7 @@ def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = N
         if not found:
             records.append(_record(raw, path.parent, f"{path}:{number}"))
     if problems:
-        raise ManifestError(path, problems)
+        raise ManifestError.listing(path, problems)
     return records
 
 

@@ -130,11 +130,13 @@ class SpeechLM(ModelAdapter):
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
-        audio = []
-        left = self.max_seconds
-        for path in example.audio:
-            audio.append(read_audio(path, left))
-            left -= len(audio[-1]) / SAMPLE_RATE
+        audio = [read_audio(path, self.max_seconds) for path in example.audio]
+        seconds = sum(map(len, audio)) / SAMPLE_RATE
+        if seconds > self.max_seconds:
+            raise AudioError(
+                f"example {example.id}: its {len(audio)} files hold {seconds:.1f} s together, over the limit of "
+                f"{self.max_seconds:g} s for one prompt (model.max_seconds)"
+            )
         return audio
 
 

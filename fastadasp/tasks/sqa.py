@@ -29,7 +29,7 @@ class SQA(Task):
         records = read_manifest(self.manifest, fields, self.limit)
         problems = [problem for record in records if (problem := self._problem(record))]
         if problems:
-            raise ManifestError(self.manifest, problems)
+            raise ManifestError.listing(self.manifest, problems)
         return [
             Example(
                 id=record.id,

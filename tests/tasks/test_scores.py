@@ -1,0 +1,91 @@
+"""Scores against the libraries that define them, and what a failed answer costs."""
+
+from pathlib import Path
+
+import jiwer
+import pytest
+import sacrebleu
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from fastadasp.tasks.asr import ASR, Normalizer
+from fastadasp.tasks.base import Prediction
+from fastadasp.tasks.er import ER
+from fastadasp.tasks.sqa import SQA
+from fastadasp.tasks.st import ST
+
+
+def predictions(*pairs: tuple[str, str]) -> list[Prediction]:
+    """Predictions from (reference, answer) pairs."""
+    return [
+        Prediction(id=str(number), text=answer, answer=answer, reference=reference)
+        for number, (reference, answer) in enumerate(pairs)
+    ]
+
+
+SPOKEN = [
+    ("mister brown's colour is grey", "Mr. Brown's color is gray!"),
+    ("he paid twenty one dollars", "He paid $21."),
+    ("the quick brown fox", "the quick red fox jumps"),
+    ("nothing was heard at all", ""),
+]
+
+
+def test_wer_is_jiwers_over_normalised_text(tmp_path: Path) -> None:
+    normalize = EnglishTextNormalizer()
+    expected = jiwer.wer([normalize(pair[0]) for pair in SPOKEN], [normalize(pair[1]) for pair in SPOKEN])
+    scores = ASR(tmp_path).metrics(predictions(*SPOKEN))
+    assert scores["wer"] == pytest.approx(expected)
+    # By hand: spelling and numbers agree; brown -> red, one word too many, five words lost.
+    assert (scores["substitutions"], scores["insertions"], scores["deletions"]) == (1, 1, 5)
+    assert scores["wer"] == pytest.approx(7 / scores["words"])
+
+
+def test_wer_sums_over_the_corpus_instead_of_averaging_utterances(tmp_path: Path) -> None:
+    sentence = "the old man walked slowly down to the harbour"
+    scores = ASR(tmp_path).metrics(predictions(("stop", "go"), (sentence, sentence)))
+    assert scores["wer"] == pytest.approx(0.1)
+
+
+def test_the_normaliser_is_a_setting(tmp_path: Path) -> None:
+    pair = ("Colour, ÉTÉ", "color, été")
+    wers = {kind.name: ASR(tmp_path, normalizer=kind).metrics(predictions(pair))["wer"] for kind in Normalizer}
+    assert wers == {"english": 0, "basic": 0.5, "none": 1}
+    assert ASR(tmp_path, normalizer=Normalizer.basic).scorer() == {"normalizer": "basic"}
+
+
+def test_references_without_words_collect_insertions(tmp_path: Path) -> None:
+    assert ASR(tmp_path).metrics(predictions(("hmm", "")))["wer"] == 0  # the normaliser drops hesitations
+    assert ASR(tmp_path).metrics(predictions(("hmm", "so it is"), ("well yes", "well yes")))["wer"] == 1.5
+
+
+TRANSLATED = [
+    ("Der Hund schläft auf dem Sofa.", "Der Hund schläft auf der Couch."),
+    ("Ich habe heute keine Zeit.", "Ich habe heute keine Zeit."),
+    ("Wo ist der Bahnhof?", ""),
+]
+
+
+def test_bleu_and_chrf_are_sacrebleus(tmp_path: Path) -> None:
+    references, answers = [[pair[0] for pair in TRANSLATED]], [pair[1] for pair in TRANSLATED]
+    scores = ST(tmp_path).metrics(predictions(*TRANSLATED))
+    assert scores["bleu"] == pytest.approx(sacrebleu.corpus_bleu(answers, references, tokenize="13a").score)
+    assert scores["chrf"] == pytest.approx(sacrebleu.corpus_chrf(answers, references).score)
+    assert 0 < scores["bleu"] < 100
+    assert "tok:13a" in ST(tmp_path).scorer()["bleu"]
+    assert "tok:zh" in ST(tmp_path, tokenize="zh").scorer()["bleu"]
+
+
+def test_an_unanswered_question_is_a_wrong_one(tmp_path: Path) -> None:
+    scores = SQA(tmp_path).metrics(predictions(("A", "A"), ("B", "C"), ("D", "")))
+    assert scores == {"accuracy": pytest.approx(1 / 3), "unanswered": 1}
+
+
+def test_classification_by_hand(tmp_path: Path) -> None:
+    scores = ER(tmp_path).metrics(
+        predictions(*[("happy", "happy")] * 3, ("happy", "sad"), ("sad", "sad"), ("angry", ""), ("angry", "angry"))
+    )
+    assert scores["accuracy"] == pytest.approx(5 / 7)
+    assert scores["macro_recall"] == pytest.approx((3 / 4 + 1 + 1 / 2) / 3)
+    # F1 = 2 hits / (2 hits + misses + false alarms); neutral never occurs and has no say
+    assert scores["macro_f1"] == pytest.approx((6 / 7 + 2 / 3 + 2 / 3) / 3)
+    assert scores["unanswered"] == 1

@@ -28,8 +28,8 @@ IRRELEVANT = frozenset(
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
 
-CODE = ("hooks.py", "decoder.py", "merge", "models", "tasks", "data")
-"""Parts of the package that decide predictions; an edit there starts new runs instead of mixing two versions."""
+NEUTRAL_CODE = frozenset({"config.py", "errors.py", "evaluation", "fingerprint.py", "report", "run.py", "sweep.py"})
+"""Parts of the package that no prediction depends on; an edit elsewhere starts new runs, so that results never mix."""
 
 HASHED_WHOLE = 64 * 2**20
 """Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
@@ -50,10 +50,10 @@ def fingerprint(cfg: DictConfig) -> str:
     bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in IRRELEVANT])
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
-    contents = {
+    contents = {  # os.path.exists takes any text; Path.exists raises on a long instruction
         key: _path_digest(Path(value))
         for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(("task.", "model.")) and _exists(value)
+        if isinstance(value, str) and key.startswith(("task.", "model.")) and os.path.exists(value)  # noqa: PTH110
     }
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
     described = json.dumps([settings, contents, _code_digest()], sort_keys=True, default=str)
@@ -67,10 +67,6 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flatten(value, f"{name}.")
         else:
             yield name, value
-
-
-def _exists(text: str) -> bool:
-    return len(text) < 4096 and "\n" not in text and "\0" not in text and text != "" and Path(text).exists()
 
 
 def _path_digest(path: Path) -> str:
@@ -103,9 +99,8 @@ def _audio_sizes(manifest: Path) -> Iterator[str]:
 
 @cache
 def _code_digest() -> str:
-    roots = [PACKAGE / part for part in CODE]
-    files = sorted(file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py")))
-    return _digest(f"{file.relative_to(PACKAGE)}:{_file_digest(file)}" for file in files)
+    relative = sorted(file.relative_to(PACKAGE) for file in PACKAGE.rglob("*.py"))
+    return _digest(f"{file}:{_file_digest(PACKAGE / file)}" for file in relative if file.parts[0] not in NEUTRAL_CODE)
 
 
 def _digest(parts: Iterable[str]) -> str:

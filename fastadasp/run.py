@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from hydra.core.hydra_config import HydraConfig
@@ -22,9 +22,11 @@ from fastadasp.evaluation.cost import exact_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Placement, resolve
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.provenance import provenance
+from fastadasp.evaluation.roofline import shares_of_limit
 from fastadasp.evaluation.store import RunStore
 from fastadasp.evaluation.summary import show
 from fastadasp.fingerprint import fingerprint
+from fastadasp.merge.schedule import Plan
 from fastadasp.tasks.base import Prediction
 
 
@@ -38,6 +40,7 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
     if setup.hardware.threads is not None:
         torch.set_num_threads(setup.hardware.threads)
     examples = setup.task.examples()
+    Plan.of(setup.method, setup.adapter.shape.layers)  # raises ConfigError where the model has no layer `merge.layer`
     seed_everything(cfg.seed, verbose=False)
     store = RunStore(Path(HydraConfig.get().runtime.output_dir))
     leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
@@ -48,7 +51,10 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
         if not leader:
             return 0.0
         predictions = store.consolidate([example.id for example in examples])
-        metrics, cost = _metrics(cfg, setup, placement, predictions), measured_cost(predictions)
+        metrics = _metrics(cfg, setup, placement, predictions)
+        cost = measured_cost(predictions) | shares_of_limit(
+            predictions, setup.adapter.shape, placement.dtype, setup.hardware, setup.generation.num_beams
+        )
         store.write("metrics.json", metrics)
         store.write("cost.json", cost)
     _log(cfg, {**metrics["quality"], "removed": metrics["reduction"]["measured"], **metrics["cost"], **cost})
@@ -76,6 +82,7 @@ def _answer(cfg: DictConfig, setup: Setup, placement: Placement, batches: Sequen
 def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: Sequence[Prediction]) -> dict[str, Any]:
     failures = {prediction.id: prediction.error for prediction in predictions if prediction.error is not None}
     choices = HydraConfig.get().runtime.choices
+    settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     return {
         **{group: choices[group] for group in ("task", "model", "merge")},
         "fingerprint": fingerprint(cfg),
@@ -92,7 +99,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
         },
         "cost": exact_cost(predictions, setup.adapter.shape, placement.dtype),
         "provenance": provenance(placement),
-        "config": OmegaConf.to_container(cfg, resolve=True),
+        "config": {key: value for key, value in settings.items() if key not in ("logger", "output_dir")},
     }
 
 

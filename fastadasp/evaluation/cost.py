@@ -1,6 +1,6 @@
 """What a run cost, from the stored predictions alone: tokens, FLOPs and cache (exact), time and memory (measured)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 
 from fastadasp.merge.flops import paper_flops, prefill_flops
@@ -8,6 +8,16 @@ from fastadasp.models.base import DecoderShape
 from fastadasp.tasks.base import Prediction
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def tokens_entering(prediction: Prediction) -> list[int]:
+    """Prompt tokens, audio and text, entering each decoder layer, then those leaving the last one."""
+    return [audio + prediction.text_tokens for audio in prediction.audio_tokens_per_layer]
+
+
+def batches(predictions: Sequence[Prediction]) -> list[Mapping[str, float]]:
+    """What was noted with each batch, once. A batch cut in two by a kill or a lack of memory counts as two."""
+    return list({(cost["batch"], cost["prefill_s"]): cost for p in predictions if (cost := p.cost)}.values())
 
 
 def reduction(predictions: Sequence[Prediction], layer: int) -> float:
@@ -40,7 +50,7 @@ def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: st
     }
     result: dict[str, float] = {}
     for name, cost in costs.items():
-        reduced = fmean(cost([n + p.text_tokens for n in p.audio_tokens_per_layer]) for p in answered)
+        reduced = fmean(cost(tokens_entering(p)) for p in answered)
         full = fmean(cost([p.audio_tokens + p.text_tokens] * len(p.audio_tokens_per_layer)) for p in answered)
         result |= {name: reduced, f"{name}_full": full, f"{name}_saved": 1 - reduced / full}
     for name in ("audio_tokens", "text_tokens", "new_tokens"):
@@ -54,20 +64,20 @@ def measured_cost(predictions: Sequence[Prediction]) -> dict[str, float]:
     Seconds are medians over batches (the first one warms caches up); rates are sums over the run. `rtf`: seconds of
     computing for a second of audio. `peak_bytes` is 0 where torch does not count memory.
     """
-    batches = {(cost["batch"], cost["prefill_s"]): cost for p in predictions if (cost := p.cost)}.values()
-    if not batches:
+    measured = batches(predictions)
+    if not measured:
         return {}
-    compute_s = sum(cost["prefill_s"] + cost["decode_s"] for cost in batches)
-    decode_s = sum(cost["decode_s"] for cost in batches)
-    steps = [cost["decode_s"] / cost["decode_steps"] for cost in batches if cost["decode_steps"]]
+    compute_s = sum(cost["prefill_s"] + cost["decode_s"] for cost in measured)
+    decode_s = sum(cost["decode_s"] for cost in measured)
+    steps = [cost["decode_s"] / cost["decode_steps"] for cost in measured if cost["decode_steps"]]
     answered = [prediction for prediction in predictions if prediction.error is None]
     return {
-        "batch_size": fmean(cost["batch_size"] for cost in batches),
-        "prefill_s": median(cost["prefill_s"] for cost in batches),
+        "batch_size": fmean(cost["batch_size"] for cost in measured),
+        "prefill_s": median(cost["prefill_s"] for cost in measured),
         "decode_step_s": median(steps) if steps else 0.0,
         "compute_s": compute_s,
         "examples_per_s": len(answered) / compute_s,
         "tokens_per_s": sum(p.new_tokens for p in answered) / decode_s if decode_s else 0.0,
         "rtf": compute_s / max(sum(p.seconds for p in answered), 1e-9),
-        "peak_bytes": max(cost["peak_bytes"] for cost in batches),
+        "peak_bytes": max(cost["peak_bytes"] for cost in measured),
     }

@@ -36,6 +36,12 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
         rows.append(("prefill", f"{cost['prefill_s'] * 1e3:.1f} ms per batch of {cost['batch_size']:.3g}"))
         rows.append(("decoding", f"{cost['decode_step_s'] * 1e3:.1f} ms per step, {cost['tokens_per_s']:.1f} tokens/s"))
         rows.append(("real-time factor", f"{cost['rtf']:.4f}"))
+        for name, label in (
+            ("prefill_mfu", "prefill, share of peak FLOP/s"),
+            ("decode_mbu", "decoding, share of bandwidth"),
+        ):
+            if name in cost:
+                rows.append((label, f"{cost[name]:.1%}"))
         if cost["peak_bytes"]:
             rows.append(("peak memory", f"{cost['peak_bytes'] / 2**30:.2f} GiB"))
     return rows

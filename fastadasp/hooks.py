@@ -25,10 +25,7 @@ from fastadasp.merge.assignment import Assignment, apply
 from fastadasp.merge.base import MergeMethod, Positions
 from fastadasp.merge.layout import Layout
 from fastadasp.merge.schedule import Plan
-from fastadasp.merge.state import LayerState
-
-Rotary = tuple[Tensor, Tensor]
-"""cos and sin, each (..., T, d)."""
+from fastadasp.merge.state import DecoderParts, LayerState, Rotary
 
 _active: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 _active_lock = threading.Lock()
@@ -87,9 +84,11 @@ def merging(
     Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model.
     """
     decoder = find_decoder(model)
-    run = _Run(method, Plan.of(method, len(decoder.layers)), _checked_mask(audio_mask), MergeTrace(keep_assignments))
+    run = _Run(decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
     with _only_user_of(decoder), ExitStack() as undo:
         hook = decoder.register_forward_pre_hook(run.begin, with_kwargs=True)
+        undo.callback(hook.remove)
+        hook = decoder.rotary_emb.register_forward_pre_hook(run.note_positions, with_kwargs=True)
         undo.callback(hook.remove)
         for index in run.patched_layers:
             layer = decoder.layers[index]
@@ -142,10 +141,11 @@ class _Span:
 class _Run:
     """One `with` block: what was asked for, and where the latest prompt stands."""
 
-    def __init__(self, method: MergeMethod, plan: Plan, audio_mask_BT: Tensor, trace: MergeTrace) -> None:
-        self.method, self.plan, self.audio_mask_BT, self.trace = method, plan, audio_mask_BT, trace
-        layers = len(plan.ratios)
-        self.patched_layers = range(layers if plan.first is None else plan.first, layers)
+    def __init__(self, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace) -> None:
+        self.decoder, self.method, self.audio_mask_BT, self.trace = decoder, method, audio_mask_BT, trace
+        layers = len(decoder.layers)
+        self.plan = Plan.of(method, layers)
+        self.patched_layers = range(layers if self.plan.first is None else self.plan.first, layers)
         self.in_prefill = False
         self.cache: weakref.ref[Any] | None = None
         self.spans: list[_Span] = []
@@ -168,6 +168,10 @@ class _Run:
             raise ValueError(
                 "merging() met a cache that was not filled inside it; start generate() with an empty cache"
             )
+
+    def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
+        self.positions: Tensor = kwargs["position_ids"] if "position_ids" in kwargs else args[1]
 
     def _begin_prompt(self, prompt: Tensor, real_BT: Tensor | None) -> None:
         rows, length = prompt.shape[:2]
@@ -208,8 +212,27 @@ class _Run:
             keys_BGTd=tap.key_BGTd,
             values_BGTd=tap.value_BGTd,
             scaling=layer.self_attn.scaling,
+            rotary=inputs["position_embeddings"],
+            decoder=self._parts(hidden_states.device),
         )
         return feed_forward(layer, self._reduce(state, span, inputs["position_embeddings"]))
+
+    def _parts(self, device: torch.device) -> DecoderParts:
+        """What methods may use of the decoder's weights."""
+
+        def future_rotary(count: int) -> Rotary:
+            ahead = torch.arange(1, count + 1, device=self.positions.device)
+            cos, sin = self.decoder.rotary_emb.forward(torch.ones(1, device=device), self.positions[..., -1:] + ahead)
+            return cos, sin
+
+        attention = self.decoder.layers[0].self_attn
+        return DecoderParts(
+            query_weight_ED=attention.q_proj.weight,
+            key_weight_ED=attention.k_proj.weight,
+            head_dim=attention.head_dim,
+            final_norm=self.decoder.norm,
+            future_rotary=future_rotary,
+        )
 
     def _budget(self, index: int, span: _Span) -> tuple[int, ...]:
         """Audio tokens to remove from each row at this layer."""

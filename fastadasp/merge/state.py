@@ -4,6 +4,7 @@ B rows (left-padded), T columns, D channels, H query heads, G key-value heads, d
 is computed when a method first asks for it, so that none pays for what it does not use.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,31 +14,51 @@ from torch.nn.functional import pad
 
 from fastadasp.merge.assignment import Assignment, choose_top, fuse_pairs, keep_only
 from fastadasp.merge.attention import attention_received
+from fastadasp.merge.encoder import EncoderAttention
 from fastadasp.merge.layout import Layout
 from fastadasp.merge.similarity import adjacent_key_cosine
 
+Rotary = tuple[Tensor, Tensor]
+"""cos and sin, each (1 or B, T, d)."""
+
 
 @dataclass(frozen=True, eq=False)
-class LayerState:
-    """One decoder layer during prefill, between attention and MLP."""
+class DecoderParts:
+    """The decoder's own weights and functions that some methods use."""
+
+    query_weight_ED: Tensor
+    """Layer 0's query projection; E = H · d."""
+    key_weight_ED: Tensor
+    """Layer 0's key projection; E = G · d."""
+    head_dim: int
+    final_norm: Callable[[Tensor], Tensor]
+    """What the last layer's output goes through before the LM head."""
+    future_rotary: Callable[[int], Rotary]
+    """cos and sin of the positions that the next tokens after the prompt will have."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State:
+    """What is known at every site: the tokens at hand, and how many of them are to go."""
 
     layer: int
-    """Index of the layer, from 0."""
+    """Index of the decoder layer, from 0; 0 for what enters it."""
     layout: Layout
     audio_BT: Tensor
     """bool: which columns are audio."""
     real_BT: Tensor | None
     """bool: False on padding; None if no row is padded."""
     budget: tuple[int, ...]
-    """Audio tokens to remove from each row, as the schedule has it."""
+    """Audio tokens to remove from each row, as ratio and schedule have it."""
     hidden_BTD: Tensor
-    """The residual stream after attention: the tokens that the assignment will move."""
-    queries_BHTd: Tensor
-    """After the rotary rotation, as are the keys."""
-    keys_BGTd: Tensor
-    values_BGTd: Tensor
-    scaling: float
-    """Factor of the attention scores."""
+    """The tokens that the assignment will move; the embeddings at the input, the residual stream in a layer."""
+    decoder: DecoderParts
+
+    @cached_property
+    def question_BT(self) -> Tensor:
+        """(B, T) bool: the text after the last audio token, where prompts put the instruction; none without audio."""
+        after_B1 = torch.tensor(self.layout.after, device=self.audio_BT.device)[:, None]
+        return torch.arange(self.layout.width, device=self.audio_BT.device) >= self.layout.width - after_B1
 
     @cached_property
     def pair_BT(self) -> Tensor:
@@ -53,18 +74,6 @@ class LayerState:
     def run_BT(self) -> Tensor:
         """(B, T) int64: how many runs of audio the row has begun up to this token, so that a run's tokens share one."""
         return (self.audio_BT & ~pad(self.audio_BT[:, :-1], (1, 0))).cumsum(1)
-
-    @cached_property
-    def key_similarity_BT(self) -> Tensor:
-        """(B, T) float32: cosine of the keys of t and t + 1, all heads concatenated; defined where `pair_BT`."""
-        return self._spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
-
-    @cached_property
-    def attention_received_BT(self) -> Tensor:
-        """(B, T) float32: attention on each audio token, summed over all heads and queries of this layer."""
-        return self._spread(
-            attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
-        )
 
     def random_BT(self, seed: int) -> Tensor:
         """(B, T) float32 in [0, 1): the i-th audio token of a row gets the i-th number of the row's own generator.
@@ -111,7 +120,69 @@ class LayerState:
     def _left(self, removed: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(tokens - count for tokens, count in zip(self.layout.tokens, removed, strict=True))
 
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class InputState(State):
+    """The prompt before decoder layer 0: text embeddings, and audio features as the projector gives them."""
+
+    attend_encoder: Callable[[], EncoderAttention]
+
+    @cached_property
+    def encoder(self) -> EncoderAttention:
+        """Attention and keys of the audio encoder's last layer; ValueError where the model has no such encoder."""
+        return self.attend_encoder()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerState(State):
+    """One decoder layer during prefill, between attention and MLP."""
+
+    queries_BHTd: Tensor
+    """After the rotary rotation, as are the keys."""
+    keys_BGTd: Tensor
+    values_BGTd: Tensor
+    scaling: float
+    """Factor of the attention scores."""
+    rotary: Rotary
+    """The rotation of this layer's queries and keys."""
+
+    @cached_property
+    def unrotated_queries_BHTd(self) -> Tensor:
+        """The queries before the rotary rotation."""
+        return unrotate(self.queries_BHTd, self.rotary)
+
+    @cached_property
+    def unrotated_keys_BGTd(self) -> Tensor:
+        """The keys before the rotary rotation."""
+        return unrotate(self.keys_BGTd, self.rotary)
+
+    @cached_property
+    def key_similarity_BT(self) -> Tensor:
+        """(B, T) float32: cosine of the keys of t and t + 1, all heads concatenated; defined where `pair_BT`."""
+        return self._spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
+
+    @cached_property
+    def attention_received_BT(self) -> Tensor:
+        """(B, T) float32: attention on each audio token, summed over all heads and queries of this layer."""
+        return self._spread(
+            attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
+        )
+
     def _spread(self, value_BN: Tensor) -> Tensor:
         """Values of the audio hull's columns, on all columns; zero elsewhere."""
         hull = self.layout.hull
         return pad(value_BN, (hull.start, self.layout.width - hull.stop))
+
+
+def rotate(x_BHTd: Tensor, rotary: Rotary) -> Tensor:
+    """Rotary embedding of queries or keys: channel i turns with channel i + d/2."""
+    cos_B1Td, sin_B1Td = (table[:, None].to(x_BHTd.dtype) for table in rotary)
+    first, second = x_BHTd.chunk(2, -1)
+    return x_BHTd * cos_B1Td + torch.cat((-second, first), -1) * sin_B1Td
+
+
+def unrotate(x_BHTd: Tensor, rotary: Rotary) -> Tensor:
+    """The inverse of `rotate`; tables may carry a factor (YaRN), which goes too."""
+    cos, sin = (table.float() for table in rotary)
+    norm = cos.square() + sin.square()
+    return rotate(x_BHTd.float(), (cos / norm, -sin / norm)).to(x_BHTd.dtype)

@@ -6,8 +6,8 @@ B rows (left-padded), H query heads, G key-value heads, Q queries, T keys, d cha
 import torch
 from torch import Tensor
 
-BLOCK_SCORES = 2**22
-"""Scores held at once by `attention_received`: 16 MiB in float32."""
+CPU_BLOCK, GPU_BLOCK = 2**20, 2**25
+"""Scores held at once by `attention_received`: what a CPU caches, what keeps a GPU busy."""
 
 
 def attention_rows(
@@ -23,8 +23,8 @@ def attention_rows(
     grouped = queries_BHQd.reshape(batch, groups, heads // groups * length, channels)
     scores = (grouped @ keys_BGTd[:, :, :visible].transpose(2, 3)).view(batch, heads, length, visible)
     scores = scores.float().mul_(scaling)
-    column = torch.arange(visible, device=scores.device)
-    scores.masked_fill_(column > column[first:, None], -torch.inf)
+    column = torch.arange(length, device=scores.device)
+    scores[..., first:].masked_fill_(column > column[:, None], -torch.inf)
     if real_BT is not None:
         # Finite, so that a padded query, which sees padding only, does not become NaN.
         scores.masked_fill_(~real_BT[:, None, None, :visible], torch.finfo(torch.float32).min)
@@ -40,7 +40,8 @@ def attention_received(
     multiply-accumulates per head beyond the softmax, and O(block·T) memory.
     """
     batch, heads, length, _ = queries_BHTd.shape
-    block = max(1, BLOCK_SCORES // (batch * heads * length))
+    scores = CPU_BLOCK if queries_BHTd.device.type == "cpu" else GPU_BLOCK
+    block = max(1, scores // (batch * heads * length))
     received = queries_BHTd.new_zeros(batch, columns.stop - columns.start, dtype=torch.float32)
     for first in range(columns.start, length, block):  # earlier queries see none of the columns
         rows = attention_rows(queries_BHTd[:, :, first : first + block], keys_BGTd, first, real_BT, scaling)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from fastadasp.errors import InputError
+from fastadasp.data.audio import AudioError
 from fastadasp.tasks.base import Example
 
 
@@ -55,6 +55,6 @@ class PreparedBatches(Dataset[PreparedBatch]):
         for example in batch.examples:
             try:
                 ready.append((example, self._prepare(example)))
-            except InputError as error:
+            except AudioError as error:
                 failed.append((example, str(error)))
         return PreparedBatch(batch.index, tuple(ready), tuple(failed))

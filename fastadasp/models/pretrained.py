@@ -85,9 +85,11 @@ def _local(path: str) -> str:
 @contextmanager
 def _explained(path: str) -> Iterator[None]:
     """Word transformers' loading errors for the person who set `model.path`."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"model.path={path} cannot be loaded: {reason}\n"

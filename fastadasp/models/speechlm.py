@@ -111,7 +111,9 @@ class SpeechLM(ModelAdapter):
         return new_ids, self.processor.tokenizer.batch_decode(new_ids, skip_special_tokens=True)
 
     def wording(self, example: "Example") -> str:
-        """The example's instruction as this model wants it."""
+        """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
+        if (token := self.processor.audio_token) in example.instruction:
+            raise ConfigError(f"example {example.id}: its instruction holds {token}, which stands for audio here")
         template = self.instructions.get(example.task)
         if template is None:
             return example.instruction

@@ -104,6 +104,8 @@ class _Span:
     layout: Layout
     audio_BT: Tensor
     real_BT: Tensor | None
+    size_BT: Tensor
+    """float32: tokens of the prompt that each token stands for."""
     rotary: Rotary | None = None
     """None for the prompt as it came: there, transformers' own mask and positions are right."""
     _mask: tuple[int, int, Tensor | None] | None = field(default=None, repr=False)
@@ -135,7 +137,8 @@ class _Span:
         else:
             first_BS1 = assignment.first.clamp_max(self.layout.width - 1)[..., None]
             cos, sin = (torch.take_along_dim(table, first_BS1, -2) for table in rotary)
-        return _Span(layout, audio_BS, layout.real(audio_BS.device), (cos, sin))
+        size_BS = assignment.total(self.size_BT.to(audio_BS.device))
+        return _Span(layout, audio_BS, layout.real(audio_BS.device), size_BS, (cos, sin))
 
 
 class _Run:
@@ -186,7 +189,8 @@ class _Run:
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
         audio_BT = self.audio_mask_BT.to(prompt.device).repeat_interleave(rows // mask_rows, 0)
         layout = Layout.of(audio_BT, real_BT)
-        self.spans = [_Span(layout, audio_BT, layout.real(audio_BT.device))] * len(self.plan.ratios)
+        span = _Span(layout, audio_BT, layout.real(audio_BT.device), torch.ones(audio_BT.shape, device=audio_BT.device))
+        self.spans = [span] * len(self.plan.ratios)
         self.trace._start(layout, rows // mask_rows, len(self.plan.ratios))
 
     def layer_forward(self, index: int, layer: Layer, hidden_states: Tensor, **inputs: Any) -> Tensor:
@@ -206,6 +210,7 @@ class _Run:
             layout=span.layout,
             audio_BT=span.audio_BT.to(hidden_states.device),
             real_BT=None if span.real_BT is None else span.real_BT.to(hidden_states.device),
+            size_BT=span.size_BT.to(hidden_states.device),
             budget=budget,
             hidden_BTD=hidden_states,
             queries_BHTd=tap.query_BHTd,

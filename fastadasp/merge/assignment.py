@@ -52,13 +52,14 @@ class Assignment:
         """(B, T) float32 weights that sum to one in every slot, zero for dropped tokens."""
         kept = (self.slot >= 0).float()
         weight = self.weight.float() * kept
-        weight = torch.where(self._slot_sum(weight) > 0, weight, kept)
-        return weight / self._slot_sum(weight).clamp_min(torch.finfo(torch.float32).tiny)
+        weight = torch.where(self.total(weight).gather(1, self.column) > 0, weight, kept)
+        total = self.total(weight).gather(1, self.column)
+        return weight / total.where(total > 0, 1)  # nothing but padding has a total of 0
 
-    def _slot_sum(self, value_BT: Tensor) -> Tensor:
-        """(B, T): the sum over each token's slot."""
-        total_BS = value_BT.new_zeros(len(value_BT), self.width).scatter_add_(1, self.column, value_BT)
-        return total_BS.gather(1, self.column)
+    def total(self, value_BT: Tensor) -> Tensor:
+        """(B, S): the sum over each slot's tokens; 0 on padding."""
+        value_BT = value_BT.where(self.slot >= 0, 0)
+        return value_BT.new_zeros(len(value_BT), self.width).scatter_add_(1, self.column, value_BT)
 
     def then(self, later: "Assignment") -> "Assignment":
         """Both decisions as one, `later` being about this one's output tokens."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastadasp.merge.assignment import Assignment, choose_top, fuse_pairs, keep_only
-from fastadasp.merge.attention import attention_received
+from fastadasp.merge.attention import attention_received, attention_rows
 from fastadasp.merge.encoder import EncoderAttention
 from fastadasp.merge.layout import Layout
 from fastadasp.merge.similarity import adjacent_key_cosine
@@ -48,6 +48,8 @@ class State:
     """bool: which columns are audio."""
     real_BT: Tensor | None
     """bool: False on padding; None if no row is padded."""
+    size_BT: Tensor
+    """float32: tokens of the prompt that each token stands for, more than one where some were fused."""
     budget: tuple[int, ...]
     """Audio tokens to remove from each row, as ratio and schedule have it."""
     hidden_BTD: Tensor
@@ -95,7 +97,7 @@ class State:
         counts = tuple(map(min, self.budget, self.layout.pairs))
         chosen = choose_top(score_BT, self.pair_BT, counts)
         weight_BT = torch.ones_like(score_BT) if weight_BT is None else weight_BT
-        return fuse_pairs(chosen, weight_BT, self.real_BT, self._left(counts))
+        return fuse_pairs(chosen, weight_BT, self.real_BT, self.left(counts))
 
     def drop(self, score_BT: Tensor) -> Assignment:
         """Drop the `budget` audio tokens with the largest scores."""
@@ -115,9 +117,15 @@ class State:
         keep_BT = kept_BT | ~self.audio_BT
         if self.real_BT is not None:
             keep_BT = keep_BT & self.real_BT
-        return keep_only(keep_BT, self._left(self.budget))
+        return keep_only(keep_BT, self.left(self.budget))
 
-    def _left(self, removed: tuple[int, ...]) -> tuple[int, ...]:
+    def spread(self, value_BN: Tensor) -> Tensor:
+        """Values (numbers or bools) of the `layout.hull` columns, on all columns; zero elsewhere."""
+        hull = self.layout.hull
+        return pad(value_BN, (hull.start, self.layout.width - hull.stop))
+
+    def left(self, removed: tuple[int, ...]) -> tuple[int, ...]:
+        """Tokens of each row, text included, once `removed` audio tokens are gone."""
         return tuple(tokens - count for tokens, count in zip(self.layout.tokens, removed, strict=True))
 
 
@@ -159,19 +167,21 @@ class LayerState(State):
     @cached_property
     def key_similarity_BT(self) -> Tensor:
         """(B, T) float32: cosine of the keys of t and t + 1, all heads concatenated; defined where `pair_BT`."""
-        return self._spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
+        return self.spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
+
+    @cached_property
+    def last_attention_BT(self) -> Tensor:
+        """(B, T) float32: attention of the prompt's last token on each token, the mean over heads."""
+        last = self.layout.width - 1
+        rows_BH1T = attention_rows(self.queries_BHTd[:, :, last:], self.keys_BGTd, last, self.real_BT, self.scaling)
+        return rows_BH1T.mean(1)[:, 0]
 
     @cached_property
     def attention_received_BT(self) -> Tensor:
         """(B, T) float32: attention on each audio token, summed over all heads and queries of this layer."""
-        return self._spread(
+        return self.spread(
             attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
         )
-
-    def _spread(self, value_BN: Tensor) -> Tensor:
-        """Values of the audio hull's columns, on all columns; zero elsewhere."""
-        hull = self.layout.hull
-        return pad(value_BN, (hull.start, self.layout.width - hull.stop))
 
 
 def rotate(x_BHTd: Tensor, rotary: Rotary) -> Tensor:

@@ -1,0 +1,102 @@
+"""FLOPs against the published calibration and against torch's own counter on a real model."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from fastadasp.errors import ConfigError
+from fastadasp.hooks import merging
+from fastadasp.merge.average import Average
+from fastadasp.merge.base import Schedule
+from fastadasp.merge.flops import paper_flops, prefill_flops, solve_ratio
+from fastadasp.merge.schedule import Plan
+from fastadasp.models.base import DecoderShape
+
+LLAMA_7B = {"hidden": 4096, "intermediate": 11008}
+# Released ratio per layer that saves 10, 20, 30, 40, 50 % of the FLOPs, from layer 2 of 32, audio tokens only.
+CALIBRATION = {
+    (750, "once"): (0.108, 0.215, 0.324, 0.433, 0.543),
+    (750, "constant"): (0.0083, 0.0174, 0.0284, 0.0421, 0.0600),
+    (750, "decay"): (0.0122, 0.0253, 0.0404, 0.0593, 0.0831),
+    (250, "once"): (0.112, 0.220, 0.332, 0.440, 0.552),
+    (250, "constant"): (0.0092, 0.0194, 0.0306, 0.0450, 0.0634),
+    (250, "decay"): (0.0146, 0.0280, 0.0440, 0.0638, 0.0881),
+}
+
+
+def paper(tokens: Sequence[float]) -> float:
+    return paper_flops(tokens[:-1], **LLAMA_7B)
+
+
+def saved(tokens: Sequence[int]) -> float:
+    return 1 - paper(tokens) / paper([tokens[0]] * len(tokens))
+
+
+def test_the_formula_gives_the_published_total() -> None:
+    assert paper([750] * 33) == pytest.approx(3.92e12, rel=1e-3)
+
+
+@pytest.mark.parametrize(("audio", "schedule"), CALIBRATION)
+def test_released_ratios_save_what_they_are_calibrated_to(audio: int, schedule: str) -> None:
+    for layer_ratio, target in zip(CALIBRATION[audio, schedule], (0.1, 0.2, 0.3, 0.4, 0.5), strict=True):
+        plan = Plan.of(Average(layer_ratio=layer_ratio, schedule=Schedule[schedule]), 32)
+        assert saved(plan.audio_tokens(audio)) == pytest.approx(target, abs=0.006)
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+@pytest.mark.parametrize(("audio", "text"), [(750, 0), (250, 0), (750, 60), (40, 20)])
+@pytest.mark.parametrize("target", [0.1, 0.3, 0.5])
+def test_the_solved_ratio_meets_the_target_with_whole_tokens(
+    schedule: Schedule, audio: int, text: int, target: float
+) -> None:
+    ratio = solve_ratio(target, paper, schedule=schedule, layer=2, layers=32, audio=audio, text=text)
+    counts = Plan.of(Average(ratio=ratio, schedule=schedule), 32).audio_tokens(audio)
+    assert saved([count + text for count in counts]) == pytest.approx(target, abs=1.0 / audio)
+
+
+def test_a_target_out_of_reach_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"out of reach: once from layer 16 of 32 on 100 audio and 50 text tokens saves"
+    ):
+        solve_ratio(0.5, paper, schedule=Schedule.once, layer=16, layers=32, audio=100, text=50)
+    with pytest.raises(ConfigError, match=r"merge\.flops_reduction must lie in \[0, 1\), got 1\.2"):
+        solve_ratio(1.2, paper, schedule=Schedule.once, layer=2, layers=32, audio=100)
+
+
+def test_no_reduction_needs_no_ratio() -> None:
+    assert solve_ratio(0.0, paper, schedule=Schedule.decay, layer=2, layers=32, audio=100) == 0
+
+
+def test_prefill_flops_equal_torchs_count_with_and_without_merging() -> None:
+    shape = DecoderShape(
+        layers=5, hidden=48, intermediate=80, heads=6, kv_heads=2, head_dim=8, vocab=70, gated_mlp=True
+    )
+    config = Qwen2Config(
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        attn_implementation="eager",
+    )
+    model = Qwen2ForCausalLM(config).eval()
+    audio_mask = torch.zeros(1, 40, dtype=torch.bool)
+    audio_mask[:, 5:35] = True
+    for ratio in (0.0, 0.4):
+        method = Average(ratio=ratio, layer=1, schedule=Schedule.constant)
+        with FlopCounterMode(display=False) as counter, torch.no_grad(), merging(model, method, audio_mask) as trace:
+            model(torch.ones_like(audio_mask, dtype=torch.long), logits_to_keep=1)
+        tokens = [40, *trace.tokens[:, 0].tolist()]
+        rotary = 2 * (shape.head_dim // 2) * 40  # the outer product of positions and frequencies, once per prompt
+        counted = counter.get_total_flops()
+        assert prefill_flops(tokens, shape, causal=False) == pytest.approx(counted, abs=rotary)
+
+
+def test_a_causal_kernel_skips_half_the_scores() -> None:
+    shape = DecoderShape(layers=1, hidden=8, intermediate=8, heads=2, kv_heads=1, head_dim=4, vocab=10, gated_mlp=False)
+    full, causal = (prefill_flops([100, 100], shape, causal=causal) for causal in (False, True))
+    assert full - causal == pytest.approx(4 * 8 * (100**2 - 100 * 101 / 2))

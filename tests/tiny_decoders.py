@@ -1,0 +1,78 @@
+"""Tiny transformers decoders with random weights, and left-padded prompts for them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import (
+    GraniteConfig,
+    GraniteForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+VOCABULARY = 97
+LAYERS = 12
+FAMILIES = {
+    "granite": (GraniteConfig, GraniteForCausalLM, {"residual_multiplier": 0.7, "attention_multiplier": 0.3}),
+    "llama": (LlamaConfig, LlamaForCausalLM, {}),
+    "mistral": (MistralConfig, MistralForCausalLM, {"sliding_window": None}),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM, {}),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 16}),
+}
+
+Prompt = tuple[Tensor, Tensor]
+"""Token ids and audio mask, both (T,)."""
+
+
+def tiny_decoder(
+    family: str = "qwen2", attention: str = "sdpa", kv_heads: int = 2, layers: int = LAYERS, **settings: object
+) -> PreTrainedModel:
+    """A decoder of hidden size 64 whose weights are large enough that every token matters."""
+    config_class, model_class, extra = FAMILIES[family]
+    torch.manual_seed(0)
+    config = config_class(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=kv_heads,
+        bos_token_id=1,
+        eos_token_id=None,
+        pad_token_id=0,
+        attn_implementation=attention,
+        **{**extra, **settings},
+    )
+    model = model_class(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(4)
+    return model
+
+
+def prompt(*stretches: int, seed: int = 0) -> Prompt:
+    """Random tokens: text, audio, text, audio, ... of the given lengths."""
+    mask = [index % 2 == 1 for index, length in enumerate(stretches) for _ in range(length)]
+    ids = torch.randint(2, VOCABULARY, (len(mask),), generator=torch.Generator().manual_seed(seed))
+    return ids, torch.tensor(mask, dtype=torch.bool)
+
+
+def left_padded(prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
+    """input_ids, attention_mask and audio mask of a batch, each (B, T)."""
+    width = max(len(ids) for ids, _ in prompts)
+
+    def pad(row: Tensor) -> Tensor:
+        return torch.nn.functional.pad(row, (width - len(row), 0))
+
+    ids_BT = torch.stack([pad(ids) for ids, _ in prompts])
+    real_BT = torch.stack([pad(torch.ones_like(ids)) for ids, _ in prompts])
+    return ids_BT, real_BT, torch.stack([pad(mask) for _, mask in prompts])

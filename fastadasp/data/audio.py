@@ -1,4 +1,4 @@
-"""Reading audio files as 16 kHz mono, and cutting long audio into clips that an encoder can take."""
+"""Reading audio files as mono, and cutting long audio into clips that an encoder can take."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ Samples = NDArray[np.float32]
 """(samples,) mono waveform; full scale is -1 to 1."""
 
 SAMPLE_RATE = 16_000
-"""Hz; what every speech encoder here takes."""
+"""Hz; what nearly all speech encoders take."""
 MAX_PEAK = 8.0
 """Float files that reach this (18 dB over full scale) were never scaled to -1 to 1: encoders would hear garbage."""
 _QUIET_WINDOW = SAMPLE_RATE // 50
@@ -22,8 +22,8 @@ class AudioError(InputError):
     """An audio file that cannot be used; the message names the file and what is wrong with it."""
 
 
-def read_audio(path: Path, max_seconds: float) -> Samples:
-    """The whole file as 16 kHz mono: any format, sampling rate and number of channels that libsndfile reads.
+def read_audio(path: Path, max_seconds: float, rate: int = SAMPLE_RATE) -> Samples:
+    """The whole file as mono at `rate` Hz: any format, sampling rate and number of channels that libsndfile reads.
 
     Channels are averaged. Raises AudioError for a file that is missing, empty, no audio, cut off, not finite, badly
     scaled, or longer than `max_seconds`.
@@ -38,16 +38,16 @@ def read_audio(path: Path, max_seconds: float) -> Samples:
         with soundfile.SoundFile(path) as file:
             _check_length(path, file.frames / file.samplerate, max_seconds)
             samples_NC = file.read(dtype="float32", always_2d=True)
-            rate, expected = file.samplerate, file.frames
+            own_rate, expected = file.samplerate, file.frames
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path}: cannot be read as audio ({error.error_string}); wav, flac, ogg and mp3 can"
         ) from error
     if len(samples_NC) < expected:
         raise AudioError(f"{path}: cut off, holds {len(samples_NC)} of the {expected} samples its header announces")
-    mono = _resample(samples_NC.mean(axis=1, dtype=np.float32), rate)
+    mono = _resample(samples_NC.mean(axis=1, dtype=np.float32), own_rate, rate)
     if len(mono) == 0:
-        raise AudioError(f"{path}: the file holds no sound (0 samples at 16 kHz)")
+        raise AudioError(f"{path}: the file holds no sound (0 samples at {rate} Hz)")
     if not np.isfinite(mono).all():
         raise AudioError(f"{path}: holds samples that are not finite numbers")
     if (peak := float(np.abs(mono).max())) > MAX_PEAK:
@@ -63,12 +63,12 @@ def _check_length(path: Path, seconds: float, max_seconds: float) -> None:
         )
 
 
-def _resample(mono: Samples, rate: int) -> Samples:
-    if rate == SAMPLE_RATE or len(mono) == 0:
+def _resample(mono: Samples, own_rate: int, rate: int) -> Samples:
+    if own_rate == rate or len(mono) == 0:
         return mono
     import soxr
 
-    resampled: Samples = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ").astype(np.float32, copy=False)
+    resampled: Samples = soxr.resample(mono, own_rate, rate, quality="HQ").astype(np.float32, copy=False)
     return resampled
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.models.pretrained import check_path, load_config, load_model, load_processor
+from fastadasp.models.pretrained import Pretrained
 from fastadasp.models.speechlm import SpeechLM, pad_left
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
+    from transformers import BatchFeature
 
     from fastadasp.tasks.base import Example
 
@@ -97,34 +97,7 @@ class Qwen2AudioFamily(SpeechLM, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Qwen2Audio(Qwen2AudioFamily):
-    """A trained checkpoint."""
+class Qwen2Audio(Qwen2AudioFamily, Pretrained):
+    """A trained checkpoint, Qwen2-Audio-7B or another of its class."""
 
-    path: str
-    """Folder of the checkpoint, or its hub id."""
-    revision: str | None = None
-    """Branch, tag or commit on the hub."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_path(self.path)
-
-    def _build_processor(self) -> "ProcessorMixin":
-        return load_processor(self.path, self.revision)
-
-    def _build_config(self) -> "PreTrainedConfig":
-        return load_config(self.path, self.revision, model_type="qwen2_audio")
-
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        from transformers import Qwen2AudioForConditionalGeneration
-
-        _ = self.config  # a checkpoint of another family stops here
-        return load_model(
-            Qwen2AudioForConditionalGeneration,
-            self.path,
-            self.revision,
-            device=device,
-            dtype=dtype,
-            attention=attention,
-            device_map=device_map,
-        )
+    model_type = "qwen2_audio"

@@ -128,12 +128,13 @@ class SpeechLM(ModelAdapter):
 
     def read(self, example: "Example") -> list["Samples"]:
         """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError."""
-        from fastadasp.data.audio import SAMPLE_RATE, AudioError, read_audio
+        from fastadasp.data.audio import AudioError, read_audio
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
-        audio = [read_audio(path, self.max_seconds) for path in example.audio]
-        seconds = sum(map(len, audio)) / SAMPLE_RATE
+        rate = self.processor.feature_extractor.sampling_rate
+        audio = [read_audio(path, self.max_seconds, rate) for path in example.audio]
+        seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:
             raise AudioError(
                 f"example {example.id}: its {len(audio)} files hold {seconds:.1f} s together, over the limit of "

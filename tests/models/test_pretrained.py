@@ -66,7 +66,7 @@ def test_only_safetensors_are_read(folder: Path) -> None:
 
 def test_a_checkpoint_of_another_family_is_named(folder: Path) -> None:
     Qwen2Config(num_hidden_layers=1).save_pretrained(folder)
-    with pytest.raises(ModelError, match="holds a qwen2 checkpoint, this adapter loads qwen2_audio"):
+    with pytest.raises(ModelError, match="holds a qwen2 checkpoint, Qwen2Audio loads qwen2_audio"):
         Qwen2Audio(path=str(folder)).load(**CPU)
 
 

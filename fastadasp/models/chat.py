@@ -1,0 +1,58 @@
+"""Any SpeechLM of transformers whose processor takes a chat with audio, such as Audio Flamingo 3 or GLM-ASR.
+
+Their processors cut long audio into encoder windows themselves; the decoder must be one that `merging()` knows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.models.pretrained import Pretrained
+
+if TYPE_CHECKING:
+    from transformers import BatchFeature
+
+    from fastadasp.data.audio import Samples
+    from fastadasp.tasks.base import Example
+
+_LEAST_SECONDS = 0.1
+"""Shorter audio is padded with silence: some encoders make no token of less."""
+
+
+@dataclass(frozen=True)
+class PreparedChat:
+    """One user turn: audio at the encoder's sampling rate, and the prompt around it."""
+
+    prompt: str
+    audio: list["Samples"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatSpeechLM(Pretrained):
+    """A checkpoint that is used through its own processor, chat template and transformers class."""
+
+    audio_first: bool = True
+    """Audio before the instruction in the user's turn; false: after it."""
+
+    def prepare(self, example: "Example") -> PreparedChat:
+        """As in ModelAdapter; features are left to `encode`, since their padding differs from family to family."""
+        from fastadasp.data.audio import pad_to
+
+        least = round(_LEAST_SECONDS * self.processor.feature_extractor.sampling_rate)
+        audio = [pad_to(samples, least) for samples in self.read(example)]
+        content = [*({"type": "audio"} for _ in audio), {"type": "text", "text": self.wording(example)}]
+        conversation = [{"role": "user", "content": content if self.audio_first else [content[-1], *content[:-1]]}]
+        prompt = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+        return PreparedChat(str(prompt), audio)
+
+    def encode(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
+        """As in ModelAdapter."""
+        inputs = self.processor(
+            text=[item.prompt for item in prepared],
+            audio=[samples for item in prepared for samples in item.audio],
+            sampling_rate=self.processor.feature_extractor.sampling_rate,
+            # The template has written the special tokens already.
+            text_kwargs={"padding": True, "padding_side": "left", "add_special_tokens": False},
+            return_tensors="pt",
+        )
+        return inputs.to(self.model.device, self.model.dtype)

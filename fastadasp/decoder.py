@@ -121,19 +121,24 @@ class AttentionTap:
     def __exit__(self, *_: object) -> None:
         self.attention.config = self.config
 
-    def record(self, query_BHTd: Tensor, key_BGTd: Tensor, value_BGTd: Tensor) -> None:
+    def record(
+        self, query_BHTd: Tensor, key_BGTd: Tensor, value_BGTd: Tensor, mask: Tensor | None, scaling: float
+    ) -> None:
         """Keep what the kernel gets, and step aside."""
         self.query_BHTd, self.key_BGTd, self.value_BGTd = query_BHTd, key_BGTd, value_BGTd
+        self.mask, self.scaling = mask, scaling
         self.attention.config = self.config
 
 
-def _tapped_kernel(module: Any, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
-    module.config.record(query, key, value)
+def _tapped_kernel(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, *args: Any, **kwargs: Any
+) -> Any:
+    module.config.record(query, key, value, attention_mask, kwargs["scaling"])
     family = sys.modules[type(module).__module__]
     kernel = family.ALL_ATTENTION_FUNCTIONS.get_interface(
         module.config._attn_implementation, family.eager_attention_forward
     )
-    return kernel(module, query, key, value, *args, **kwargs)
+    return kernel(module, query, key, value, attention_mask, *args, **kwargs)
 
 
 AttentionInterface.register(AttentionTap._attn_implementation, _tapped_kernel)

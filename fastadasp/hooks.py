@@ -1,8 +1,9 @@
 """Token reduction inside any transformers `generate()`: `merging(model, method, audio_mask)`.
 
-From the first reducing layer on, each decoder layer's `forward` is replaced for the time of a `with` block. In prefill
-it runs attention, lets the method decide, moves tokens, and runs the MLP on what is left; later layers get their own
-mask and rotary positions. Decoding goes on with caches of unlike lengths, so each layer again gets its own mask.
+For the time of a `with` block the `forward` of each decoder layer is replaced, from the first one concerned on. While
+the prompt is read, methods decide at three sites: before layer 0 (`input`), between a layer's attention and MLP
+(`decoder`), and on what a layer has cached (`cache`); tokens are moved, and later layers get masks and rotary positions
+of their own. Decoding goes on with caches of unlike lengths, so each layer again gets its own mask.
 
 B rows (left-padded; beams expanded), T columns, S columns after a reduction, D hidden channels, d channels per head.
 """
@@ -11,59 +12,29 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-from fastadasp.decoder import AttentionTap, Layer, attend, attention_mask, check_layer, feed_forward, find_decoder
-from fastadasp.merge.assignment import Assignment, apply
-from fastadasp.merge.base import MergeMethod, Positions
-from fastadasp.merge.layout import Layout
-from fastadasp.merge.schedule import Plan
-from fastadasp.merge.state import DecoderParts, LayerState, Rotary
+from fastadasp.cache import EvictingLayer, check_cache, move, shorten
+from fastadasp.decoder import AttentionTap, Layer, attend, check_layer, feed_forward, find_decoder
+from fastadasp.encoder import EncoderTap
+from fastadasp.merge.assignment import apply
+from fastadasp.merge.base import MergeMethod
+from fastadasp.merge.cache import CacheMethod
+from fastadasp.merge.stages import Stages
+from fastadasp.merge.state import DecoderParts, InputState, LayerState, Rotary
+from fastadasp.span import KeyMask, Span
+from fastadasp.trace import MergeTrace
+
+__all__ = ["MergeTrace", "merging"]
 
 _active: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 _active_lock = threading.Lock()
-
-
-class MergeTrace:
-    """What the latest prefill inside a `merging()` block did. Rows are those of `audio_mask`: beams share theirs."""
-
-    def __init__(self, keep_assignments: bool = False) -> None:
-        self.keep_assignments = keep_assignments
-        self.assignments: dict[int, Assignment] = {}
-        """Decisions by layer, beams expanded; only with `keep_assignments=True`."""
-        self._layouts: list[Layout] = []
-        self._beams = 1
-
-    @property
-    def audio_tokens(self) -> Tensor:
-        """(L, B) int64: audio tokens left after each layer, so `audio_tokens[layer]` is (B,)."""
-        return self._per_layer([layout.audio for layout in self._layouts])
-
-    @property
-    def tokens(self) -> Tensor:
-        """(L, B) int64: all tokens left after each layer, padding not counted."""
-        return self._per_layer([layout.tokens for layout in self._layouts])
-
-    def _per_layer(self, counts: list[tuple[int, ...]]) -> Tensor:
-        if not counts:
-            raise RuntimeError("no prompt has run inside merging() yet; call generate() or the model first")
-        return torch.tensor(counts)[:, :: self._beams]
-
-    def _start(self, layout: Layout, beams: int, layers: int) -> None:
-        self._layouts, self._beams = [layout] * layers, beams
-        self.assignments.clear()
-
-    def _reduced(self, layer: int, layout: Layout, assignment: Assignment) -> None:
-        self._layouts[layer:] = [layout] * (len(self._layouts) - layer)
-        if self.keep_assignments:
-            self.assignments[layer] = assignment
 
 
 @contextmanager
@@ -84,97 +55,62 @@ def merging(
     Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model.
     """
     decoder = find_decoder(model)
-    run = _Run(decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
+    run = _Run(model, decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
     with _only_user_of(decoder), ExitStack() as undo:
-        hook = decoder.register_forward_pre_hook(run.begin, with_kwargs=True)
-        undo.callback(hook.remove)
-        hook = decoder.rotary_emb.register_forward_pre_hook(run.note_positions, with_kwargs=True)
-        undo.callback(hook.remove)
-        for index in run.patched_layers:
+        for hook in (
+            decoder.register_forward_pre_hook(run.begin, with_kwargs=True),
+            decoder.register_forward_hook(run.end),
+            decoder.rotary_emb.register_forward_pre_hook(run.note_positions, with_kwargs=True),
+        ):
+            undo.callback(hook.remove)
+        if run.stages.input is not None:
+            undo.enter_context(run.encoder.listening())
+        for index in run.stages.patched:
             layer = decoder.layers[index]
             check_layer(layer)
             undo.enter_context(_replaced_forward(layer, partial(run.layer_forward, index, layer)))
         yield run.trace
 
 
-@dataclass(eq=False)
-class _Span:
-    """The prompt as some consecutive layers see it: as it came, or after a reduction."""
-
-    layout: Layout
-    audio_BT: Tensor
-    real_BT: Tensor | None
-    size_BT: Tensor
-    """float32: tokens of the prompt that each token stands for."""
-    rotary: Rotary | None = None
-    """None for the prompt as it came: there, transformers' own mask and positions are right."""
-    _mask: tuple[int, int, Tensor | None] | None = field(default=None, repr=False)
-
-    def inputs(self, layer: Layer, hidden_BQD: Tensor, keys: int) -> dict[str, Any]:
-        """The arguments of attention that differ from the unreduced prompt's: mask and, in prefill, positions."""
-        changed: dict[str, Any] = {"attention_mask": self._mask_for(layer, hidden_BQD, keys), "position_ids": None}
-        if self.rotary is not None and keys == self.layout.width:
-            changed["position_embeddings"] = tuple(table.to(hidden_BQD.device) for table in self.rotary)
-        return changed
-
-    def _mask_for(self, layer: Layer, hidden_BQD: Tensor, keys: int) -> Tensor | None:
-        """The mask over this span and what has been generated since, built once for all layers that share it."""
-        queries = hidden_BQD.shape[1]
-        if self._mask is None or self._mask[:2] != (queries, keys):
-            real_BK = self.real_BT
-            if real_BK is not None:
-                real_BK = pad(real_BK.to(hidden_BQD.device), (0, keys - self.layout.width), value=True)
-            self._mask = queries, keys, attention_mask(layer, real_BK, hidden_BQD, keys)
-        mask = self._mask[2]
-        return None if mask is None else mask.to(hidden_BQD.device)
-
-    def reduced(self, assignment: Assignment, positions: Positions, rotary: Rotary) -> "_Span":
-        """The span after `assignment`, `rotary` being the positions before it."""
-        layout = self.layout.reduced(assignment.lengths)
-        audio_BS = pad(self.audio_BT, (0, 1)).gather(1, assignment.first)
-        if positions is Positions.packed:  # right-aligned: the last token of every row keeps its position
-            cos, sin = (table[..., -layout.width :, :] for table in rotary)
-        else:
-            first_BS1 = assignment.first.clamp_max(self.layout.width - 1)[..., None]
-            cos, sin = (torch.take_along_dim(table, first_BS1, -2) for table in rotary)
-        size_BS = assignment.total(self.size_BT.to(audio_BS.device))
-        return _Span(layout, audio_BS, layout.real(audio_BS.device), size_BS, (cos, sin))
-
-
 class _Run:
     """One `with` block: what was asked for, and where the latest prompt stands."""
 
-    def __init__(self, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace) -> None:
-        self.decoder, self.method, self.audio_mask_BT, self.trace = decoder, method, audio_mask_BT, trace
-        layers = len(decoder.layers)
-        self.plan = Plan.of(method, layers)
-        self.patched_layers = range(layers if self.plan.first is None else self.plan.first, layers)
+    def __init__(
+        self, model: PreTrainedModel, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace
+    ) -> None:
+        self.decoder, self.audio_mask_BT, self.trace = decoder, audio_mask_BT, trace
+        self.stages = Stages.of(method, len(decoder.layers))
+        self.encoder = EncoderTap(model, decoder)
         self.in_prefill = False
         self.cache: weakref.ref[Any] | None = None
-        self.spans: list[_Span] = []
-        """By layer: its input in the latest prefill, which is also what it has cached of the prompt."""
+        self.read = 0
+        """Tokens that the decoder has read, padding and removed ones included: the next one's position."""
+        self.spans: list[Span] = []
+        """By layer: its input in the latest prefill."""
+        self.cached: list[KeyMask] = []
+        """By layer: what it has cached of the latest prompt."""
 
-    def begin(self, decoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def begin(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward pre-hook of the decoder: a new prompt, or a further step of the latest?"""
         cache = kwargs.get("past_key_values")
+        embeddings = kwargs.get("inputs_embeds")
+        tokens = embeddings if embeddings is not None else kwargs["input_ids"] if "input_ids" in kwargs else args[0]
         self.in_prefill = cache is None or cache.get_seq_length() == 0
         if self.in_prefill:
-            if self.patched_layers and not isinstance(cache, DynamicCache | None):
-                raise ValueError(
-                    f"merging() shortens each layer's cache on its own; {type(cache).__name__} cannot, use DynamicCache"
-                )
-            embeddings = kwargs.get("inputs_embeds")
-            prompt = embeddings if embeddings is not None else kwargs["input_ids"] if "input_ids" in kwargs else args[0]
-            self._begin_prompt(prompt, kwargs.get("attention_mask"))
+            if self.stages.patched:
+                check_cache(cache)
+            self._begin_prompt(tokens, kwargs.get("attention_mask"))
             self.cache = None if cache is None else weakref.ref(cache)
         elif self.cache is None or self.cache() is not cache:
             raise ValueError(
                 "merging() met a cache that was not filled inside it; start generate() with an empty cache"
             )
-
-    def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
-        self.positions: Tensor = kwargs["position_ids"] if "position_ids" in kwargs else args[1]
+        elif kwargs.get("position_ids") is None and self.cached[0] is not self.prompt.key_mask:
+            # Transformers would count the entries of layer 0, which has lost some.
+            first, last = self.read, self.read + tokens.shape[1]
+            kwargs["position_ids"] = torch.arange(first, last, device=tokens.device)[None]
+        self.read += tokens.shape[1]
+        return args, kwargs
 
     def _begin_prompt(self, prompt: Tensor, real_BT: Tensor | None) -> None:
         rows, length = prompt.shape[:2]
@@ -183,44 +119,132 @@ class _Run:
             raise ValueError(
                 f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {length}: "
                 "lengths must be equal, rows a multiple (beams). The mask is over the prompt with audio placeholders "
-                "expanded; generate() must read it in one piece (no prefill_chunk_size), with a cache (use_cache=True)"
+                "expanded; generate() must read it in one piece (no prefill_chunk_size) and with a cache "
+                "(use_cache=True)"
             )
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
         audio_BT = self.audio_mask_BT.to(prompt.device).repeat_interleave(rows // mask_rows, 0)
-        layout = Layout.of(audio_BT, real_BT)
-        span = _Span(layout, audio_BT, layout.real(audio_BT.device), torch.ones(audio_BT.shape, device=audio_BT.device))
-        self.spans = [span] * len(self.plan.ratios)
-        self.trace._start(layout, rows // mask_rows, len(self.plan.ratios))
+        self.prompt = Span.of(audio_BT, real_BT)
+        layers = len(self.decoder.layers)
+        self.spans, self.cached = [self.prompt] * layers, [self.prompt.key_mask] * layers
+        self.read = 0
+        self.trace.start(self.prompt.layout, rows // mask_rows, layers)
+
+    def end(self, *_: Any) -> None:
+        """Forward hook of the decoder."""
+        if self.in_prefill:
+            self.trace.finish(None if self.cache is None else self.cache())
+
+    def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
+        self.positions: Tensor = kwargs["position_ids"] if "position_ids" in kwargs else args[1]
 
     def layer_forward(self, index: int, layer: Layer, hidden_states: Tensor, **inputs: Any) -> Tensor:
         """Replaces the `forward` of a decoder layer; `inputs` are right for a prompt that was never reduced."""
-        span, cache = self.spans[index], inputs.get("past_key_values")
+        cache = inputs.get("past_key_values")
         keys = hidden_states.shape[1] + (0 if cache is None else cache.get_seq_length(index))
         _check_window(layer, keys)
-        if span.rotary is not None:
-            inputs |= span.inputs(layer, hidden_states, keys)
-        budget = self._budget(index, span) if self.in_prefill else ()
-        if not any(budget):
-            return feed_forward(layer, attend(layer, hidden_states, **inputs))
+        read = self._read_prompt if self.in_prefill else partial(self._read_on, keys)
+        return feed_forward(layer, read(index, layer, hidden_states, inputs))
+
+    def _read_on(self, keys: int, index: int, layer: Layer, hidden_BQD: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Attention after the prompt. The mask that transformers built follows layer 0 as it should have been."""
+        if self.cached[index] is not self.prompt.key_mask or self.cached[0] is not self.prompt.key_mask:
+            mask = self.cached[index].build(layer, hidden_BQD, keys)
+            inputs |= {"attention_mask": mask, "position_ids": None}
+        cache = inputs["past_key_values"]
+        if not isinstance(cache.layers[index], EvictingLayer):
+            return attend(layer, hidden_BQD, **inputs)
         with AttentionTap(layer.self_attn) as tap:
-            hidden_states = attend(layer, hidden_states, **inputs)
+            hidden_BQD = attend(layer, hidden_BQD, **inputs)
+        stored = cache.layers[index]
+        stored.step(tap.query_BHTd, tap.scaling)
+        self.cached[index] = self._key_mask(stored.tokens)
+        return hidden_BQD
+
+    def _read_prompt(self, index: int, layer: Layer, hidden_BTD: Tensor, inputs: dict[str, Any]) -> Tensor:
+        """Attention over the prompt, and what the methods at this layer do before and after it."""
+        if index == 0 and self.stages.input is not None:
+            hidden_BTD = self._reduce_input(self.stages.input, hidden_BTD, inputs["position_embeddings"])
+        span = self.spans[index]
+        self.cached[index] = span.key_mask
+        inputs |= span.inputs(layer, hidden_BTD)
+        removal = self.stages.removal(index, self.spans[0].layout.audio, span.layout.audio)
+        evictions = self.stages.evictions(index, span.layout) if inputs.get("past_key_values") is not None else ()
+        if removal is None and not any(evictions):
+            return attend(layer, hidden_BTD, **inputs)
+        with AttentionTap(layer.self_attn) as tap:
+            hidden_BTD = attend(layer, hidden_BTD, **inputs)
         state = LayerState(
+            **span.state(hidden_BTD.device),
             layer=index,
-            layout=span.layout,
-            audio_BT=span.audio_BT.to(hidden_states.device),
-            real_BT=None if span.real_BT is None else span.real_BT.to(hidden_states.device),
-            size_BT=span.size_BT.to(hidden_states.device),
-            budget=budget,
-            hidden_BTD=hidden_states,
+            budget=removal or (),
+            hidden_BTD=hidden_BTD,
             queries_BHTd=tap.query_BHTd,
             keys_BGTd=tap.key_BGTd,
             values_BGTd=tap.value_BGTd,
             scaling=layer.self_attn.scaling,
-            rotary=inputs["position_embeddings"],
-            decoder=self._parts(hidden_states.device),
+            rotary=_one_axis(inputs["position_embeddings"]),
+            decoder=self._parts(hidden_BTD.device),
         )
-        return feed_forward(layer, self._reduce(state, span, inputs["position_embeddings"]))
+        if self.stages.cache is not None and any(evictions):
+            self._evict(self.stages.cache, replace(state, budget=evictions), inputs["past_key_values"])
+        if self.stages.decoder is None or removal is None:
+            return hidden_BTD
+        return self._reduce(self.stages.decoder, state, span, inputs["position_embeddings"])
+
+    def _reduce_input(self, method: MergeMethod, hidden_BTD: Tensor, rotary: Rotary) -> Tensor:
+        """Let the method shorten the prompt before layer 0."""
+        audio = self.prompt.layout.audio
+        budget = tuple(int(count * method.share) for count in audio)
+        if not (any(budget) or method.adaptive) or not any(audio):
+            return hidden_BTD
+        span = self.prompt.state(hidden_BTD.device)
+        state = InputState(
+            **span,
+            layer=0,
+            budget=budget,
+            hidden_BTD=hidden_BTD,
+            decoder=self._parts(hidden_BTD.device),
+            attend_encoder=partial(self.encoder.read, span["audio_BT"]),
+        )
+        assignment = method.assign(state)
+        reduced = self.prompt.reduced(assignment, method.positions, rotary)
+        self.spans = [reduced] * len(self.spans)
+        self.trace.reduced_input(reduced.layout, assignment)
+        return apply(hidden_BTD, assignment)
+
+    def _reduce(self, method: MergeMethod, state: LayerState, span: Span, rotary: Rotary) -> Tensor:
+        """Let the method decide, move the tokens, and note what the layers after this one will see."""
+        assignment = method.assign(state)
+        span = span.reduced(assignment, method.positions, rotary)
+        self.spans[state.layer + 1 :] = [span] * (len(self.spans) - state.layer - 1)
+        self.trace.reduced(state.layer, span.layout, assignment)
+        return apply(state.hidden_BTD, assignment)
+
+    def _evict(self, method: CacheMethod, state: LayerState, cache: Any) -> None:
+        """Let the method shorten what this layer has cached, now and, if it is of that kind, at every later step."""
+        index, assignment = state.layer, method.assign(state)
+        shorten(cache, index, assignment)
+        tokens = state.left(state.budget)
+        self.cached[index] = self._key_mask(tokens)
+        if method.evicts_while_decoding:
+            score_BGT = method.score(state)
+            removable_BGT = method.candidates(state)[:, None].expand_as(score_BGT)
+            cache.layers[index] = EvictingLayer(
+                cache.layers[index],
+                move(score_BGT[..., None], assignment)[..., 0],
+                move(removable_BGT[..., None], assignment)[..., 0],
+                tokens=tokens,
+                newest=method.windows(state),
+                limited=tuple(map(bool, state.budget)),
+            )
+        self.trace.evicted(index, tokens, assignment)
+
+    def _key_mask(self, tokens: tuple[int, ...]) -> KeyMask:
+        """One object for all layers that hold equally many tokens of each row, so that they share their masks."""
+        return next((mask for mask in self.cached if mask.tokens == tokens), None) or KeyMask(tokens)
 
     def _parts(self, device: torch.device) -> DecoderParts:
         """What methods may use of the decoder's weights."""
@@ -228,7 +252,7 @@ class _Run:
         def future_rotary(count: int) -> Rotary:
             ahead = torch.arange(1, count + 1, device=self.positions.device)
             cos, sin = self.decoder.rotary_emb.forward(torch.ones(1, device=device), self.positions[..., -1:] + ahead)
-            return cos, sin
+            return _one_axis((cos, sin))
 
         attention = self.decoder.layers[0].self_attn
         return DecoderParts(
@@ -239,18 +263,11 @@ class _Run:
             future_rotary=future_rotary,
         )
 
-    def _budget(self, index: int, span: _Span) -> tuple[int, ...]:
-        """Audio tokens to remove from each row at this layer."""
-        prompt = self.spans[0].layout.audio
-        return tuple(map(partial(self.plan.removal, index), prompt, span.layout.audio))
 
-    def _reduce(self, state: LayerState, span: _Span, rotary: Rotary) -> Tensor:
-        """Let the method decide, move the tokens, and note what the layers after this one will see."""
-        assignment = self.method.assign(state)
-        span = span.reduced(assignment, self.method.positions, rotary)
-        self.spans[state.layer + 1 :] = [span] * (len(self.spans) - state.layer - 1)
-        self.trace._reduced(state.layer, span.layout, assignment)
-        return apply(state.hidden_BTD, assignment)
+def _one_axis(rotary: Rotary) -> Rotary:
+    """(1 or B, T, d) tables. Where positions have three axes, text and audio have the same on each."""
+    cos, sin = (table[0] if table.ndim == 4 else table for table in rotary)
+    return cos, sin
 
 
 def _checked_mask(audio_mask: Tensor) -> Tensor:
@@ -263,7 +280,8 @@ def _checked_mask(audio_mask: Tensor) -> Tensor:
 
 
 def _check_window(layer: Layer, keys: int) -> None:
-    window = getattr(layer.self_attn, "sliding_window", None)
+    attention = layer.self_attn
+    window = getattr(attention, "sliding_window", getattr(attention.config, "sliding_window", None))
     if window is not None and keys > window:
         raise ValueError(
             f"merging() does not support sliding-window attention beyond its window: {keys} tokens, window {window}; "

@@ -26,7 +26,7 @@ from fastadasp.evaluation.roofline import shares_of_limit
 from fastadasp.evaluation.store import RunStore
 from fastadasp.evaluation.summary import show
 from fastadasp.fingerprint import fingerprint
-from fastadasp.merge.schedule import Plan
+from fastadasp.merge.stages import Stages
 from fastadasp.tasks.base import Prediction
 
 
@@ -36,11 +36,12 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
     The folder then holds `metrics.json` (the same in every repetition: quality, reduction, exact cost, config,
     provenance), `cost.json` (what was measured: time, memory) and `predictions.jsonl`.
     """
+    _quiet_lightning()
     placement = resolve(setup.hardware)
     if setup.hardware.threads is not None:
         torch.set_num_threads(setup.hardware.threads)
     examples = setup.task.examples()
-    Plan.of(setup.method, setup.adapter.shape.layers)  # raises ConfigError where the model has no layer `merge.layer`
+    Stages.of(setup.method, setup.adapter.shape.layers)  # raises ConfigError where the model has no layer `merge.layer`
     seed_everything(cfg.seed, verbose=False)
     store = RunStore(Path(HydraConfig.get().runtime.output_dir))
     leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
@@ -63,7 +64,6 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
 
 
 def _answer(cfg: DictConfig, setup: Setup, placement: Placement, batches: Sequence[Batch], store: RunStore) -> None:
-    _quiet_lightning()
     try:
         trainer = Trainer(
             accelerator="gpu" if placement.accelerator == "cuda" else placement.accelerator,
@@ -111,10 +111,13 @@ def _log(cfg: DictConfig, numbers: Mapping[str, float]) -> None:
         logger.log_hyperparams({str(key): value for key, value in cfg.items()})
         logger.log_metrics(dict(numbers))
         logger.finalize("success")
+        if hasattr(logger.experiment, "finish"):  # else W&B puts the next run of a multirun into this one
+            logger.experiment.finish()
 
 
 def _quiet_lightning() -> None:
     """Keep lightning's remarks on hardware and data loaders off the terminal; its warnings about real trouble stay."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    for message in ("does not have many workers", "Experiment logs directory", "LeafSpec"):
+        warnings.filterwarnings("ignore", f".*{message}.*")

@@ -22,6 +22,8 @@ class Assignment:
     """(B, T) >= 0: the token's share inside its slot, on any scale. All zero in a slot means equal shares."""
     tokens: tuple[int, ...] | None = None
     """Output tokens per row, where the host knows them; otherwise reading them waits for the device."""
+    fuses: bool = True
+    """False if it is known that no slot holds more than one token: then they are just gathered."""
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
@@ -69,6 +71,10 @@ class Assignment:
 
 def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
     """(B, S, D): each slot's weighted mean, summed in float32; order kept, padded with zeros on the left."""
+    if not assignment.fuses:
+        kept_BS = assignment.first < x_BTD.shape[1]
+        index = assignment.first.clamp_max(x_BTD.shape[1] - 1)[..., None].expand(-1, -1, x_BTD.shape[2])
+        return x_BTD.gather(1, index).masked_fill_(~kept_BS[..., None], 0)
     weighted = x_BTD.float() * assignment.share[..., None]
     out = weighted.new_zeros(len(x_BTD), assignment.width, x_BTD.shape[-1])
     rows = torch.arange(len(x_BTD), device=x_BTD.device)[:, None]
@@ -93,17 +99,25 @@ def fuse_pairs(
     return Assignment(slot, weight_BT, tokens)
 
 
-def fuse_groups(first_BT: Tensor, weight_BT: Tensor, real_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:
-    """Fuse all tokens that name the same column in `first_BT`, that of their group's first token, adjacent or not."""
-    column = torch.arange(first_BT.shape[1], device=first_BT.device)
-    number = ((first_BT == column) & real_BT).cumsum(1) - 1
-    return Assignment(number.gather(1, first_BT).where(real_BT, -1), weight_BT, tokens)
+def fuse_groups(
+    first_BT: Tensor, weight_BT: Tensor, real_BT: Tensor | None, tokens: tuple[int, ...] | None
+) -> Assignment:
+    """Fuse all tokens that name the same column in `first_BT`, that of their group's first token, adjacent or not.
+
+    A token that names T, beyond the last column, is dropped. real_BT: False on padding.
+    """
+    length = first_BT.shape[1]
+    kept = first_BT < length
+    if real_BT is not None:
+        kept &= real_BT
+    number = ((first_BT == torch.arange(length, device=first_BT.device)) & kept).cumsum(1) - 1
+    return Assignment(number.gather(1, first_BT.clamp_max(length - 1)).where(kept, -1), weight_BT, tokens)
 
 
 def keep_only(keep_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:
     """Drop every token that `keep_BT` does not mark."""
     slot = (keep_BT.cumsum(1) - 1).where(keep_BT, -1)
-    return Assignment(slot, torch.ones_like(slot, dtype=torch.float32), tokens)
+    return Assignment(slot, torch.ones_like(slot, dtype=torch.float32), tokens, fuses=False)
 
 
 def choose_top(score_BT: Tensor, candidate_BT: Tensor, counts: Sequence[int]) -> Tensor:

@@ -3,13 +3,12 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fastadasp.errors import ConfigError
 
 if TYPE_CHECKING:
     from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
 
 # Member names are what Hydra configs spell, hence lower case.
 Schedule = Enum("Schedule", ["once", "constant", "decay"])
@@ -43,37 +42,68 @@ class MergeMethod(ABC):
     """For methods that draw at random; others ignore it."""
 
     site: ClassVar[Site] = Site.decoder
+    """Where it acts. `decoder`: between attention and MLP of its layers; `input`: once, before layer 0, where layer and
+    schedule mean nothing; `cache`: on what a layer has cached of the prompt (see CacheMethod)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schedule", _member(Schedule, "merge.schedule", self.schedule))
-        object.__setattr__(self, "positions", _member(Positions, "merge.positions", self.positions))
-        _check_share("merge.ratio", self.ratio, "it is the share of audio tokens removed")
+        object.__setattr__(self, "schedule", member(Schedule, "merge.schedule", self.schedule))
+        object.__setattr__(self, "positions", member(Positions, "merge.positions", self.positions))
+        check_share("merge.ratio", self.ratio, "it is the share of audio tokens removed")
         if self.layer_ratio is not None:
-            _check_share("merge.layer_ratio", self.layer_ratio, "it is the share removed at each merging layer")
+            check_share("merge.layer_ratio", self.layer_ratio, "it is the share removed at each merging layer")
             if self.ratio != 0.0:
                 raise ConfigError(
                     f"merge.ratio={self.ratio} and merge.layer_ratio={self.layer_ratio} exclude each other: give "
                     "the overall share (ratio), or leave it at 0 and give the share per merging layer (layer_ratio)"
                 )
-        _check_count("merge.layer", self.layer, "decoder layers are counted from 0")
-        _check_count("merge.seed", self.seed, "it seeds the method's own random generator")
+        check_count("merge.layer", self.layer, "decoder layers are counted from 0")
+        check_count("merge.seed", self.seed, "it seeds the method's own random generator")
+
+    def check_at_most_half(self) -> None:
+        """For a method that fuses tokens two by two: ConfigError where one layer is to remove more than half."""
+        once = self.ratio if self.schedule is Schedule.once else 0.0
+        for key, value in (("merge.ratio", once), ("merge.layer_ratio", self.layer_ratio or 0.0)):
+            if value > 0.5:
+                raise ConfigError(
+                    f"{key} must not exceed 0.5 for {type(self).__name__}, got {value}: one layer fuses tokens two by "
+                    "two; spread a larger ratio over layers with merge.schedule=constant"
+                )
+
+    @property
+    def share(self) -> float:
+        """The ratio that acts at each of the method's layers, before a schedule is solved for `ratio`."""
+        return self.ratio if self.layer_ratio is None else self.layer_ratio
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it decides by itself how much goes: then it is asked at its layers even where the budget is 0."""
+        return False
+
+    def stages(self) -> "tuple[MergeMethod, ...]":
+        """The methods that really act, for one that is made of others: at most one for each site."""
+        return (self,)
 
     @abstractmethod
-    def assign(self, state: "LayerState") -> "Assignment":
-        """Decide what happens to each token, `state.budget` of which are to go; moving tensors is the caller's work."""
+    def assign(self, state: Any) -> "Assignment":
+        """Decide what happens to each token, `state.budget` of which are to go; moving tensors is the caller's work.
+
+        state: InputState at site `input`, LayerState at the others.
+        """
 
 
-def _check_share(key: str, value: object, meaning: str) -> None:
+def check_share(key: str, value: object, meaning: str) -> None:
+    """ConfigError unless `value` is a number in [0, 1)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise ConfigError(f"{key} must lie in [0, 1), got {value!r}; {meaning}")
 
 
-def _check_count(key: str, value: object, meaning: str) -> None:
+def check_count(key: str, value: object, meaning: str) -> None:
+    """ConfigError unless `value` is a whole number from 0 up."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ConfigError(f"{key} must be a whole number from 0 up, got {value!r}; {meaning}")
 
 
-def _member(kind: type[E], key: str, value: object) -> E:
+def member(kind: type[E], key: str, value: object) -> E:
     """`value` as a member of `kind`, by itself or by name."""
     if isinstance(value, kind):
         return value

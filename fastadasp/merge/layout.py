@@ -71,10 +71,7 @@ class Layout:
 
     def real(self, device: torch.device) -> Tensor | None:
         """(B, T) bool, False on padding; None if there is none."""
-        if not self.ragged:
-            return None
-        padding_B1 = torch.tensor([self.width - tokens for tokens in self.tokens], device=device)[:, None]
-        return torch.arange(self.width, device=device) >= padding_B1
+        return padding_mask(self.tokens, device)
 
     def reduced(self, tokens: Sequence[int]) -> "Layout":
         """The layout once each row is down to `tokens`, all losses being audio.
@@ -83,6 +80,15 @@ class Layout:
         """
         audio = tuple(old - (before - now) for old, before, now in zip(self.audio, self.tokens, tokens, strict=True))
         return replace(self, tokens=tuple(tokens), audio=audio, runs=tuple(map(min, self.runs, audio)))
+
+
+def padding_mask(tokens: Sequence[int], device: torch.device) -> Tensor | None:
+    """(B, T) bool, False on the left padding of rows of `tokens` length; None if there is none."""
+    width = max(tokens)
+    if min(tokens) == width:
+        return None
+    padding_B1 = torch.tensor([width - count for count in tokens], device=device)[:, None]
+    return torch.arange(width, device=device) >= padding_B1
 
 
 def _check_rows(audio_BT: Tensor, real_BT: Tensor) -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fastadasp.merge.assignment import Assignment, choose_top, fuse_pairs, keep_only
+from fastadasp.merge.assignment import Assignment, choose_top, fuse_groups, fuse_pairs, keep_only
 from fastadasp.merge.attention import attention_received, attention_rows
 from fastadasp.merge.encoder import EncoderAttention
+from fastadasp.merge.eviction import evict_lowest
 from fastadasp.merge.layout import Layout
 from fastadasp.merge.similarity import adjacent_key_cosine
 
@@ -95,9 +96,22 @@ class State:
         score_BT: of token t and t + 1. weight_BT: of each token in the mean; None for equal weights.
         """
         counts = tuple(map(min, self.budget, self.layout.pairs))
-        chosen = choose_top(score_BT, self.pair_BT, counts)
-        weight_BT = torch.ones_like(score_BT) if weight_BT is None else weight_BT
-        return fuse_pairs(chosen, weight_BT, self.real_BT, self.left(counts))
+        return self.join(choose_top(score_BT, self.pair_BT, counts), counts, weight_BT)
+
+    def join(
+        self, pair_BT: Tensor, removed: tuple[int, ...] | None = None, weight_BT: Tensor | None = None
+    ) -> Assignment:
+        """Fuse the audio pairs that `pair_BT` marks; `removed` is their number, where the host knows it."""
+        weight_BT = torch.ones_like(pair_BT, dtype=torch.float32) if weight_BT is None else weight_BT
+        return fuse_pairs(pair_BT, weight_BT, self.real_BT, None if removed is None else self.left(removed))
+
+    def gather(self, first_BT: Tensor, removed: tuple[int, ...] | None, weight_BT: Tensor | None = None) -> Assignment:
+        """Fuse the tokens that name the same column in `first_BT`, their group's first; those that name T are dropped.
+
+        removed: audio tokens that this costs each row, where the host knows it.
+        """
+        weight_BT = torch.ones_like(first_BT, dtype=torch.float32) if weight_BT is None else weight_BT
+        return fuse_groups(first_BT, weight_BT, self.real_BT, None if removed is None else self.left(removed))
 
     def drop(self, score_BT: Tensor) -> Assignment:
         """Drop the `budget` audio tokens with the largest scores."""
@@ -123,6 +137,12 @@ class State:
         """Values (numbers or bools) of the `layout.hull` columns, on all columns; zero elsewhere."""
         hull = self.layout.hull
         return pad(value_BN, (hull.start, self.layout.width - hull.stop))
+
+    def columns(self, column_BN: Tensor) -> Tensor:
+        """(B, T) int64: indices within the `layout.hull` columns, as indices of the sequence; others name themselves."""
+        column_BT = torch.arange(self.layout.width, device=column_BN.device).repeat(len(column_BN), 1)
+        column_BT[:, self.layout.hull] = column_BN + self.layout.hull.start
+        return column_BT
 
     def left(self, removed: tuple[int, ...]) -> tuple[int, ...]:
         """Tokens of each row, text included, once `removed` audio tokens are gone."""
@@ -182,6 +202,15 @@ class LayerState(State):
         return self.spread(
             attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
         )
+
+    def evict(self, score_BGT: Tensor, candidate_BT: Tensor, newest: tuple[int, ...]) -> Assignment:
+        """For the cache: drop from each head the `budget` candidates with the lowest scores, but none of the newest.
+
+        score_BGT: or (B, 1, T) for all heads alike. Returns an assignment of B x G rows.
+        """
+        score_BGT = score_BGT.expand(-1, self.keys_BGTd.shape[1], -1)
+        candidate_BGT = candidate_BT[:, None].expand_as(score_BGT)
+        return evict_lowest(score_BGT, candidate_BGT, self.real_BT, newest, self.budget, self.layout.tokens)
 
 
 def rotate(x_BHTd: Tensor, rotary: Rotary) -> Tensor:

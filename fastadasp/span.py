@@ -1,0 +1,94 @@
+"""The prompt as some consecutive decoder layers see it, and the masks and positions that follow from that.
+
+B rows (left-padded), T columns, S columns after a reduction, Q queries, K keys, D hidden channels, d channels per head.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from fastadasp.decoder import Layer, attention_mask
+from fastadasp.merge.assignment import Assignment
+from fastadasp.merge.base import Positions
+from fastadasp.merge.layout import Layout, padding_mask
+from fastadasp.merge.state import Rotary
+
+
+class KeyMask:
+    """Attention masks over a prompt of which a layer holds `tokens[b]` keys in row b, and over all that follows it."""
+
+    def __init__(self, tokens: tuple[int, ...]) -> None:
+        self.tokens = tokens
+        self._built: tuple[int, int, Tensor | None] | None = None
+
+    def build(self, layer: Layer, hidden_BQD: Tensor, keys: int) -> Tensor | None:
+        """The mask for the last Q of `keys` keys, built once for all layers that share this object."""
+        queries = hidden_BQD.shape[1]
+        if self._built is None or self._built[:2] != (queries, keys):
+            real_BK = padding_mask(self.tokens, hidden_BQD.device)
+            if real_BK is not None:
+                real_BK = pad(real_BK, (0, keys - max(self.tokens)), value=True)
+            self._built = queries, keys, attention_mask(layer, real_BK, hidden_BQD, keys)
+        mask = self._built[2]
+        return None if mask is None else mask.to(hidden_BQD.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """The prompt as it came, or after a reduction."""
+
+    layout: Layout
+    audio_BT: Tensor
+    real_BT: Tensor | None
+    """False on padding; None if no row is padded."""
+    size_BT: Tensor
+    """float32: tokens of the prompt that each token stands for."""
+    rotary: Rotary | None = None
+    """None for the prompt as it came: there, transformers' own mask and positions are right."""
+
+    @classmethod
+    def of(cls, audio_BT: Tensor, real_BT: Tensor | None) -> "Span":
+        """The prompt as it came."""
+        layout = Layout.of(audio_BT, real_BT)
+        size_BT = torch.ones(audio_BT.shape, device=audio_BT.device)
+        return cls(layout, audio_BT, layout.real(audio_BT.device), size_BT)
+
+    @cached_property
+    def key_mask(self) -> KeyMask:
+        """Masks for the layers that cache this span."""
+        return KeyMask(self.layout.tokens)
+
+    def inputs(self, layer: Layer, hidden_BTD: Tensor) -> dict[str, Any]:
+        """The arguments of a layer's attention over this span that differ from those over the prompt as it came."""
+        if self.rotary is None:
+            return {}
+        return {
+            "attention_mask": self.key_mask.build(layer, hidden_BTD, self.layout.width),
+            "position_embeddings": tuple(table.to(hidden_BTD.device) for table in self.rotary),
+            "position_ids": None,
+        }
+
+    def state(self, device: torch.device) -> dict[str, Any]:
+        """What a method's state says of this span."""
+        return {
+            "layout": self.layout,
+            "audio_BT": self.audio_BT.to(device),
+            "real_BT": None if self.real_BT is None else self.real_BT.to(device),
+            "size_BT": self.size_BT.to(device),
+        }
+
+    def reduced(self, assignment: Assignment, positions: Positions, rotary: Rotary) -> "Span":
+        """The span after `assignment`, `rotary` being the positions before it."""
+        layout = self.layout.reduced(assignment.lengths)
+        audio_BS = pad(self.audio_BT.to(assignment.slot.device), (0, 1)).gather(1, assignment.first)
+        if positions is Positions.packed:  # right-aligned: the last token of every row keeps its position
+            cos, sin = (table[..., -layout.width :, :] for table in rotary)
+        else:
+            first_BS1 = assignment.first.clamp_max(self.layout.width - 1)[..., None]
+            cos, sin = (torch.take_along_dim(table, first_BS1, -2) for table in rotary)
+        size_BS = assignment.total(self.size_BT.to(audio_BS.device))
+        return Span(layout, audio_BS, layout.real(audio_BS.device), size_BS, (cos, sin))

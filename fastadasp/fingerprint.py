@@ -1,17 +1,18 @@
 """The name of a run: a hash of everything that can change its predictions."""
 
+import ast
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-PACKAGE = Path(__file__).resolve().parent
-REPOSITORY = PACKAGE.parent
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 IRRELEVANT = frozenset(
     {
@@ -28,9 +29,6 @@ IRRELEVANT = frozenset(
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
 
-NEUTRAL_CODE = frozenset({"config.py", "errors.py", "evaluation", "fingerprint.py", "report", "run.py", "sweep.py"})
-"""Parts of the package that no prediction depends on; an edit elsewhere starts new runs, so that results never mix."""
-
 HASHED_WHOLE = 64 * 2**20
 """Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
 
@@ -45,7 +43,7 @@ def fingerprint(cfg: DictConfig) -> str:
     """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
 
     Covers all settings but IRRELEVANT ones, the content of every file or folder that `task` and `model` name (the
-    sizes of a manifest's audio files included), and the package's own code.
+    sizes of a manifest's audio files included), and the code of the classes that it names.
     """
     bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in IRRELEVANT])
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
@@ -55,8 +53,9 @@ def fingerprint(cfg: DictConfig) -> str:
         for key, value in settings.items()
         if isinstance(value, str) and key.startswith(("task.", "model.")) and os.path.exists(value)  # noqa: PTH110
     }
+    targets = [str(value) for key, value in settings.items() if key.endswith("._target_")]
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
-    described = json.dumps([settings, contents, _code_digest()], sort_keys=True, default=str)
+    described = json.dumps([settings, contents, _code_digest(targets)], sort_keys=True, default=str)
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
 
 
@@ -97,10 +96,44 @@ def _audio_sizes(manifest: Path) -> Iterator[str]:
             yield str(file.stat().st_size) if file.is_file() else "missing"
 
 
+def _code_digest(targets: Iterable[str]) -> str:
+    """Of the modules that define `targets` (dotted class names), of `hooks`, and of all that these import from here.
+
+    So an edited method starts new runs instead of reading old answers, while a new one leaves all others' runs valid.
+    """
+    found: dict[str, str] = {}
+    todo = {"fastadasp.hooks", *(target.rpartition(".")[0] for target in targets)}
+    while todo:
+        module = todo.pop()
+        file = _source(module)
+        if file is not None:
+            found[module] = _file_digest(file)
+            todo |= _imports(file, found[module]) - found.keys()
+    return _digest(f"{module}:{found[module]}" for module in sorted(found))
+
+
+def _source(module: str) -> Path | None:
+    """The file of a module; None for names that are no module. Imports nothing of this package."""
+    if module.startswith("fastadasp."):
+        file = REPOSITORY.joinpath(*module.split(".")).with_suffix(".py")
+        return file if file.is_file() else None
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):  # no such package: building the node says so
+        return None
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin is not None else None
+
+
 @cache
-def _code_digest() -> str:
-    relative = sorted(file.relative_to(PACKAGE) for file in PACKAGE.rglob("*.py"))
-    return _digest(f"{file}:{_file_digest(PACKAGE / file)}" for file in relative if file.parts[0] not in NEUTRAL_CODE)
+def _imports(file: Path, _digest: str) -> frozenset[str]:
+    """Modules of this package that a source file imports, inside functions too."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            modules |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return frozenset(module for module in modules if module.startswith("fastadasp."))
 
 
 def _digest(parts: Iterable[str]) -> str:

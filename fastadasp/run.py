@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config import Setup
@@ -111,8 +111,8 @@ def _log(cfg: DictConfig, numbers: Mapping[str, float]) -> None:
         logger.log_hyperparams({str(key): value for key, value in cfg.items()})
         logger.log_metrics(dict(numbers))
         logger.finalize("success")
-        if hasattr(logger.experiment, "finish"):  # else W&B puts the next run of a multirun into this one
-            logger.experiment.finish()
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()  # else W&B puts the next run of a multirun into this one
 
 
 def _quiet_lightning() -> None:

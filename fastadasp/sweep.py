@@ -26,7 +26,7 @@ def overrides(sweep: Path) -> list[str]:
         parameters = {key: _values(node) for key, node in content["parameters"].items()}
     except (TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
-            f"{sweep} is not a grid ({error!r}): it needs a `command` list and `parameters`, each with `value` or `values`"
+            f"{sweep} is not a grid ({error!r}): it needs a `command` list and `parameters` with `value` or `values`"
         ) from error
     return fixed + [f"{key}={','.join(values)}" for key, values in parameters.items()]
 

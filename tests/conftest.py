@@ -1,0 +1,86 @@
+"""What all tests share: no network, one thread, and tiny runs through the real configuration."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models run fastest on one thread
+
+import numpy as np
+import pytest
+import soundfile
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from fastadasp import config
+from fastadasp.fingerprint import REPOSITORY
+
+SMALLEST_MODEL = (
+    "model=qwen2_audio_random",
+    "model.layers=4",
+    "model.hidden=32",
+    "model.intermediate=48",
+    "model.encoder_layers=1",
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach this machine only."""
+    connect = socket.socket.connect
+
+    def local_connect(self: socket.socket, address: Any) -> None:
+        local = self.family == socket.AF_UNIX or address[0] in ("localhost", "127.0.0.1", "::1", socket.gethostname())
+        if not local:
+            raise OSError(f"tests must not use the network, but something connects to {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_connect)
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The config of `python run.py <overrides>`, Hydra's own node included."""
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return compose("config", overrides=list(overrides), return_hydra_config=True)
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path) -> Callable[..., tuple[Path, float]]:
+    """`run.py` without its process: evaluates overrides, returns the run's folder and the objective."""
+
+    def run(*overrides: str) -> tuple[Path, float]:
+        from fastadasp.run import evaluate
+
+        common = ("hardware=cpu", "hardware.num_workers=0", "generation.max_new_tokens=6", f"output_dir={tmp_path}/out")
+        cfg = composed(*SMALLEST_MODEL, *common, *overrides)
+        with open_dict(cfg):
+            cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
+            HydraConfig.instance().set_config(cfg)
+            folder = Path(cfg.hydra.run.dir)
+            del cfg["hydra"]
+        return folder, evaluate(cfg, config.validate(cfg))
+
+    return run
+
+
+@pytest.fixture
+def tones(tmp_path: Path) -> Iterator[Path]:
+    """A manifest for `asr`: five tones of 0.2 to 1 s, as 16 kHz WAV."""
+    folder = tmp_path / "tones"
+    folder.mkdir()
+    lines = []
+    for number in range(1, 6):
+        seconds = number * 0.2
+        time_s = np.arange(int(seconds * 16000)) / 16000
+        soundfile.write(folder / f"{number}.wav", 0.3 * np.sin(2 * np.pi * 110 * number * time_s), 16000)
+        lines.append(
+            {"id": f"tone-{number}", "audio": f"{number}.wav", "seconds": seconds, "text": f"tone number {number}"}
+        )
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    yield manifest

@@ -1,0 +1,93 @@
+"""Cost is an aggregate of stored lines: checked against numbers worked out by hand."""
+
+import pytest
+
+from fastadasp.evaluation.cost import exact_cost, measured_cost, reduction
+from fastadasp.evaluation.hardware import Hardware
+from fastadasp.evaluation.roofline import shares_of_limit, weight_bytes
+from fastadasp.models.base import DecoderShape
+from fastadasp.tasks.base import Prediction
+
+SHAPE = DecoderShape(layers=3, hidden=8, intermediate=16, heads=2, kv_heads=1, head_dim=4, vocab=10, gated_mlp=True)
+
+
+def prediction(per_layer: tuple[int, ...] = (), **fields: object) -> Prediction:
+    audio = per_layer[0] if per_layer else 0
+    return Prediction(
+        id="x", text="", answer="", reference="", audio_tokens=audio, audio_tokens_per_layer=per_layer, **fields
+    )  # type: ignore[arg-type]
+
+
+def measured(batch: int, size: int, prefill_s: float, decode_s: float, steps: int) -> dict[str, float]:
+    return {
+        "batch": batch,
+        "batch_size": size,
+        "prefill_s": prefill_s,
+        "decode_s": decode_s,
+        "decode_steps": steps,
+        "peak_bytes": 100 * size,
+    }
+
+
+def test_reduction_is_the_mean_over_the_layers_after_the_first_reducing_one_in_corpus_sums() -> None:
+    long, short, failed = prediction((100, 100, 50, 25)), prediction((10, 10, 10, 10)), prediction(error="no audio")
+    assert reduction([long], layer=1) == pytest.approx(0.5)
+    assert reduction([long], layer=0) == pytest.approx(0.25)
+    assert reduction([long, short, failed], layer=1) == pytest.approx(1 - (50 + 10) / 110)
+    assert reduction([long], layer=2) == pytest.approx(0.75), "no layer follows the last: its MLP counts"
+    assert reduction([failed], layer=1) == 0.0
+
+
+def test_exact_cost_is_the_mean_of_each_prompts_own() -> None:
+    cost = exact_cost([prediction((6, 6, 2, 2), text_tokens=2, new_tokens=5), prediction(error="x")], SHAPE, "bfloat16")
+    assert cost["kv_bytes"] == (8 + 8 + 4) * 2 * 1 * 4 * 2
+    assert cost["kv_bytes_full"] == 3 * 8 * 2 * 1 * 4 * 2
+    assert cost["kv_bytes_saved"] == pytest.approx(1 - 20 / 24)
+
+    def paper(n: int) -> int:
+        return 4 * n * 64 + 2 * n * n * 8 + 2 * n * 8 * 16
+
+    assert cost["flops_paper"] == 2 * paper(8) + paper(4)
+    assert cost["flops_paper_saved"] == pytest.approx(1 - (2 * paper(8) + paper(4)) / (3 * paper(8)))
+
+    def layer(entering: int, leaving: int) -> float:
+        attention = 2 * entering * (2 * 8 * 8 + 2 * 8 * 4) + 2 * 2 * 8 * entering * (entering + 1) / 2
+        return attention + 2 * leaving * 3 * 8 * 16
+
+    head = 2 * 8 * 10
+    assert cost["flops_prefill"] == layer(8, 8) + layer(8, 4) + layer(4, 4) + head
+    assert (cost["audio_tokens"], cost["text_tokens"], cost["new_tokens"]) == (6, 2, 5)
+
+
+def test_each_batch_counts_once_however_many_examples_it_held() -> None:
+    first, second = measured(0, 3, 4.0, 2.0, 10), measured(1, 1, 1.0, 1.0, 4)
+    cut = measured(1, 2, 2.0, 0.0, 0)  # the other half of batch 1, run after a kill
+    costs = [first, first, first, second, cut, cut]
+    lines = [prediction((4, 4), new_tokens=5, seconds=2.0, cost=cost) for cost in costs]
+    assert measured_cost([*lines, prediction(error="x")]) == {
+        "batch_size": pytest.approx(2.0),
+        "prefill_s": 2.0,
+        "decode_step_s": pytest.approx((0.2 + 0.25) / 2),
+        "compute_s": 10.0,
+        "examples_per_s": pytest.approx(0.6),
+        "tokens_per_s": pytest.approx(30 / 3.0),
+        "rtf": pytest.approx(10.0 / 12.0),
+        "peak_bytes": 300,
+    }
+
+
+def test_a_run_in_which_all_failed_has_no_cost() -> None:
+    assert exact_cost([prediction(error="x")], SHAPE, "float32") == measured_cost([prediction(error="x")]) == {}
+
+
+def test_shares_of_the_devices_limits() -> None:
+    lines = [prediction((6, 6, 6, 6), text_tokens=2, cost=measured(0, 2, 0.5, 0.25, 4)) for _ in range(2)]
+    hardware = Hardware(peak_flops=1e6, bandwidth=1e5)
+    weights = 3 * (2 * 8 * 8 + 2 * 8 * 4 + 3 * 8 * 16) + 8 * 10
+    assert weight_bytes(SHAPE, "float32") == weights * 4
+    cache = 3 * 2 * 4 * 4 * (8 + 2)  # layers, keys and values, head_dim, bytes, tokens halfway
+    shares = shares_of_limit(lines, SHAPE, "float32", hardware, beams=5)
+    flops = exact_cost(lines, SHAPE, "float32")["flops_prefill"]
+    assert shares["prefill_mfu"] == pytest.approx(2 * flops / (0.5 * 1e6))
+    assert shares["decode_mbu"] == pytest.approx((4 * weights * 4 + 2 * 5 * 4 * cache) / (0.25 * 1e5))
+    assert shares_of_limit(lines, SHAPE, "float32", Hardware(), beams=5) == {}

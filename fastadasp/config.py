@@ -6,7 +6,7 @@ A node with `_target_` is built by the dataclass it names: the fields are the sc
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,7 @@ from fastadasp.errors import ConfigError, InputError
 from fastadasp.fingerprint import REPOSITORY, fingerprint, run_folder
 
 if TYPE_CHECKING:
+    from fastadasp.benchmark.long_audio import LongAudio
     from fastadasp.evaluation.hardware import Hardware
     from fastadasp.merge.base import MergeMethod
     from fastadasp.models.base import Generation, ModelAdapter
@@ -44,6 +45,17 @@ class Setup:
 def validate(cfg: DictConfig) -> Setup:
     """Build every typed node of a run's config; one ConfigError lists all that is wrong with all of them."""
     nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
+    return Setup(**_build_all(cfg, nodes))
+
+
+def validate_benchmark(cfg: DictConfig) -> tuple["LongAudio", "Hardware"]:
+    """What the `benchmark` node of an overlay in experiments/ asks for, and on what; ConfigError as in `validate`."""
+    built = _build_all(cfg, {"benchmark": "benchmark", "hardware": "hardware"})
+    return built["benchmark"], built["hardware"]
+
+
+def _build_all(cfg: DictConfig, nodes: Mapping[str, str]) -> dict[str, Any]:
+    """By name, what the config nodes `nodes[name]` describe."""
     built: dict[str, Any] = {}
     problems: list[str] = []
     for part, key in nodes.items():
@@ -55,7 +67,7 @@ def validate(cfg: DictConfig) -> Setup:
         problems.append(f"seed must be a whole number, got {cfg.seed!r}")
     if problems:
         raise ConfigError("\n".join(problems))
-    return Setup(**built)
+    return built
 
 
 def build(node: DictConfig, key: str) -> Any:
@@ -73,7 +85,11 @@ def build(node: DictConfig, key: str) -> Any:
             problems.append(f"{key}.{name} does not exist; {_suggest(name, map(str, schema))}")
             continue
         try:
+            if isinstance(value, dict) and "_target_" in value:
+                value = build(OmegaConf.create(value), f"{key}.{name}")
             schema = cast(DictConfig, OmegaConf.merge(schema, {name: value}))
+        except ConfigError as error:
+            problems.append(f"in {key}.{name}: {error}")
         except OmegaConfBaseException as error:
             problems.append(f"{key}.{name}={value}: {_first_line(error)}")
     if problems:

@@ -34,19 +34,27 @@ def attention_rows(
 def attention_received(
     queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
 ) -> Tensor:
-    """(B, N) float32: the attention that each key of `columns` gets, summed over all heads and real queries.
+    """(B, N) float32: the attention that each key of `columns` gets, summed over all heads and real queries."""
+    return attention_received_by_group(queries_BHTd, keys_BGTd, columns, real_BT, scaling).sum(1)
+
+
+def attention_received_by_group(
+    queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
+) -> Tensor:
+    """(B, G, N) float32: the same for each key-value head, summed over the query heads that share it.
 
     These are column sums of the causal attention matrix, which is never held: queries are taken in blocks, at 2·T·N·d
     multiply-accumulates per head beyond the softmax, and O(block·T) memory.
     """
     batch, heads, length, _ = queries_BHTd.shape
+    groups = keys_BGTd.shape[1]
     scores = CPU_BLOCK if queries_BHTd.device.type == "cpu" else GPU_BLOCK
     block = max(1, scores // (batch * heads * length))
-    received = queries_BHTd.new_zeros(batch, columns.stop - columns.start, dtype=torch.float32)
+    received = queries_BHTd.new_zeros(batch, groups, columns.stop - columns.start, dtype=torch.float32)
     for first in range(columns.start, length, block):  # earlier queries see none of the columns
         rows = attention_rows(queries_BHTd[:, :, first : first + block], keys_BGTd, first, real_BT, scaling)
         rows = rows[..., columns]
         if real_BT is not None:
             rows = rows * real_BT[:, None, first : first + block, None]
-        received[:, : rows.shape[-1]] += rows.sum((1, 2))
+        received[..., : rows.shape[-1]] += rows.view(batch, groups, -1, *rows.shape[2:]).sum((2, 3))
     return received

@@ -97,10 +97,10 @@ def check_share(key: str, value: object, meaning: str) -> None:
         raise ConfigError(f"{key} must lie in [0, 1), got {value!r}; {meaning}")
 
 
-def check_count(key: str, value: object, meaning: str) -> None:
-    """ConfigError unless `value` is a whole number from 0 up."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"{key} must be a whole number from 0 up, got {value!r}; {meaning}")
+def check_count(key: str, value: object, meaning: str, least: int = 0) -> None:
+    """ConfigError unless `value` is a whole number from `least` up."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{key} must be a whole number from {least} up, got {value!r}; {meaning}")
 
 
 def member(kind: type[E], key: str, value: object) -> E:

@@ -34,7 +34,6 @@ class CacheMethod(MergeMethod):
     published implementations have it."""
 
     site: ClassVar[Site] = Site.cache
-    evicts_while_decoding: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,6 +50,11 @@ class CacheMethod(MergeMethod):
     def kept(self, tokens: int, layer: int, layers: int) -> int:
         """How many of a row's removable tokens stay in the cache of `layer`, one of `layers`."""
         return tokens - int(tokens * self.share)
+
+    @property
+    def evicts_while_decoding(self) -> bool:
+        """Whether new tokens push out old ones; `score` must then be the attention received so far."""
+        return False
 
     def newest(self, kept: int) -> int:
         """How many of the `kept` removable tokens are the newest ones, whatever their score."""

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastadasp.merge.assignment import Assignment, choose_top, fuse_groups, fuse_pairs, keep_only
-from fastadasp.merge.attention import attention_received, attention_rows
+from fastadasp.merge.attention import attention_received, attention_received_by_group, attention_rows
 from fastadasp.merge.encoder import EncoderAttention
 from fastadasp.merge.eviction import evict_lowest
 from fastadasp.merge.layout import Layout
-from fastadasp.merge.similarity import adjacent_key_cosine
+from fastadasp.merge.similarity import adjacent_key_cosine, cosine
 
 Rotary = tuple[Tensor, Tensor]
 """cos and sin, each (1 or B, T, d)."""
@@ -69,6 +69,11 @@ class State:
         return pad(self.audio_BT[:, :-1] & self.audio_BT[:, 1:], (0, 1))
 
     @cached_property
+    def column_BT(self) -> Tensor:
+        """(B, T) int64: each token's own column."""
+        return torch.arange(self.layout.width, device=self.audio_BT.device).expand_as(self.audio_BT)
+
+    @cached_property
     def rank_BT(self) -> Tensor:
         """(B, T) int64: how many audio tokens of the row stand before this one; defined where `audio_BT`."""
         return (self.audio_BT.cumsum(1) - 1).clamp_min(0)
@@ -105,13 +110,21 @@ class State:
         weight_BT = torch.ones_like(pair_BT, dtype=torch.float32) if weight_BT is None else weight_BT
         return fuse_pairs(pair_BT, weight_BT, self.real_BT, None if removed is None else self.left(removed))
 
-    def gather(self, first_BT: Tensor, removed: tuple[int, ...] | None, weight_BT: Tensor | None = None) -> Assignment:
-        """Fuse the tokens that name the same column in `first_BT`, their group's first; those that name T are dropped.
+    def gather(self, into_BT: Tensor, removed: tuple[int, ...] | None, weight_BT: Tensor) -> Assignment:
+        """Fuse each token into that of column `into_BT`, often itself, or drop it where that is T.
 
         removed: audio tokens that this costs each row, where the host knows it.
         """
-        weight_BT = torch.ones_like(first_BT, dtype=torch.float32) if weight_BT is None else weight_BT
-        return fuse_groups(first_BT, weight_BT, self.real_BT, None if removed is None else self.left(removed))
+        return fuse_groups(into_BT, weight_BT, self.real_BT, None if removed is None else self.left(removed))
+
+    def best_match(self, x_BTD: Tensor, source_BT: Tensor, target_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T) float32 and int64: the largest cosine of each source with a target of its run, and that one's column.
+
+        -2 and T for a source whose run has no target, and for what is no source.
+        """
+        allowed_BTT = source_BT[..., None] & target_BT[:, None] & (self.run_BT[..., None] == self.run_BT[:, None])
+        best_BT, into_BT = cosine(x_BTD, x_BTD).masked_fill(~allowed_BTT, -2).max(2)
+        return best_BT, into_BT.where(best_BT > -2, into_BT.shape[1])
 
     def drop(self, score_BT: Tensor) -> Assignment:
         """Drop the `budget` audio tokens with the largest scores."""
@@ -137,12 +150,6 @@ class State:
         """Values (numbers or bools) of the `layout.hull` columns, on all columns; zero elsewhere."""
         hull = self.layout.hull
         return pad(value_BN, (hull.start, self.layout.width - hull.stop))
-
-    def columns(self, column_BN: Tensor) -> Tensor:
-        """(B, T) int64: indices within the `layout.hull` columns, as indices of the sequence; others name themselves."""
-        column_BT = torch.arange(self.layout.width, device=column_BN.device).repeat(len(column_BN), 1)
-        column_BT[:, self.layout.hull] = column_BN + self.layout.hull.start
-        return column_BT
 
     def left(self, removed: tuple[int, ...]) -> tuple[int, ...]:
         """Tokens of each row, text included, once `removed` audio tokens are gone."""
@@ -202,6 +209,37 @@ class LayerState(State):
         return self.spread(
             attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
         )
+
+    @cached_property
+    def attention_received_BGT(self) -> Tensor:
+        """(B, G, T) float32: attention on every token, summed over all queries of the heads that share its key."""
+        whole = slice(0, self.layout.width)
+        return attention_received_by_group(self.queries_BHTd, self.keys_BGTd, whole, self.real_BT, self.scaling)
+
+    def window_attention(self, window: int) -> tuple[Tensor, Tensor]:
+        """(B, H, W, T) float32 attention of the last W = `window` tokens, and (B, W) bool, which of these count.
+
+        The window covers at most half of a row's tokens.
+        """
+        sizes = torch.tensor([max(1, min(window, tokens // 2)) for tokens in self.layout.tokens])
+        width = int(sizes.max())
+        first = self.layout.width - width
+        rows = attention_rows(self.queries_BHTd[:, :, first:], self.keys_BGTd, first, self.real_BT, self.scaling)
+        return rows, (torch.arange(width) >= width - sizes[:, None]).to(rows.device)
+
+    def future_queries(self, counts_BT: Tensor, positions: int) -> tuple[Tensor, Tensor]:
+        """Mean (B, H, d) and covariance (B, H, d, d) of the queries where `counts_BT`, as they would be if rotated by
+        the mean rotation of the next `positions` positions; float32."""
+        queries_BHTd = self.unrotated_queries_BHTd.float()
+        counts_B1T1 = counts_BT[:, None, :, None].float()
+        total_B111 = counts_B1T1.sum(2, keepdim=True).clamp_min(1)
+        mean_BH1d = (queries_BHTd * counts_B1T1).sum(2, keepdim=True) / total_B111
+        centred_BHTd = (queries_BHTd - mean_BH1d) * counts_B1T1
+        covariance_BHdd = centred_BHTd.transpose(2, 3) @ centred_BHTd / total_B111
+        cos, sin = self.decoder.future_rotary(positions)
+        turn = cos.float().mean(1, keepdim=True), sin.float().mean(1, keepdim=True)
+        covariance_BHdd = rotate(rotate(covariance_BHdd, turn).transpose(2, 3), turn)
+        return rotate(mean_BH1d, turn)[:, :, 0], covariance_BHdd
 
     def evict(self, score_BGT: Tensor, candidate_BT: Tensor, newest: tuple[int, ...]) -> Assignment:
         """For the cache: drop from each head the `budget` candidates with the lowest scores, but none of the newest.

@@ -1,0 +1,54 @@
+"""Expected attention: keys that future queries will look for (Devoto et al., 2025, arXiv 2510.00636)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.errors import ConfigError
+from fastadasp.merge.base import check_count
+from fastadasp.merge.cache import CacheMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class ExpectedAttention(CacheMethod):
+    """Takes the queries to come for Gaussian and keeps the keys k, values v with the largest E[attention] |v|.
+
+    Mean m and covariance C are those of the prompt's queries before their rotation, turned by the mean rotation over
+    the next `future` positions; E[attention] = softmax(s m·k + s² k'Ck / 2), s the scale of the scores, is averaged
+    over the heads that share k. The first `sinks` tokens count for nothing in it and stay.
+    """
+
+    future: int = 512
+    sinks: int = 4
+    epsilon: float = 0.0
+    """Added to the expected attention before |v|: above 0, large values count even where nothing will look."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("merge.future", self.future, "it is how many positions ahead are averaged", least=1)
+        check_count("merge.sinks", self.sinks, "it is how many tokens at the beginning stay")
+        if not self.epsilon >= 0:
+            raise ConfigError(f"merge.epsilon must not be negative, got {self.epsilon}")
+
+    def score(self, state: "LayerState") -> "Tensor":
+        """Expected attention times the norm of the value; sinks score best."""
+        import torch
+
+        real_BT = torch.ones_like(state.audio_BT) if state.real_BT is None else state.real_BT
+        sink_BT = real_BT.cumsum(1) <= self.sinks
+        counts_BT = real_BT & ~sink_BT
+        mean_BHd, covariance_BHdd = state.future_queries(counts_BT, self.future)
+        keys_BGTd, groups = state.keys_BGTd.float(), state.keys_BGTd.shape[1]
+        mean_BGRd = mean_BHd.view(len(mean_BHd), groups, -1, mean_BHd.shape[-1])
+        covariance_BGRdd = covariance_BHdd.view(*mean_BGRd.shape, -1)
+        logits_BGRT = mean_BGRd @ keys_BGTd.transpose(2, 3) * state.scaling
+        turned_BGRTd = keys_BGTd[:, :, None] @ covariance_BGRdd
+        logits_BGRT += (turned_BGRTd * keys_BGTd[:, :, None]).sum(-1) * (state.scaling**2 / 2)
+        least = torch.finfo(torch.float32).min
+        expected_BGT = logits_BGRT.masked_fill(~counts_BT[:, None, None], least).softmax(-1).mean(2)
+        score_BGT: Tensor = (expected_BGT + self.epsilon) * state.values_BGTd.float().norm(dim=-1)
+        return score_BGT.masked_fill(sink_BT[:, None], float("inf"))

@@ -1,0 +1,29 @@
+"""KeyDiff: keys unlike the others (Park et al., 2025, arXiv 2504.15364)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.cache import CacheMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class KeyDiff(CacheMethod):
+    """Keeps the keys k of each head that differ most from the mean direction: score -cos(k, mean of k / |k|).
+
+    The mean is over all tokens of the prompt.
+    """
+
+    def score(self, state: "LayerState") -> "Tensor":
+        """Minus the cosine with the mean direction."""
+        from torch.nn.functional import cosine_similarity, normalize
+
+        direction_BGTd = normalize(state.keys_BGTd.float(), dim=-1)
+        if state.real_BT is not None:
+            direction_BGTd = direction_BGTd * state.real_BT[:, None, :, None]
+        anchor_BG1d = direction_BGTd.sum(2, keepdim=True)  # the cosine does not see the length
+        return -cosine_similarity(state.keys_BGTd.float(), anchor_BG1d, dim=-1)

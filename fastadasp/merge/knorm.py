@@ -1,0 +1,21 @@
+"""Knorm: keys of small norm draw attention (Devoto et al., EMNLP 2024, arXiv 2406.11430)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.cache import CacheMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class Knorm(CacheMethod):
+    """Keeps the keys k of each head with the smallest L2 norm: score -|k|."""
+
+    def score(self, state: "LayerState") -> "Tensor":
+        """Minus the norm."""
+        norm_BGT: Tensor = state.keys_BGTd.float().norm(dim=-1)
+        return -norm_BGT

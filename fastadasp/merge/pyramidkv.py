@@ -1,0 +1,35 @@
+"""PyramidKV: lower layers keep more (Cai et al., 2024, arXiv 2406.02069)."""
+
+from dataclasses import dataclass
+
+from fastadasp.errors import ConfigError
+from fastadasp.merge.snapkv import SnapKV
+
+
+@dataclass(frozen=True)
+class PyramidKV(SnapKV):
+    """SnapKV's choice under budgets that fall linearly from layer to layer, to cap / `beta` beyond the window.
+
+    Their mean is what `ratio` leaves. Where the pyramid does not fit (short prompts, high ratios), all layers get that.
+    The pyramid stands on all layers of the decoder; with `layer` above 0 its lowest steps are not cut.
+    """
+
+    beta: float = 20.0
+    """How many times the last layer's budget goes into the mean; at least 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.beta >= 1:
+            raise ConfigError(f"merge.beta must be at least 1, got {self.beta}; 1 is no pyramid, 20 the usual one")
+
+    def kept(self, tokens: int, layer: int, layers: int) -> int:
+        """The layer's step of the pyramid."""
+        beyond = tokens * (1 - self.share)
+        least = beyond / self.beta
+        most = 2 * beyond - least
+        if most >= tokens - self.window:
+            most = tokens - self.window
+            least = 2 * beyond - most
+        if not tokens >= most >= least >= self.window or layers == 1:
+            return round(beyond)
+        return round(most - layer * (most - least) / (layers - 1))

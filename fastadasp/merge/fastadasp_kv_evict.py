@@ -18,6 +18,5 @@ class FastAdaSPKVEvict(Composite):
 
     def stages(self) -> tuple[MergeMethod, ...]:
         """Merging, then eviction without a recent window and without going on while the answer is generated."""
-        settings = {"positions": self.positions, "seed": self.seed}
-        merge = FastAdaSP(self.ratio, self.layer_ratio, self.layer, self.schedule, **settings)
+        merge = FastAdaSP(self.ratio, self.layer_ratio, self.layer, self.schedule, self.positions, self.seed)
         return merge, H2O(self.share, layer=self.layer + 1, recent=0.0, decode=False)

@@ -66,12 +66,12 @@ class SQA(Task):
         text = clean_text(text)
         choices = [str(choice) for choice in example.meta["choices"]]  # type: ignore[attr-defined]
         letters = ascii_uppercase[: len(choices)]
-        for pattern in (
-            rf"\W*([{letters}])(?:\W*$|[.):;,](?!\w))",
-            rf".*?\b(?:answer|option|choice)\b(?: is)?\W*([{letters}])\b",
-        ):
-            if match := re.match(pattern, text, re.IGNORECASE):
-                return match[1].upper()
+        if match := re.match(rf"\W*([{letters}])(?:\W*$|[.):;,](?!\w))", text, re.IGNORECASE):
+            return match[1].upper()
+        # "the answer is a car" holds an article, "the answer is a" a letter.
+        announced = rf"(?i:\b(?:answer|option|choice)\b(?: is)?)\W*([{letters}]|[{letters.lower()}](?!\s*\w))\b"
+        if match := re.search(announced, text):
+            return match[1].upper()
         if found := _choice_in(text, choices):
             return found
         # A capital inside a sentence is a letter unless it is the article or the pronoun.

@@ -100,18 +100,21 @@ def fuse_pairs(
 
 
 def fuse_groups(
-    first_BT: Tensor, weight_BT: Tensor, real_BT: Tensor | None, tokens: tuple[int, ...] | None
+    into_BT: Tensor, weight_BT: Tensor, real_BT: Tensor | None, tokens: tuple[int, ...] | None
 ) -> Assignment:
-    """Fuse all tokens that name the same column in `first_BT`, that of their group's first token, adjacent or not.
+    """Fuse all tokens that name the same column in `into_BT`, adjacent or not, in the place of the first of them.
 
     A token that names T, beyond the last column, is dropped. real_BT: False on padding.
     """
-    length = first_BT.shape[1]
-    kept = first_BT < length
+    rows, length = into_BT.shape
+    column = torch.arange(length, device=into_BT.device)
+    first_BT = into_BT.new_full((rows, length + 1), length)
+    first_BT = first_BT.scatter_reduce(1, into_BT, column.expand(rows, -1), "amin").gather(1, into_BT)
+    kept_BT = into_BT < length
     if real_BT is not None:
-        kept &= real_BT
-    number = ((first_BT == torch.arange(length, device=first_BT.device)) & kept).cumsum(1) - 1
-    return Assignment(number.gather(1, first_BT.clamp_max(length - 1)).where(kept, -1), weight_BT, tokens)
+        kept_BT &= real_BT
+    number_BT = ((first_BT == column) & kept_BT).cumsum(1) - 1
+    return Assignment(number_BT.gather(1, first_BT.clamp_max(length - 1)).where(kept_BT, -1), weight_BT, tokens)
 
 
 def keep_only(keep_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:

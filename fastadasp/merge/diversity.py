@@ -1,12 +1,14 @@
 """Greedy choices of tokens that are unlike each other. The loops go over picks; all rows pick at once.
 
-B rows, N candidates, K picks.
+B rows, N columns, K picks; M columns of candidates left, E even and O odd ones among them.
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from fastadasp.merge.groups import gather_columns
 
 NOTHING_NEW = 1e-5
 """Share of its first gain below which a token adds nothing but rounding errors: such tokens count as equal."""
@@ -60,3 +62,36 @@ def farthest_choice(distance_BNN: Tensor, candidate_BN: Tensor, counts: Sequence
         nearest_BN = to_best_BN if pick == 0 else nearest_BN.minimum(to_best_BN)
         nearest_BN = nearest_BN.masked_fill(chosen_BN | ~candidate_BN, -torch.inf)
     return chosen_BN
+
+
+def thinned_choice(
+    similarity_BNN: Tensor, candidate_BN: Tensor, candidates: Sequence[int], counts: Sequence[int], at_once: int = 4
+) -> Tensor:
+    """(B, N) bool: what is left of each row's `candidates[b]` when those that resemble others are dropped until there
+    are `counts[b]` (VisPruner).
+
+    Each round drops the `at_once` tokens at even places that are most similar to any at an odd place; the next round
+    counts places anew over the even ones left, most similar first, and then the odd ones.
+    """
+    left = list(candidates)
+    column_BM, _ = gather_columns(candidate_BN, left)
+    while left != list(counts):
+        gone = [min(at_once, now - most, (now + 1) // 2) for now, most in zip(left, counts, strict=True)]
+        even_BE, odd_BO = column_BM[:, 0::2], column_BM[:, 1::2]
+        left_B1, gone_B1 = (column_BM.new_tensor(numbers)[:, None] for numbers in (left, gone))
+        evens_B1 = (left_B1 + 1) // 2
+        place_E, place_O = (torch.arange(part.shape[1], device=part.device) for part in (even_BE, odd_BO))
+        cosine_BEN = similarity_BNN.gather(1, even_BE[..., None].expand(-1, -1, similarity_BNN.shape[2]))
+        cosine_BEO = cosine_BEN.gather(2, odd_BO[:, None].expand(-1, even_BE.shape[1], -1))
+        best_BE = cosine_BEO.masked_fill((place_O >= left_B1 // 2)[:, None], -2).amax(2)
+        best_BE = best_BE.masked_fill(place_E >= evens_B1, -3)
+        even_BE = even_BE.gather(1, best_BE.argsort(dim=1, descending=True, stable=True))
+        left = [now - less for now, less in zip(left, gone, strict=True)]
+        width = max(left)
+        # The places of what stays; `width` for the rest.
+        even_to = (place_E - gone_B1).where((place_E >= gone_B1) & (place_E < evens_B1), width)
+        odd_to = (place_O + evens_B1 - gone_B1).where(place_O < left_B1 // 2, width)
+        column_BM = column_BM.new_zeros(len(left), width + 1).scatter(1, even_to, even_BE).scatter(1, odd_to, odd_BO)
+        column_BM = column_BM[:, :width]
+    real_BM = torch.arange(column_BM.shape[1], device=column_BM.device) < column_BM.new_tensor(left)[:, None]
+    return torch.zeros_like(candidate_BN).scatter_reduce(1, column_BM, real_BM, "amax")

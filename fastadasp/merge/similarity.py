@@ -1,7 +1,12 @@
-"""Similarity of neighbouring tokens. B rows, N columns, G key-value heads of d channels, D channels."""
+"""Similarity of tokens. B rows, N and M columns, G key-value heads of d channels, D channels."""
 
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, pad
+from torch.nn.functional import cosine_similarity, normalize, pad
+
+
+def cosine(x_BND: Tensor, y_BMD: Tensor) -> Tensor:
+    """(B, N, M) float32 cosine of every x with every y; 0 where one of them is zero."""
+    return normalize(x_BND.float(), dim=-1) @ normalize(y_BMD.float(), dim=-1).transpose(1, 2)
 
 
 def adjacent_cosine(x_BND: Tensor) -> Tensor:

@@ -1,0 +1,51 @@
+"""A-ToMe: adjacent token merging (Li et al., Interspeech 2023, arXiv 2306.16009), untrained and inside the decoder."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.errors import ConfigError
+from fastadasp.merge.base import MergeMethod
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class ATome(MergeMethod):
+    """Fuses adjacent tokens two by two into their mean: the most similar keys first, each token at most once.
+
+    One layer fuses half of the tokens at most, and when neighbours are taken, fewer (a third is always possible). In
+    FastAdaSP's version (`atome`) any pair that follows a chosen one is lost and the budget with it; here the next best
+    takes its place, as in the paper. [recon] The paper trains an encoder with it; the decoder's keys, all heads
+    concatenated and rotated, are FastAdaSP's reading.
+    """
+
+    threshold: float | None = None
+    """Fuse only pairs whose cosine is larger: the paper's other policy, with as many pairs as the audio gives; `ratio`,
+    if not 0, is then the most that goes."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_at_most_half()
+        if self.threshold is not None and not -1 <= self.threshold < 1:
+            raise ConfigError(f"merge.threshold must lie in [-1, 1) or be null, got {self.threshold}; it is a cosine")
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the threshold decides."""
+        return self.threshold is not None
+
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Fuse disjoint pairs, best first."""
+        from fastadasp.merge.adjacent import disjoint_pairs
+        from fastadasp.merge.assignment import choose_top
+
+        pair_BT = state.pair_BT
+        if self.threshold is not None:
+            pair_BT = pair_BT & (state.key_similarity_BT > self.threshold)
+        pair_BT = disjoint_pairs(state.key_similarity_BT, pair_BT)
+        if self.share or not self.adaptive:
+            pair_BT = pair_BT & choose_top(state.key_similarity_BT, pair_BT, state.budget)
+        enough = all(3 * gone <= pairs for gone, pairs in zip(state.budget, state.layout.pairs, strict=True))
+        return state.join(pair_BT, state.budget if enough and not self.adaptive else None)

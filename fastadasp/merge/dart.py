@@ -1,0 +1,61 @@
+"""DART: keep what duplicates nothing (Wen et al., arXiv 2502.11494), in AudioMarathon's version for audio."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.base import MergeMethod, check_count
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class Dart(MergeMethod):
+    """Keeps the audio tokens least similar to a few pivots: audio and question tokens with the largest L1 key norm.
+
+    Audio pivots are kept; then each pivot in turn, audio first, the largest norm first, takes its share of the rest:
+    those of lowest cosine to it, all tokens going through the model's final norm. The released port keeps whole shares
+    only, 4 + 8 floor(n(1-R)/8), in no fixed order of pivots; here the budget is exact, left-overs going to the first
+    pivots. It reads what leaves layer K - 1; here [recon] it is the residual stream of this layer after attention.
+    """
+
+    audio_pivots: int = 4
+    text_pivots: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("merge.text_pivots", self.text_pivots, "it counts question tokens to compare with")
+        check_count("merge.audio_pivots", self.audio_pivots, "it counts audio tokens to compare with", least=1)
+
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Keep audio pivots, and what is least like each of the pivots."""
+        from fastadasp.merge.assignment import choose_top
+        from fastadasp.merge.groups import take
+        from fastadasp.merge.similarity import cosine
+
+        token_BTD = state.decoder.final_norm(state.hidden_BTD)
+        norm_BT = state.keys_BGTd.float().abs().sum((1, 3))
+        pivots = min(self.audio_pivots, state.layout.width), min(self.text_pivots, state.layout.width)
+        likeness: list[Tensor] = []
+        for candidate_BT, count in zip((state.audio_BT, state.question_BT), pivots, strict=True):
+            ranked_BT = norm_BT.masked_fill(~candidate_BT, -1).argsort(dim=1, descending=True, stable=True)
+            likeness += cosine(token_BTD, take(token_BTD, ranked_BT[:, :count])).unbind(-1)
+        kept_BT = choose_top(norm_BT, state.audio_BT, [min(pivots[0], kept) for kept in state.kept])
+        for likeness_BT, counts in zip(likeness, _shares(state, *pivots), strict=True):
+            kept_BT = kept_BT | choose_top(-likeness_BT, state.audio_BT & ~kept_BT, counts)
+        return state.retain(kept_BT)
+
+
+def _shares(state: "LayerState", audio_pivots: int, text_pivots: int) -> list[tuple[int, ...]]:
+    """For each pivot, how many tokens each row keeps by it; a row that lacks some divides by those it has."""
+    rows = []
+    for kept, after in zip(state.kept, state.layout.after, strict=True):
+        audio, text = min(audio_pivots, kept), min(text_pivots, after)
+        each, extra = divmod(kept - audio, max(1, audio + text))
+        share = [each + (pivot < extra) for pivot in range(audio + text)]
+        share[audio:audio] = [0] * (audio_pivots - audio)
+        rows.append(share + [0] * (text_pivots - text))
+    return list(zip(*rows, strict=True))

@@ -1,0 +1,32 @@
+"""Frame: every so many tokens one (the strong plain baseline of AudioMarathon, arXiv 2510.07293)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.base import MergeMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState, State
+
+
+@dataclass(frozen=True)
+class Frame(MergeMethod):
+    """Keeps K of a row's n audio tokens, those of index floor(i n / K) for i = 0 .. K - 1, whatever they hold."""
+
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Keep evenly spaced tokens."""
+        return state.retain(evenly_spaced(state, state.kept))
+
+
+def evenly_spaced(state: "State", counts: "Sequence[int]") -> "Tensor":
+    """(B, T) bool: audio tokens floor(i n / K) of each row, K being `counts[b]`."""
+    rank_BT = state.rank_BT
+    audio_B1 = rank_BT.new_tensor(state.layout.audio)[:, None].clamp_min(1)
+    kept_B1 = rank_BT.new_tensor(counts)[:, None].clamp_min(1)
+    index_BT = (rank_BT * kept_B1 + audio_B1 - 1) // audio_B1  # the first i with i n / K >= rank
+    return state.audio_BT & (index_BT * audio_B1 // kept_B1 == rank_BT)

@@ -1,0 +1,127 @@
+"""HeadRouter: attention heads that suit the sound at hand choose the tokens (arXiv 2604.23717)."""
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastadasp.errors import ConfigError
+from fastadasp.merge.base import MergeMethod, check_share
+from fastadasp.merge.frame import evenly_spaced
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What calibration finds for one layer of one model (`python -m fastadasp.head_router`)."""
+
+    layer: int
+    centroids: dict[str, float]
+    """By profile (`semantic`, `acoustic`, `uniform`): the mean spread over heads of its calibration clips."""
+    weights: dict[str, list[float]]
+    """By profile: how much each head counts, summing to 1."""
+    width: float
+    """Of the Gaussian around a centroid: how fast a profile loses its say as the spread differs."""
+
+    @property
+    def heads(self) -> int:
+        """Query heads of the layer."""
+        return len(next(iter(self.weights.values())))
+
+
+@cache
+def read_routing(path: str) -> Routing:
+    """The routing saved at `path`; ConfigError if it is none."""
+    try:
+        return Routing(**json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"merge.routing={path} cannot be read ({error}); it must be a file that `python -m fastadasp.head_router` "
+            "has written, or null for heads that count alike"
+        ) from error
+
+
+@dataclass(frozen=True)
+class HeadRouter(MergeMethod):
+    """Keeps the audio tokens that the prompt's text looks at, by a mean over heads that depends on the audio.
+
+    p_h is the softmax over audio of q k / sqrt(d), queries and keys before their rotation, averaged over text tokens.
+    Head h is selective by 1 - H(p_h) / log n, and the spread s of that over heads (standard deviation) tells how near
+    the audio is to each calibrated profile: alpha_c ~ exp(-(s - centroid_c)^2 / (2 width^2)). Tokens are ranked by
+    sum_h w_h p_h, w = sum_c alpha_c weights_c. Published for layer 2 with layer 1's probe: here `layer` 1, as in FastV.
+
+    [recon] The softmax, the entropy and the standard deviation are readings of an incomplete description; calibrated
+    numbers are not published. Frame thins the audio out first, as in the paper, at a rate of our own (`prefilter`).
+    """
+
+    routing: str | None = None
+    """A file that `python -m fastadasp.head_router` wrote for this model and layer; null: all heads count alike."""
+    prefilter: float = 0.5
+    """Share of the removal that Frame does before."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share("merge.prefilter", self.prefilter, "it is the share of the removal that is by even spacing")
+        if self.routing is not None:
+            read_routing(self.routing)
+
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Keep what the routed heads look at."""
+        from fastadasp.merge.assignment import choose_top
+
+        first = [n - int(gone * self.prefilter) for n, gone in zip(state.layout.audio, state.budget, strict=True)]
+        probe_BHT = text_to_audio(state)
+        importance_BT = (self.head_weights(state, probe_BHT)[..., None] * probe_BHT).sum(1)
+        return state.retain(choose_top(importance_BT, evenly_spaced(state, first), state.kept))
+
+    def head_weights(self, state: "LayerState", probe_BHT: "Tensor") -> "Tensor":
+        """(B or 1, H) or (1, 1): how much each head counts."""
+        if self.routing is None:
+            return probe_BHT.new_ones(1, 1)
+        routing, heads = read_routing(self.routing), probe_BHT.shape[1]
+        if routing.layer != state.layer or routing.heads != heads:
+            raise ConfigError(
+                f"merge.routing={self.routing} is for layer {routing.layer} of a model with {routing.heads} heads, but "
+                f"this is layer {state.layer} of one with {heads}; calibrate again, or set merge.layer"
+            )
+        names = list(routing.centroids)
+        centroid_C = probe_BHT.new_tensor([routing.centroids[name] for name in names])
+        weight_CH = probe_BHT.new_tensor([routing.weights[name] for name in names])
+        distance_BC = (spread(probe_BHT, state.layout.audio)[:, None] - centroid_C) / routing.width
+        return (distance_BC.square() / -2).softmax(1) @ weight_CH
+
+
+def text_to_audio(state: "LayerState") -> "Tensor":
+    """(B, H, T) float32: how a head's text queries divide their attention over the audio on average; 0 elsewhere."""
+    from fastadasp.merge.groups import gather_columns
+
+    hull, text_BT = state.layout.hull, ~state.audio_BT
+    if state.real_BT is not None:
+        text_BT = text_BT & state.real_BT
+    counts = [tokens - audio for tokens, audio in zip(state.layout.tokens, state.layout.audio, strict=True)]
+    column_BM, real_BM = gather_columns(text_BT, counts)
+    query_BHTd, key_BGNd = state.unrotated_queries_BHTd, state.unrotated_keys_BGTd[:, :, hull]
+    heads, groups, channels = query_BHTd.shape[1], key_BGNd.shape[1], query_BHTd.shape[3]
+    query_BHMd = query_BHTd.gather(2, column_BM[:, None, :, None].expand(-1, heads, -1, channels))
+    grouped = query_BHMd.reshape(len(column_BM), groups, -1, channels)
+    scores = (grouped @ key_BGNd.transpose(2, 3)).view(len(column_BM), heads, -1, key_BGNd.shape[2]).float()
+    scores_BHMN = scores.mul(state.scaling).masked_fill(~state.audio_BT[:, None, None, hull], float("-inf"))
+    weight_BM = real_BM.float() / real_BM.sum(1, keepdim=True).clamp_min(1)
+    probe_BHN = (scores_BHMN.softmax(-1) * weight_BM[:, None, :, None]).sum(2)
+    return state.spread(probe_BHN.nan_to_num(0.0))  # rows without audio
+
+
+def spread(probe_BHT: "Tensor", audio: "Sequence[int]") -> "Tensor":
+    """(B,) standard deviation over heads of 1 - H(p_h) / log n, n being the row's audio tokens."""
+    entropy_BH = -(probe_BHT * probe_BHT.clamp_min(1e-30).log()).sum(-1)
+    most_B1 = probe_BHT.new_tensor([math.log(max(2, count)) for count in audio])[:, None]
+    return (1 - entropy_BH / most_B1).std(1, correction=0)

@@ -1,0 +1,37 @@
+"""Segment-wise top-k (ICASSP 2026, arXiv 2511.14293): the encoder's favourites, but from all over the audio."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.base import check_count
+from fastadasp.merge.input import InputMethod
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import InputState
+
+
+@dataclass(frozen=True)
+class SegmentTopK(InputMethod):
+    """Cuts a row's audio into equal segments and keeps floor(K / segments) tokens of each, those that get the most
+    attention (mean over heads) in the encoder's last layer.
+
+    [recon] What the division leaves over goes to the best tokens anywhere; the paper names neither that rule nor the
+    number of segments.
+    """
+
+    segments: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("merge.segments", self.segments, "the audio is cut into as many", least=1)
+
+    def assign(self, state: "InputState") -> "Assignment":
+        """Keep the best tokens of each segment."""
+        from fastadasp.merge.groups import choose_by_quota
+
+        rank_BT = state.rank_BT
+        audio_B1 = rank_BT.new_tensor(state.layout.audio)[:, None].clamp_min(1)
+        quota_BG = (rank_BT.new_tensor(state.kept)[:, None] // self.segments).expand(-1, self.segments)
+        score_BT, segment_BT = state.encoder.received_BT("mean"), rank_BT * self.segments // audio_B1
+        return state.retain(choose_by_quota(score_BT, state.audio_BT, segment_BT, quota_BG, state.kept))

@@ -1,0 +1,121 @@
+"""SpeechPrune: keep what the question asks for (Lin et al., ICME 2025, arXiv 2412.12009). For spoken retrieval."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.base import check_count
+from fastadasp.merge.input import InputMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import InputState
+
+BLOCK_SCORES = 2**24
+"""Attention scores held at once: 64 MiB in float32."""
+
+
+@dataclass(frozen=True)
+class SpeechPrune(InputMethod):
+    """Two phases, on audio embeddings s and the embeddings t of the text after the audio.
+
+    1. Audio longer than `window` tokens comes down to it: with f_i = mean_t cos(s_i, t), F_j = sum of f over frame j of
+       `frame` tokens and p = softmax(F), frame j keeps its floor(window p_j) best tokens by f.
+    2. Of those, the tokens that get the most attention among themselves stay; attention is approximated with layer 0's
+       projections, signs for numbers: softmax(Q K^T / sqrt(d)), Q = sgn(s) sgn(W_Q), K = sgn(s) sgn(W_K), sgn(0) = 1.
+
+    [recon] What floors and short frames leave over goes to the best f anywhere; phase 2 takes the mean over heads and
+    queries. The paper's question has no chat template around it; here the template's end counts as text. The paper's
+    rates are relative to `window`, `ratio` is not.
+    """
+
+    frame: int = 25
+    """Audio tokens in about a second."""
+    window: int = 750
+    """Audio tokens that phase 2 looks at, if more than `ratio` leaves; 0 leaves all to phase 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("merge.window", self.window, "it counts audio tokens")
+        check_count("merge.frame", self.frame, "it counts audio tokens", least=1)
+
+    def assign(self, state: "InputState") -> "Assignment":
+        """Keep relevant frames, then what is attended to."""
+        from fastadasp.merge.assignment import choose_top
+        from fastadasp.merge.groups import gather_columns, take
+
+        counts = [
+            max(kept, min(audio, self.window)) for audio, kept in zip(state.layout.audio, state.kept, strict=True)
+        ]
+        relevant_BT = state.audio_BT if counts == list(state.layout.audio) else self._relevant(state, counts)
+        if counts == list(state.kept):
+            return state.retain(relevant_BT)
+        column_BM, real_BM = gather_columns(relevant_BT, counts)
+        parts = state.decoder
+        received_BM = sign_attention_received(
+            take(state.hidden_BTD, column_BM), real_BM, parts.query_weight_ED, parts.key_weight_ED, parts.head_dim
+        )
+        received_BT = received_BM.new_zeros(relevant_BT.shape).scatter(1, column_BM, received_BM)
+        return state.retain(choose_top(received_BT, relevant_BT, state.kept))
+
+    def _relevant(self, state: "InputState", counts: "Sequence[int]") -> "Tensor":
+        """(B, T) bool: phase 1, `counts[b]` audio tokens of each row."""
+        from torch.nn.functional import normalize
+
+        from fastadasp.merge.groups import choose_by_quota
+
+        for row, (audio, text) in enumerate(zip(state.layout.audio, state.layout.after, strict=True)):
+            if audio and not text:
+                raise ValueError(
+                    f"SpeechPrune keeps what the question asks for, but row {row} of the batch has no text after its "
+                    "audio; put the question there, or choose another method"
+                )
+        unit_BTD = normalize(state.hidden_BTD.float(), dim=-1)
+        question_BTD = unit_BTD * state.question_BT[..., None]
+        text_B1 = unit_BTD.new_tensor(state.layout.after)[:, None].clamp_min(1)
+        relevance_BT = (unit_BTD @ (question_BTD.sum(1) / text_B1)[..., None])[..., 0]
+        frame_BT = state.rank_BT // self.frame
+        quota_BG = frame_quotas(relevance_BT, state.audio_BT, frame_BT, counts)
+        return choose_by_quota(relevance_BT, state.audio_BT, frame_BT, quota_BG, counts)
+
+
+def frame_quotas(relevance_BT: "Tensor", audio_BT: "Tensor", frame_BT: "Tensor", counts: "Sequence[int]") -> "Tensor":
+    """(B, G) int64: floor(`counts[b]` p_j) tokens of frame j, p the softmax over frames of their summed relevance."""
+    frame_BT = frame_BT.where(audio_BT, 0)
+    frames = int(frame_BT.max()) + 1
+    total_BG = relevance_BT.new_zeros(len(audio_BT), frames)
+    exists_BG = total_BG.scatter_add(1, frame_BT, audio_BT.float()) > 0
+    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.where(audio_BT, 0)).masked_fill(~exists_BG, float("-inf"))
+    share_BG = total_BG.softmax(1).where(exists_BG, 0)
+    return (share_BG * share_BG.new_tensor(counts)[:, None]).long()
+
+
+def sign_attention_received(
+    token_BMD: "Tensor", real_BM: "Tensor", query_weight_ED: "Tensor", key_weight_ED: "Tensor", head_dim: int
+) -> "Tensor":
+    """(B, M) float32: attention that each token gets, summed over heads and queries, by the signs of all numbers.
+
+    Not causal; in query blocks, so that no attention matrix is held.
+    """
+    signs_BMD = _signs(token_BMD)
+    query_BHMd, key_BHMd = (
+        (signs_BMD @ _signs(weight).T.to(signs_BMD.device)).view(*token_BMD.shape[:2], -1, head_dim).transpose(1, 2)
+        for weight in (query_weight_ED, key_weight_ED)
+    )
+    heads, length = query_BHMd.shape[1:3]
+    key_BHMd = key_BHMd.repeat_interleave(heads // key_BHMd.shape[1], 1)
+    received_BM = token_BMD.new_zeros(token_BMD.shape[:2]).float()
+    block = max(1, BLOCK_SCORES // (len(token_BMD) * heads * length))
+    for first in range(0, length, block):
+        scores_BHQM = query_BHMd[:, :, first : first + block] @ key_BHMd.transpose(2, 3) * head_dim**-0.5
+        rows_BHQM = scores_BHQM.masked_fill(~real_BM[:, None, None], float("-inf")).softmax(-1)
+        received_BM += (rows_BHQM * real_BM[:, None, first : first + block, None]).sum((1, 2))
+    return received_BM
+
+
+def _signs(x: "Tensor") -> "Tensor":
+    """1 for what is not negative, else -1; float32, in which their sums are exact."""
+    return (x >= 0).float() * 2 - 1

@@ -1,0 +1,29 @@
+"""Stride-k: subsampling of what the audio encoder gives (arXiv 2608.30927, EMNLP 2026)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.frame import evenly_spaced
+from fastadasp.merge.input import InputMethod
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import InputState
+
+
+@dataclass(frozen=True)
+class Stride(InputMethod):
+    """Keeps every k-th audio token from the first on, where some k leaves as many as asked for (k = 2 at `ratio` 0.5).
+
+    Between two strides [recon], it spaces the tokens as Frame does. Of the paper's two places, after the convolutions
+    and after the encoder, this is the second.
+    """
+
+    def assign(self, state: "InputState") -> "Assignment":
+        """Keep tokens at a fixed distance."""
+        counts = list(zip(state.layout.audio, state.kept, strict=True))
+        strides = [-(-audio // max(kept, 1)) for audio, kept in counts]
+        fits = [(kept - 1) * stride < audio for (audio, kept), stride in zip(counts, strides, strict=True)]
+        stride_B1 = state.rank_BT.new_tensor(strides)[:, None].clamp_min(1)
+        fits_B1 = state.audio_BT.new_tensor(fits)[:, None]
+        return state.retain((state.rank_BT % stride_B1 == 0).where(fits_B1, evenly_spaced(state, state.kept)))

@@ -1,0 +1,37 @@
+"""ToMe: token merging by bipartite matching (Bolya et al., ICLR 2023, arXiv 2210.09461), kept in temporal order."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.base import MergeMethod
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import LayerState
+
+
+@dataclass(frozen=True)
+class Tome(MergeMethod):
+    """Fuses the even tokens that have the most similar odd ones into them, several into one if need be; 50 % at most.
+
+    Similarity is the cosine of the heads' mean key. Means are weighted by token size, the number of prompt tokens that
+    each stands for. A fused token takes the place of its first member (ToMe's own order is not temporal), and
+    tokens of different runs are never fused. Proportional attention (log size added to the scores) is left out, as
+    fused attention kernels take no such bias.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_at_most_half()
+
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Fuse the best matches, weighted by size."""
+        from fastadasp.merge.assignment import choose_top
+
+        audio_BT, odd_BT = state.audio_BT, state.rank_BT % 2 == 1
+        best_BT, into_BT = state.best_match(state.keys_BGTd.float().mean(1), audio_BT & ~odd_BT, audio_BT & odd_BT)
+        matched_BT = best_BT > -2
+        budget = tuple(min(gone, audio // 2) for gone, audio in zip(state.budget, state.layout.audio, strict=True))
+        fused_BT = matched_BT & choose_top(best_BT, matched_BT, budget)
+        one_run = max(state.layout.runs) <= 1  # else an even token may be without an odd one in its run
+        return state.gather(into_BT.where(fused_BT, state.column_BT), budget if one_run else None, state.size_BT)

@@ -1,0 +1,52 @@
+"""VisionZip: dominant tokens, and the rest summed up in a few (Yang et al., CVPR 2025, arXiv 2412.04467), for audio."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.merge.base import check_share
+from fastadasp.merge.input import InputMethod
+
+if TYPE_CHECKING:
+    from fastadasp.merge.assignment import Assignment
+    from fastadasp.merge.state import InputState
+
+
+@dataclass(frozen=True)
+class VisionZip(InputMethod):
+    """Keeps the tokens that get the most attention in the encoder's last layer (mean over heads), and fuses each of the
+    others into the contextual token of the same run whose encoder key is most similar.
+
+    Of the K tokens left, `contextual` of the audio's n (at least one) are contextual: every step-th token that is not
+    dominant, step = max(1, M // count) of M such tokens. A token in a run without contextual tokens is dropped. Two
+    faults of the release are not copied: it pools keys anew for each row of a batch, and adds the mean of the fused
+    tokens to the contextual one, so that the sum is twice as long as a token; here it is the mean of both.
+    """
+
+    contextual: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share(
+            "merge.contextual", self.contextual, "it is the share of the audio tokens that become contextual ones"
+        )
+
+    def assign(self, state: "InputState") -> "Assignment":
+        """Keep dominant tokens, fuse the others."""
+        from fastadasp.merge.assignment import choose_top
+
+        audio, kept, runs = state.layout.audio, state.kept, state.layout.runs
+        contextual = [min(max(int(self.contextual * count), 1), most) for count, most in zip(audio, kept, strict=True)]
+        dominant = [most - few for most, few in zip(kept, contextual, strict=True)]
+        steps = [max(1, (n - most) // max(1, few)) for n, most, few in zip(audio, dominant, contextual, strict=True)]
+        rest_BT = state.audio_BT & ~choose_top(state.encoder.received_BT("mean"), state.audio_BT, dominant)
+        place_BT = rest_BT.cumsum(1) - 1
+        step_B1, contextual_B1 = (place_BT.new_tensor(numbers)[:, None] for numbers in (steps, contextual))
+        target_BT = rest_BT & (place_BT % step_B1 == 0) & (place_BT // step_B1 < contextual_B1)
+
+        source_BT = rest_BT & ~target_BT
+        into_BT = state.best_match(state.encoder.keys_BTd, source_BT, target_BT)[1].where(source_BT, state.column_BT)
+        members_BT = source_BT.float().new_zeros(len(into_BT), into_BT.shape[1] + 1)
+        members_BT = members_BT.scatter_add(1, into_BT, source_BT.float()).gather(1, into_BT)
+        # A contextual token weighs as much as all that are fused into it.
+        weight_BT = members_BT.clamp_min(1).reciprocal().where(source_BT, 1)
+        return state.gather(into_BT, state.budget if max(runs) <= 1 else None, weight_BT)

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from fastadasp.config import Setup
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import Batch, plan
-from fastadasp.evaluation.cost import exact_cost, measured_cost, reduction
+from fastadasp.evaluation.cost import cache_reduction, exact_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Placement, resolve
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.provenance import provenance
@@ -26,6 +26,7 @@ from fastadasp.evaluation.roofline import shares_of_limit
 from fastadasp.evaluation.store import RunStore
 from fastadasp.evaluation.summary import show
 from fastadasp.fingerprint import fingerprint
+from fastadasp.merge.base import Site
 from fastadasp.merge.stages import Stages
 from fastadasp.tasks.base import Prediction
 
@@ -83,6 +84,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
     failures = {prediction.id: prediction.error for prediction in predictions if prediction.error is not None}
     choices = HydraConfig.get().runtime.choices
     settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    measured = cache_reduction if setup.method.site is Site.cache else reduction
     return {
         **{group: choices[group] for group in ("task", "model", "merge")},
         "fingerprint": fingerprint(cfg),
@@ -95,7 +97,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
         "reduction": {
             "ratio": setup.method.ratio,
             "layer_ratio": setup.method.layer_ratio,
-            "measured": reduction(predictions, setup.method.layer),
+            "measured": measured(predictions, setup.method.layer),
         },
         "cost": exact_cost(predictions, setup.adapter.shape, placement.dtype),
         "provenance": provenance(placement),

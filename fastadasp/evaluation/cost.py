@@ -34,6 +34,18 @@ def reduction(predictions: Sequence[Prediction], layer: int) -> float:
     return 1 - left / sum(prediction.audio_tokens for prediction in counted)
 
 
+def cache_reduction(predictions: Sequence[Prediction], layer: int) -> float:
+    """The same for methods that shorten caches: share of audio tokens missing in the caches from `layer` on.
+
+    Where any token may go, each that is gone counts as audio.
+    """
+    counted = [prediction for prediction in predictions if prediction.audio_tokens]
+    if not counted:
+        return 0.0
+    left = sum(fmean(prediction.cached_tokens_per_layer[layer:]) - prediction.text_tokens for prediction in counted)
+    return 1 - left / sum(prediction.audio_tokens for prediction in counted)
+
+
 def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: str) -> dict[str, float]:
     """Means over the answered prompts that follow from token counts alone, hence are equal in every repetition.
 
@@ -43,15 +55,19 @@ def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: st
     answered = [prediction for prediction in predictions if prediction.error is None]
     if not answered:
         return {}
-    costs: dict[str, Callable[[Sequence[int]], float]] = {
-        "flops_paper": lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate),
-        "flops_prefill": lambda tokens: prefill_flops(tokens, shape),
-        "kv_bytes": lambda tokens: sum(tokens[:-1]) * 2 * shape.kv_heads * shape.head_dim * BYTES[dtype],
+    bytes_per_token = 2 * shape.kv_heads * shape.head_dim * BYTES[dtype]
+    costs: dict[str, tuple[Callable[[Sequence[int]], float], Callable[[Prediction], Sequence[int]]]] = {
+        "flops_paper": (
+            lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate),
+            tokens_entering,
+        ),
+        "flops_prefill": (lambda tokens: prefill_flops(tokens, shape), tokens_entering),
+        "kv_bytes": (lambda tokens: sum(tokens) * bytes_per_token, lambda p: p.cached_tokens_per_layer),
     }
     result: dict[str, float] = {}
-    for name, cost in costs.items():
-        reduced = fmean(cost(tokens_entering(p)) for p in answered)
-        full = fmean(cost([p.audio_tokens + p.text_tokens] * len(p.audio_tokens_per_layer)) for p in answered)
+    for name, (cost, counts) in costs.items():
+        reduced = fmean(cost(counts(p)) for p in answered)
+        full = fmean(cost([p.audio_tokens + p.text_tokens] * len(counts(p))) for p in answered)
         result |= {name: reduced, f"{name}_full": full, f"{name}_saved": 1 - reduced / full}
     for name in ("audio_tokens", "text_tokens", "new_tokens"):
         result[name] = fmean(getattr(prediction, name) for prediction in answered)

@@ -111,7 +111,7 @@ class EvalModule(LightningModule):
         audio = audio_BT.sum(1).tolist()
         prompt = inputs["attention_mask"].sum(1).tolist()
         lengths = _answer_lengths(ids, adapter.model.generation_config.eos_token_id)
-        per_layer = _tokens_per_layer(audio, trace)
+        per_layer, cached_BL = _tokens_per_layer(trace), trace.cached_tokens.T.tolist()
         return [
             Prediction(
                 id=example.id,
@@ -120,6 +120,7 @@ class EvalModule(LightningModule):
                 reference=example.reference,
                 audio_tokens=audio[row],
                 audio_tokens_per_layer=per_layer[row],
+                cached_tokens_per_layer=tuple(cached_BL[row]),
                 text_tokens=prompt[row] - audio[row],
                 new_tokens=lengths[row],
                 seconds=example.seconds,
@@ -130,10 +131,10 @@ class EvalModule(LightningModule):
         ]
 
 
-def _tokens_per_layer(audio: Sequence[int], trace: MergeTrace) -> list[tuple[int, ...]]:
+def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:
     """For each row the audio tokens entering each layer, then those leaving the last."""
-    left_BL = trace.audio_tokens.T.tolist()
-    return [(count, *left) for count, left in zip(audio, left_BL, strict=True)]
+    entering_B, left_BL = trace.entering_audio_tokens.tolist(), trace.audio_tokens.T.tolist()
+    return [(entering, *left) for entering, left in zip(entering_B, left_BL, strict=True)]
 
 
 def _answer_lengths(ids: Tensor, eos: int | list[int] | None) -> list[int]:

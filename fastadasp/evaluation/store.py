@@ -86,7 +86,8 @@ def _read(file: Path) -> Iterator[Prediction]:
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             fields = json.loads(line)
-            fields["audio_tokens_per_layer"] = tuple(fields["audio_tokens_per_layer"])
+            for name in ("audio_tokens_per_layer", "cached_tokens_per_layer"):
+                fields[name] = tuple(fields[name])
             yield Prediction(**fields)
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(

@@ -41,6 +41,8 @@ class Prediction:
     """Audio tokens of the prompt."""
     audio_tokens_per_layer: tuple[int, ...] = ()
     """Audio tokens that enter each decoder layer at prefill, then those that leave the last one (L + 1 values)."""
+    cached_tokens_per_layer: tuple[int, ...] = ()
+    """Prompt tokens, text included, whose keys and values each KV head of a layer holds after prefill (L values)."""
     text_tokens: int = 0
     """Prompt tokens that are not audio."""
     new_tokens: int = 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastadasp.evaluation.cost import exact_cost, measured_cost, reduction
+from fastadasp.evaluation.cost import cache_reduction, exact_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Hardware
 from fastadasp.evaluation.roofline import shares_of_limit, weight_bytes
 from fastadasp.models.base import DecoderShape
@@ -12,10 +12,10 @@ SHAPE = DecoderShape(layers=3, hidden=8, intermediate=16, heads=2, kv_heads=1, h
 
 
 def prediction(per_layer: tuple[int, ...] = (), **fields: object) -> Prediction:
-    audio = per_layer[0] if per_layer else 0
-    return Prediction(
-        id="x", text="", answer="", reference="", audio_tokens=audio, audio_tokens_per_layer=per_layer, **fields
-    )  # type: ignore[arg-type]
+    audio, text = (per_layer[0] if per_layer else 0), fields.get("text_tokens", 0)
+    counts = {"audio_tokens": audio, "audio_tokens_per_layer": per_layer}
+    counts["cached_tokens_per_layer"] = tuple(count + text for count in per_layer[:-1])
+    return Prediction(id="x", text="", answer="", reference="", **{**counts, **fields})  # type: ignore[arg-type]
 
 
 def measured(batch: int, size: int, prefill_s: float, decode_s: float, steps: int) -> dict[str, float]:
@@ -36,6 +36,17 @@ def test_reduction_is_the_mean_over_the_layers_after_the_first_reducing_one_in_c
     assert reduction([long, short, failed], layer=1) == pytest.approx(1 - (50 + 10) / 110)
     assert reduction([long], layer=2) == pytest.approx(0.75), "no layer follows the last: its MLP counts"
     assert reduction([failed], layer=1) == 0.0
+
+
+def test_cache_reduction_is_what_the_caches_lack() -> None:
+    evicting = prediction((100, 100, 100, 100), text_tokens=7, cached_tokens_per_layer=(107, 47, 57))
+    whole = prediction((20, 20, 20, 20), text_tokens=5)
+    assert cache_reduction([evicting], layer=1) == pytest.approx(0.55)
+    assert cache_reduction([evicting, whole, prediction(error="no audio")], layer=1) == pytest.approx(0.55 * 100 / 120)
+    assert reduction([evicting], layer=0) == 0.0
+    cost = exact_cost([evicting], SHAPE, "bfloat16")
+    assert cost["kv_bytes_saved"] == pytest.approx(110 / 321)
+    assert cost["flops_prefill_saved"] == 0.0
 
 
 def test_exact_cost_is_the_mean_of_each_prompts_own() -> None:

@@ -318,5 +318,5 @@ def test_settings_out_of_range_are_refused_by_name(settings: dict[str, Any], key
 def test_what_was_evicted_cannot_be_taken_back() -> None:
     model = tiny_decoder(layers=LAYERS)
     ids, audio = prompt(5, 40, 7)
-    with pytest.raises(ValueError, match="merge.decode=false"), merging(model, H2O(0.5), audio[None]):
+    with pytest.raises(ValueError, match=r"merge\.decode=false"), merging(model, H2O(0.5), audio[None]):
         model.generate(ids[None], max_new_tokens=8, prompt_lookup_num_tokens=3)

@@ -86,7 +86,7 @@ def _file_digest(file: Path) -> str:
 
 def _audio_sizes(manifest: Path) -> Iterator[str]:
     """Size of each audio file that a manifest names; malformed lines are left for the task to report."""
-    for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             audio = json.loads(line)["audio"]
         except (ValueError, TypeError, KeyError):

@@ -76,7 +76,7 @@ def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = N
         what = "is a folder; name the .jsonl file in it" if path.is_dir() else "does not exist"
         raise ManifestError.listing(path, [f"the file {what} (set task.manifest)"])
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would also cut at U+2028
     except UnicodeDecodeError as error:
         raise ManifestError.listing(path, [f"not UTF-8 text: {error.reason} at byte {error.start}"]) from error
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()][:limit]

@@ -83,7 +83,7 @@ def _read(file: Path) -> Iterator[Prediction]:
         return
     text = file.read_bytes()
     whole = text[: text.rfind(b"\n") + 1].decode()
-    for number, line in enumerate(whole.splitlines(), start=1):
+    for number, line in enumerate(whole.split("\n")[:-1], start=1):  # splitlines() would also cut at U+2028
         try:
             fields = json.loads(line)
             for name in ("audio_tokens_per_layer", "cached_tokens_per_layer"):

@@ -1,5 +1,6 @@
 """Predictions survive kills, torn lines and second processes."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -31,6 +32,13 @@ def test_a_torn_last_line_is_dropped_and_its_example_runs_again(tmp_path: Path, 
     assert set(store.predictions()) == {"a", "b"}
     store.append([prediction("c")])
     assert list(store.predictions().values()) == [prediction("a"), prediction("b"), prediction("c")]
+
+
+def test_line_separators_inside_an_answer_do_not_end_its_line(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    odd = dataclasses.replace(prediction("a"), text="one\u2028two\x85three")
+    store.append([odd])
+    assert store.predictions() == {"a": odd}
 
 
 def test_a_kill_inside_a_character_is_no_obstacle(tmp_path: Path) -> None:

@@ -1,0 +1,5 @@
+"""Decoding with static caches that share the prompt between beams, fit for CUDA graphs."""
+
+from fastadasp.decoding.generate import Generated, generate
+
+__all__ = ["Generated", "generate"]

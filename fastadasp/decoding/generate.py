@@ -1,0 +1,226 @@
+"""`generate()` for greedy and beam search: the answers of transformers', without its copies and per-step host work.
+
+B rows (left-padded), K beams, T prompt tokens, V vocabulary entries.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+from fastadasp.decoder import check_layer, find_decoder
+from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
+from fastadasp.decoding.search import BeamSearch, Greedy, Search
+from fastadasp.hooks import MergeTrace, merging
+from fastadasp.merge.base import MergeMethod
+from fastadasp.merge.layout import padding_mask
+
+GRAPH_BLOCK = 32
+"""Steps that share a CUDA graph: attention looks at room for that many new tokens more than there may be."""
+CHECK_EVERY = 16
+"""Steps between two looks at whether a search on a GPU has ended; each look waits for the device."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Answers of one batch, and what they took."""
+
+    ids: Tensor
+    """(B, new) int64 without the prompt, padded on the right."""
+    trace: MergeTrace
+    prefill_s: float
+    """Until the first tokens are chosen; audio encoder included."""
+    decode_s: float
+    decode_steps: int
+    """Forward passes after the prefill."""
+    cache_bytes: int
+    """Keys and values of prompt and answers, all beams together."""
+
+
+@torch.inference_mode()
+def generate(
+    model: PreTrainedModel,
+    inputs: Mapping[str, Any],
+    method: MergeMethod,
+    audio_mask: Tensor,
+    *,
+    max_new_tokens: int,
+    num_beams: int = 1,
+    length_penalty: float = 1.0,
+    early_stopping: bool = False,
+    graphs: bool | None = None,
+) -> Generated:
+    """Answer a batch under a reduction method; the ids are those of `merging()` with transformers' `generate()`.
+
+    The prompt is read once per row rather than once per beam, logits are computed where they are used, each layer's
+    cache is allocated once at its own length, and on a GPU the steps run as CUDA graphs.
+
+    inputs: keyword arguments of `model` for left-padded prompts (input_ids or inputs_embeds, attention_mask, ...).
+    audio_mask: (B, T) bool. max_new_tokens: at least 1.
+    graphs: whether steps run as CUDA graphs; None: if all of the model is on one GPU.
+
+    Raises ValueError where `merging()` does, for decoders with multi-dimensional or sliding positions, and for methods
+    that go on evicting while decoding.
+    """
+    if max_new_tokens < 1 or num_beams < 1:
+        raise ValueError(f"max_new_tokens and num_beams must be at least 1, got {max_new_tokens} and {num_beams}")
+    decoder = find_decoder(model)
+    _check(decoder, audio_mask.shape[1] + max_new_tokens)
+    device = audio_mask.device
+    started = _now(device)
+    real_BT = inputs.get("attention_mask")
+    real_BT = torch.ones_like(audio_mask) if real_BT is None else real_BT.bool()
+    logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
+    search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
+    search.advance(logits_B1V.expand(-1, num_beams, -1))
+    prefilled = _now(device)
+    cache = _static(prompt, trace, num_beams, max_new_tokens)
+    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), _graphable(model) if graphs is None else graphs)
+    taken = steps.run(max_new_tokens - 1, check_every=CHECK_EVERY if device.type == "cuda" else 1)
+    ids = search.result()
+    return Generated(ids, trace, prefilled - started, _now(device) - prefilled, taken, cache.nbytes)
+
+
+def _prefill(
+    model: PreTrainedModel, inputs: Mapping[str, Any], method: MergeMethod, audio_mask: Tensor, real_BT: Tensor
+) -> tuple[Tensor, DynamicCache, MergeTrace]:
+    """Logits (B, 1, V) after the prompt, what each layer cached of it, and what the method did."""
+    position_BT = (real_BT.cumsum(1) - 1).clamp_min(0)
+    cache = DynamicCache()
+    with merging(model, method, audio_mask) as trace, _last_position_only(model):
+        logits_B1V = model(**inputs, position_ids=position_BT, past_key_values=cache, use_cache=True).logits
+    return logits_B1V, cache, trace
+
+
+@contextmanager
+def _last_position_only(model: PreTrainedModel) -> Iterator[None]:
+    """Not every class knows `logits_to_keep`, and logits of a whole prompt cost up to a tenth of its prefill."""
+    handle = model.get_output_embeddings().register_forward_pre_hook(lambda _, args: (args[0][:, -1:],))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _static(prompt: DynamicCache, trace: MergeTrace, beams: int, new_tokens: int) -> SharedPromptCache:
+    """What the prefill has cached, made static."""
+    for index, layer in enumerate(prompt.layers):
+        if type(layer) is not DynamicLayer:
+            raise ValueError(
+                f"static decoding needs caches that only grow, but layer {index} has a {type(layer).__name__}; "
+                "use transformers' generate() inside merging()"
+            )
+    device = prompt.layers[0].keys.device
+    masks = [padding_mask(tokens, device) for tokens in trace.cached_tokens.tolist()]
+    return SharedPromptCache(prompt, masks, beams, new_tokens)
+
+
+def _search(
+    model: PreTrainedModel, rows: int, beams: int, new_tokens: int, device: torch.device, penalty: float, early: bool
+) -> Search:
+    config = model.generation_config
+    eos = config.eos_token_id
+    ends = [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
+    pad = config.pad_token_id if config.pad_token_id is not None else ends[0] if ends else 0
+    if beams == 1:
+        return Greedy(rows, new_tokens, ends, pad, device)
+    return BeamSearch(rows, beams, new_tokens, ends, pad, device, length_penalty=penalty, early_stopping=early)
+
+
+class _Steps:
+    """The decoding loop: run a step on the host's command, or replay a recording of it."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        decoder: Any,
+        cache: SharedPromptCache,
+        search: Search,
+        prompt_B: Tensor,
+        graphs: bool,
+    ) -> None:
+        self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
+        self._head = _head(model)
+        self._prompt_BK = prompt_B[:, None].expand(-1, search.beams)
+        self._recorded: dict[int, torch.cuda.CUDAGraph] = {}
+
+    def run(self, steps: int, check_every: int) -> int:
+        """Take up to `steps` steps; returns how many."""
+        with shared_prompt_attention(self.decoder):
+            for step in range(steps):
+                if step % check_every == 0 and bool(self.search.finished):
+                    return step
+                self._take(step, steps)
+        return steps
+
+    def _take(self, step: int, steps: int) -> None:
+        block = GRAPH_BLOCK if self.graphs else 1
+        self.cache.columns = min((step // block + 1) * block, steps) * self.cache.beams
+        if not self.graphs:
+            self._step()
+        elif self.cache.columns in self._recorded:
+            self._recorded[self.cache.columns].replay()
+        else:
+            # The first step of a block runs as usual, which also warms up; recording then executes nothing.
+            self._step()
+            self._recorded = {self.cache.columns: (graph := torch.cuda.CUDAGraph())}
+            with torch.cuda.graph(graph):
+                self._step()
+
+    def _step(self) -> None:
+        """Read one token with every beam and choose the next. Shapes and addresses are the same each time."""
+        position_BK = self._prompt_BK + self.cache.step
+        self.cache.begin_step()
+        hidden_BKD = self.decoder(
+            input_ids=self.search.token_BK,
+            position_ids=position_BK,
+            past_key_values=self.cache,
+            use_cache=True,
+            shared_prompt=self.cache,
+        ).last_hidden_state
+        parent_BK = self.search.advance(self._head(hidden_BKD))
+        if parent_BK is not None:
+            self.cache.reorder(parent_BK)
+
+
+def _head(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
+    """From the decoder's output to logits."""
+    output, scale = model.get_output_embeddings(), getattr(model.config.get_text_config(), "logits_scaling", 1.0)
+    return output if scale == 1.0 else lambda hidden: output(hidden) / scale
+
+
+def _check(decoder: Any, tokens: int) -> None:
+    """Refuse decoders with more than one position per token, or whose attention does not reach the prompt's start."""
+    for layer in decoder.layers:
+        check_layer(layer)
+        attention = layer.self_attn
+        window = getattr(attention, "sliding_window", getattr(attention.config, "sliding_window", None))
+        if window is not None and tokens > window:
+            raise ValueError(
+                f"static decoding does not support sliding-window attention beyond its window: {tokens} tokens, window "
+                f"{window}; use transformers' generate() inside merging()"
+            )
+    if "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}):
+        raise ValueError(
+            f"static decoding does not support the multi-dimensional positions of {type(decoder).__name__}; "
+            "use transformers' generate() inside merging()"
+        )
+
+
+def _graphable(model: nn.Module) -> bool:
+    """Whether all weights are on one GPU, without accelerate's hooks, which move tensors between devices."""
+    devices = {parameter.device for parameter in model.parameters()}
+    placed = any(hasattr(module, "_hf_hook") for module in model.modules())
+    return len(devices) == 1 and devices.pop().type == "cuda" and not placed
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

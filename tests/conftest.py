@@ -13,9 +13,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models run fastest on one 
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # Triton reads it once, when anything first imports it
 
 from fastadasp import config
 from fastadasp.fingerprint import REPOSITORY

@@ -1,0 +1,1 @@
+"""Triton kernels for CUDA devices; each has a plain torch counterpart that defines its result."""

@@ -3,16 +3,27 @@
 import hydra
 from omegaconf import DictConfig
 
-from fastadasp.config import readable_errors, validate
+from fastadasp.config import readable_errors, validate, validate_benchmark
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> float:
     """Evaluate one configuration; the value is the task's objective, which Hydra's sweepers optimise."""
+    if cfg.benchmark is not None:
+        return benchmark(cfg)
     setup = validate(cfg)  # a wrong setting stops here, before seconds go into importing torch and lightning
     from fastadasp.run import evaluate
 
     return evaluate(cfg, setup)
+
+
+def benchmark(cfg: DictConfig) -> float:
+    """Time an overlay's `benchmark` (experiments/long_audio.yaml) instead of scoring a task; there is no objective."""
+    wanted, hardware = validate_benchmark(cfg)
+    from fastadasp.benchmark.run import run
+
+    run(cfg, wanted, hardware)
+    return 0.0
 
 
 if __name__ == "__main__":

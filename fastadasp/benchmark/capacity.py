@@ -1,0 +1,56 @@
+"""How much fits: the largest batch and the longest audio in a given memory."""
+
+from collections.abc import Callable
+
+import torch
+from transformers import PreTrainedModel
+
+from fastadasp.benchmark.contenders import Contender, answer
+from fastadasp.benchmark.shapes import SpeechShape, prompt
+
+MOST_ROWS, MOST_SECONDS = 1024, 2400
+
+
+def largest(fits: Callable[[int], bool], step: int, most: int) -> int:
+    """The largest multiple of `step` up to `most` that fits, 0 if not even one; what fits must only get harder."""
+    low, high = 0, 1
+    while high * step <= most and fits(high * step):
+        low, high = high, high * 2
+    high = min(high, most // step + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle * step) else (low, middle)
+    return low * step
+
+
+def capacity(
+    model: PreTrainedModel,
+    shape: SpeechShape,
+    contender: Contender,
+    *,
+    beams: int,
+    seconds: float,
+    memory_gib: float | None,
+) -> dict[str, int]:
+    """Largest batch of `seconds` of audio, and longest audio of one row, that a GPU answers without running out."""
+    device = model.device
+    total = torch.cuda.get_device_properties(device).total_memory
+    share = min(1.0, memory_gib * 2**30 / total) if memory_gib is not None else 1.0
+    torch.cuda.set_per_process_memory_fraction(share, device)
+
+    def fits(rows: int, length: float) -> bool:
+        try:
+            answer(model, contender, prompt(shape, length, rows, model), beams, new_tokens=4)
+        except torch.OutOfMemoryError:
+            return False
+        finally:
+            torch.cuda.empty_cache()
+        return True
+
+    try:
+        return {
+            "rows": largest(lambda rows: fits(rows, seconds), 1, MOST_ROWS),
+            "seconds": largest(lambda length: fits(1, length), 30, MOST_SECONDS),
+        }
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)

@@ -1,0 +1,96 @@
+"""From measured samples to the columns of the paper's tables 3 and 4, memory, and shares of the device's limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from fastadasp.benchmark.contenders import Contender, Sample
+from fastadasp.benchmark.long_audio import Case, Path
+from fastadasp.benchmark.shapes import SpeechShape
+from fastadasp.evaluation.cost import BYTES
+from fastadasp.evaluation.roofline import weight_bytes
+from fastadasp.merge.flops import paper_flops, prefill_flops
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device can do at best."""
+
+    flops: float
+    """FLOP/s in the run's dtype."""
+    bandwidth: float
+    """bytes/s."""
+    source: str
+    """`data sheet`, or `measured` by a large matrix product and a large copy."""
+
+
+def prompt_tokens(shape: SpeechShape, contender: Contender, seconds: float) -> list[int]:
+    """Tokens of one row that enter each layer, and that leave the last one."""
+    audio = contender.audio_tokens(shape.audio_tokens(seconds), shape.decoder.layers)
+    return [tokens + shape.text_tokens for tokens in audio]
+
+
+def cache_bytes(shape: SpeechShape, tokens: Sequence[int], dtype: str) -> int:
+    """Keys and values of one row's prompt, stored once. tokens: L + 1 counts."""
+    return sum(tokens[:-1]) * 2 * shape.decoder.kv_heads * shape.decoder.head_dim * BYTES[dtype]
+
+
+def figures(
+    case: Case, contender: Contender, sample: Sample, shape: SpeechShape, dtype: str, limits: Limits
+) -> dict[str, Any]:
+    """One row of the result. Seconds are of a whole batch; FLOPs and the cache are of one row."""
+    decoder, rows = shape.decoder, case.batch_size
+    tokens = prompt_tokens(shape, contender, case.seconds)
+    full = [tokens[0]] * len(tokens)
+    flops = prefill_flops(tokens, decoder)
+    copies = 1 if contender.path is Path.static else case.beams
+    cache = cache_bytes(shape, tokens, dtype)
+    read = weight_bytes(decoder, dtype) + rows * case.beams * cache
+    return {
+        "path": contender.path.name,
+        "tokens": contender.tokens,
+        "flops_paper_saved": 1 - _paper(tokens, shape) / _paper(full, shape),
+        "flops_saved": 1 - flops / prefill_flops(full, decoder),
+        "prefill_s": sample.prefill_s,
+        "decode_s": sample.decode_s,
+        "decode_step_s": sample.decode_s / max(sample.decode_steps, 1),
+        "tokens_per_s": rows * sample.decode_steps / sample.decode_s if sample.decode_steps else 0.0,
+        "rtf": (sample.prefill_s + sample.decode_s) / (rows * case.seconds),
+        "cache_bytes": rows * copies * cache,
+        "peak_bytes": sample.peak_bytes,
+        "energy_j": sample.energy_j,
+        "prefill_mfu": rows * flops / (sample.prefill_s * limits.flops),
+        "decode_mbu": sample.decode_steps * read / (sample.decode_s * limits.bandwidth) if sample.decode_steps else 0.0,
+    }
+
+
+def _paper(tokens: Sequence[int], shape: SpeechShape) -> float:
+    return paper_flops(tokens[:-1], shape.decoder.hidden, shape.decoder.intermediate)
+
+
+def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of one case, each with its speed-up over full tokens on the same path, and over the released approach at
+    the same tokens; beside the speed-up of the prefill that the FLOPs predict."""
+    known = {(row["path"], row["tokens"]): row for row in rows if "error" not in row}
+    result = []
+    for row in rows:
+        ratios: dict[str, float] = {}
+        for name, rival in (
+            ("over_full", known.get((row["path"], "full"))),
+            ("over_released", known.get((Path.released.name, row["tokens"]))),
+        ):
+            if "error" in row or rival is None:
+                continue
+            ratios[f"prefill_{name}"] = rival["prefill_s"] / row["prefill_s"]
+            if row["decode_s"] and rival["decode_s"]:
+                ratios[f"decode_{name}"] = rival["decode_step_s"] / row["decode_step_s"]
+        if "error" not in row:
+            ratios["prefill_predicted"] = 1 / (1 - row["flops_saved"])
+        result.append({**row, **ratios})
+    return result
+
+
+def layer_flops(shape: SpeechShape, tokens: Sequence[int]) -> list[float]:
+    """True FLOPs of each layer in the prefill of one row. tokens: L + 1 counts."""
+    return [prefill_flops(pair, shape.decoder, logits=0) for pair in pairwise(tokens)]

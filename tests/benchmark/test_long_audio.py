@@ -1,0 +1,151 @@
+"""The long-audio benchmark on a decoder that takes no time: its figures, its resumption, its refusals."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import composed
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+
+from fastadasp.benchmark.capacity import largest
+from fastadasp.benchmark.contenders import Contender, Sample, answer, merge_seconds
+from fastadasp.benchmark.figures import Limits, figures, layer_flops, prompt_tokens, with_ratios
+from fastadasp.benchmark.long_audio import Case
+from fastadasp.benchmark.long_audio import Path as AnswerPath
+from fastadasp.benchmark.meters import LayerClock, Meter
+from fastadasp.benchmark.shapes import SpeechShape, build, prompt
+from fastadasp.config import validate_benchmark
+from fastadasp.errors import ConfigError
+from fastadasp.merge.base import Schedule
+from fastadasp.merge.flops import prefill_flops
+
+SHAPE = SpeechShape(layers=6, hidden=32, intermediate=48, heads=4, kv_heads=2, head_dim=8, vocab=64)
+TINY = [
+    f"benchmark.shapes.half_billion.{key}={getattr(SHAPE, key)}"
+    for key in ("layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "vocab")
+]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Callable[..., Path]:
+    """`run.py` without its process; gives the run's folder."""
+
+    def run(*overrides: str, experiment: str = "long_audio_cpu") -> Path:
+        from fastadasp.benchmark.run import run as run_benchmark
+
+        common = ("hardware.peak_flops=1e12", "hardware.bandwidth=1e10", f"output_dir={tmp_path}")
+        cfg = composed(f"experiments={experiment}", *common, *overrides)
+        with open_dict(cfg):
+            folder = Path(cfg.hydra.run.dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            cfg.hydra.runtime.output_dir = str(folder)
+            HydraConfig.instance().set_config(cfg)
+        run_benchmark(cfg, *validate_benchmark(cfg))
+        return folder
+
+    return run
+
+
+def test_whole_benchmark_and_going_on_after_a_break(benchmark: Callable[..., Path]) -> None:
+    small = [
+        f"benchmark.sweeps.{sweep}.{key}" for sweep in ("prefill", "answers") for key in ("seconds=[4]", "repeats=1")
+    ]
+    small += ["benchmark.sweeps.answers.beams=[2]", "benchmark.sweeps.answers.new_tokens=3"]
+    folder = benchmark(*TINY, *small)
+    results = json.loads((folder / "results.json").read_text())
+    sweeps = results["shapes"]["half_billion"]["sweeps"]
+    rows = {(row["path"], row["tokens"]): row for row in sweeps["answers"][0]["rows"]}
+    assert len(sweeps["prefill"][0]["rows"]) == 2 * 4
+    assert set(rows) == {
+        (path, tokens)
+        for path in ("released", "merging", "static")
+        for tokens in ("full", "50% once", "50% constant", "50% decay")
+    }
+    once = rows["static", "50% once"]
+    assert once["decode_step_s"] > 0 and once["prefill_predicted"] > 1
+    assert once["prefill_over_released"] == rows["released", "50% once"]["prefill_s"] / once["prefill_s"]
+    assert rows["merging", "50% once"]["cache_bytes"] == 2 * once["cache_bytes"]  # a copy for each beam
+    cases = (folder / "cases.jsonl").read_text()
+    assert benchmark(*TINY, *small) == folder
+    assert (folder / "cases.jsonl").read_text() == cases  # nothing was measured again
+
+
+def test_columns_of_the_tables() -> None:
+    case = Case("half", seconds=8, beams=5, batch_size=2, new_tokens=11)
+    contender = Contender(AnswerPath.released, Schedule.once, 0.5, 1)
+    tokens = prompt_tokens(SHAPE, contender, 8)
+    assert tokens == [185, 185, 135, 135, 135, 135, 135]
+    row = figures(case, contender, Sample(2.0, 4.0, 10, 7, 3.0), SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
+    assert row["rtf"] == 6 / 16
+    assert row["tokens_per_s"] == 5
+    assert row["cache_bytes"] == 2 * 5 * (185 * 2 + 135 * 4) * 2 * 2 * 8 * 2
+    assert row["prefill_mfu"] == pytest.approx(2 * prefill_flops(tokens, SHAPE.decoder) / 2e9)
+    assert sum(layer_flops(SHAPE, tokens)) + 2 * 32 * 64 == pytest.approx(prefill_flops(tokens, SHAPE.decoder))
+    assert row["decode_mbu"] > 0 and row["peak_bytes"] == 7 and row["energy_j"] == 3.0
+
+
+def test_ratios_are_over_full_tokens_of_the_same_path_and_over_the_released_approach() -> None:
+    common = {"decode_s": 1.0, "flops_saved": 0.5}
+    rows = with_ratios(
+        [
+            {"path": "released", "tokens": "full", "prefill_s": 8.0, "decode_step_s": 3.0, **common},
+            {"path": "static", "tokens": "full", "prefill_s": 4.0, "decode_step_s": 2.0, **common},
+            {"path": "static", "tokens": "50% once", "prefill_s": 2.0, "decode_step_s": 1.0, **common},
+            {"path": "merging", "tokens": "full", "error": "out of memory"},
+        ]
+    )
+    assert rows[2]["prefill_over_full"] == rows[2]["decode_over_full"] == rows[2]["prefill_predicted"] == 2.0
+    assert "prefill_over_released" not in rows[2]
+    assert (rows[1]["prefill_over_released"], rows[1]["decode_over_released"]) == (2.0, 1.5)
+    assert rows[3] == {"path": "merging", "tokens": "full", "error": "out of memory"}
+
+
+def test_meters_and_merge_seconds() -> None:
+    model = build(SHAPE.decoder, device="cpu", dtype="float32", attention="sdpa")
+    read = prompt(SHAPE, 8, 2, model)
+    assert read.span == (57, 157) and read.embeddings_BTD.shape == (2, 185, 32)
+    contender = Contender(AnswerPath.static, Schedule.constant, 0.5, 1)
+    with LayerClock(model.get_decoder().layers, model.device) as clock:
+        sample = answer(model, contender, read, beams=1, new_tokens=1)
+    assert sample.decode_steps == 0 and sample.decode_s == 0
+    assert len(clock.seconds) == 6 and 0 < sum(clock.seconds) < sample.prefill_s
+    assert merge_seconds(model, contender, read) > 0
+    with Meter(torch.device("cpu")) as meter:
+        torch.ones(2**24)
+    assert meter.peak_bytes == 0 or meter.peak_bytes > 2**25  # 0 outside Linux
+    assert meter.energy_j == 0
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 7, 8, 1000])
+def test_largest_that_fits(limit: int) -> None:
+    asked = []
+
+    def fits(size: int) -> bool:
+        asked.append(size)
+        return size <= limit * 30
+
+    assert largest(fits, 30, 3000) == min(limit, 100) * 30
+    assert len(asked) <= 15 and max(asked) <= 3000
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["benchmark.ratio=1.5"], r"benchmark.ratio must lie in \(0, 1\), got 1.5"),
+        (["benchmark.sweeps.prefill.seconds=[]"], "seconds must list at least one value"),
+        (["benchmark.sweeps.prefill.beams=[0]"], "beams must list at least one value, all above 0"),
+        (["benchmark.shapes.half_billion.text_after=0"], "one prompt token on each side"),
+        (["benchmark.sweeps.prefill.paths=[fast]"], "released, merging, static"),
+    ],
+)
+def test_bad_settings(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        validate_benchmark(composed("experiments=long_audio_cpu", *overrides))
+
+
+def test_seven_billion_parameters_on_a_cpu_are_refused(benchmark: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match=r"wavllm has 6\.5 billion parameters"):
+        benchmark("hardware=cpu", experiment="long_audio")

@@ -10,7 +10,7 @@ B rows (left-padded; beams expanded), T columns, S columns after a reduction, D 
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,7 @@ from fastadasp.encoder import EncoderTap
 from fastadasp.merge.assignment import apply
 from fastadasp.merge.base import MergeMethod
 from fastadasp.merge.cache import CacheMethod
+from fastadasp.merge.flops import paper_flops
 from fastadasp.merge.stages import Stages
 from fastadasp.merge.state import DecoderParts, InputState, LayerState, Rotary
 from fastadasp.span import KeyMask, Span
@@ -100,7 +101,6 @@ class _Run:
             if self.stages.patched:
                 check_cache(cache)
             self._begin_prompt(tokens, kwargs.get("attention_mask"))
-            self.cache = None if cache is None else weakref.ref(cache)
         elif self.cache is None or self.cache() is not cache:
             raise ValueError(
                 "merging() met a cache that was not filled inside it; start generate() with an empty cache"
@@ -126,15 +126,18 @@ class _Run:
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
         audio_BT = self.audio_mask_BT.to(prompt.device).repeat_interleave(rows // mask_rows, 0)
         self.prompt = Span.of(audio_BT, real_BT)
+        self.amounts = self.stages.for_rows(self.prompt.layout, self._flops)
         layers = len(self.decoder.layers)
         self.spans, self.cached = [self.prompt] * layers, [self.prompt.key_mask] * layers
         self.read = 0
         self.trace.start(self.prompt.layout, rows // mask_rows, layers)
 
-    def end(self, *_: Any) -> None:
-        """Forward hook of the decoder."""
+    def end(self, _: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Forward hook of the decoder, which makes a cache of its own where it was given none."""
         if self.in_prefill:
-            self.trace.finish(None if self.cache is None else self.cache())
+            cache = getattr(output, "past_key_values", None)
+            self.cache = None if cache is None else weakref.ref(cache)
+            self.trace.finish(cache)
 
     def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
@@ -170,8 +173,8 @@ class _Run:
         span = self.spans[index]
         self.cached[index] = span.key_mask
         inputs |= span.inputs(layer, hidden_BTD)
-        removal = self.stages.removal(index, self.spans[0].layout.audio, span.layout.audio)
-        evictions = self.stages.evictions(index, span.layout) if inputs.get("past_key_values") is not None else ()
+        removal = self.amounts.removal(index, self.spans[0].layout.audio, span.layout.audio)
+        evictions = self.amounts.evictions(index, span.layout) if inputs.get("past_key_values") is not None else ()
         if removal is None and not any(evictions):
             return attend(layer, hidden_BTD, **inputs)
         with AttentionTap(layer.self_attn) as tap:
@@ -196,9 +199,8 @@ class _Run:
 
     def _reduce_input(self, method: MergeMethod, hidden_BTD: Tensor, rotary: Rotary) -> Tensor:
         """Let the method shorten the prompt before layer 0."""
-        audio = self.prompt.layout.audio
-        budget = tuple(int(count * method.share) for count in audio)
-        if not (any(budget) or method.adaptive) or not any(audio):
+        budget = self.amounts.input_removal(self.prompt.layout.audio)
+        if budget is None:
             return hidden_BTD
         span = self.prompt.state(hidden_BTD.device)
         state = InputState(
@@ -241,6 +243,11 @@ class _Run:
                 limited=tuple(map(bool, state.budget)),
             )
         self.trace.evicted(index, tokens, assignment)
+
+    def _flops(self, tokens: Sequence[float]) -> float:
+        """Cost of a prompt by the papers' formula, from its L + 1 token counts."""
+        config = self.decoder.config
+        return paper_flops(tokens[:-1], config.hidden_size, config.intermediate_size)
 
     def _key_mask(self, tokens: tuple[int, ...]) -> KeyMask:
         """One object for all layers that hold equally many tokens of each row, so that they share their masks."""

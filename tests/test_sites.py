@@ -1,0 +1,249 @@
+"""Reducing before the decoder and in chains: against plain transformers runs on what is left."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from tiny_decoders import left_padded, prompt, tiny_decoder
+from tiny_speech import AUDIO_TOKEN, speech_batch, speech_prompt, tiny_speech_model
+from torch import Tensor
+
+from fastadasp import Average, FastAdaSP, MergeMethod, Positions, merging
+from fastadasp.errors import ConfigError
+from fastadasp.merge.assignment import Assignment, keep_only
+from fastadasp.merge.cache import CacheMethod
+from fastadasp.merge.chain import Chain
+from fastadasp.merge.fastadasp_kv_evict import FastAdaSPKVEvict
+from fastadasp.merge.h2o import H2O
+from fastadasp.merge.input import InputMethod
+from fastadasp.merge.knorm import Knorm
+from fastadasp.merge.stages import Stages
+from fastadasp.merge.state import EncoderAttention, InputState, LayerState
+
+LAYERS = 6
+SETTINGS = {"max_new_tokens": 5, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+PROMPTS = [prompt(5, 40, 7, seed=1), prompt(3, 12, 2, 9, 5, seed=2), prompt(6, seed=3), prompt(0, 33, 4, seed=4)]
+
+
+@dataclass(frozen=True)
+class EveryOther(InputMethod):
+    """Drops every second audio token, whatever the ratio."""
+
+    def assign(self, state: InputState) -> Assignment:
+        keep_BT = ~(state.audio_BT & (state.rank_BT % 2 == 1))
+        return keep_only(keep_BT if state.real_BT is None else keep_BT & state.real_BT, None)
+
+
+@dataclass(frozen=True)
+class Listening(InputMethod):
+    """Looks at the encoder's attention and changes nothing."""
+
+    seen: ClassVar[list[EncoderAttention]] = []
+
+    @property
+    def adaptive(self) -> bool:
+        return True
+
+    def assign(self, state: InputState) -> Assignment:
+        self.seen.append(state.encoder)
+        return state.join(torch.zeros_like(state.audio_BT), (0,) * len(state.audio_BT))
+
+
+@pytest.mark.parametrize("positions", Positions)
+@pytest.mark.parametrize("beams", [1, 3])
+@torch.no_grad()
+def test_reducing_the_input_is_running_on_what_is_left(positions: Positions, beams: int) -> None:
+    model = tiny_decoder(layers=LAYERS)
+    ids, real, audio = left_padded(PROMPTS)
+    with merging(model, EveryOther(0.5, positions=positions), audio) as trace:
+        reduced = model.generate(ids, attention_mask=real, num_beams=beams, **SETTINGS)
+    for row, (row_ids, row_audio) in enumerate(PROMPTS):
+        keep = ~row_audio | ((row_audio.cumsum(0) - 1) % 2 == 0)
+        left, length = int(keep.sum()), len(row_ids)
+        position = keep.nonzero()[:, 0] if positions is Positions.original else torch.arange(length - left, length)
+        plain = model.generate(row_ids[keep][None], position_ids=position[None], num_beams=beams, **SETTINGS)
+        assert torch.equal(plain.sequences[0, left:], reduced.sequences[row, ids.shape[1] :])
+        assert trace.tokens[:, row].tolist() == trace.cached_tokens[:, row].tolist() == [left] * LAYERS
+    assert trace.entering_audio_tokens.tolist() == [20, 11, 0, 17]
+
+
+@pytest.mark.parametrize("method", [EveryOther(0.5), Knorm(0.5), H2O(0.5), FastAdaSP(0.5, layer=0)])
+@torch.no_grad()
+def test_steps_without_positions_go_on_from_the_whole_prompt(method: MergeMethod) -> None:
+    """A hand-written loop leaves positions to the model, which counts what layer 0 has cached."""
+    model = tiny_decoder(layers=LAYERS)
+    ids, audio = PROMPTS[0][0][None], PROMPTS[0][1][None]
+    with merging(model, method, audio):
+        expected = model.generate(ids, **SETTINGS)
+    with merging(model, method, audio):
+        out = model(ids, use_cache=True)
+        for step, logits in enumerate(expected.logits):
+            torch.testing.assert_close(out.logits[:, -1], logits, atol=1e-5, rtol=1e-5)
+            token = expected.sequences[:, ids.shape[1] + step, None]
+            out = model(token, past_key_values=out.past_key_values, use_cache=True)
+
+
+@torch.no_grad()
+def test_a_forward_pass_without_cache_has_nothing_to_evict() -> None:
+    model = tiny_decoder(layers=LAYERS)
+    ids, real, audio = left_padded(PROMPTS)
+    plain = model(ids, attention_mask=real, use_cache=False).logits
+    with merging(model, Knorm(0.5), audio) as trace:
+        assert torch.equal(model(ids, attention_mask=real, use_cache=False).logits, plain)
+    assert (trace.cache_bytes, trace.cached_tokens.tolist()) == (0, [real.sum(1).tolist()] * LAYERS)
+
+
+@torch.no_grad()
+def test_a_chain_of_one_is_that_method() -> None:
+    model = tiny_decoder(layers=LAYERS)
+    ids, real, audio = left_padded(PROMPTS)
+    for method in (EveryOther(0.5), FastAdaSP(0.4, layer=1), Knorm(0.4)):
+        logits = []
+        for form in (method, Chain(**{method.site.name: method})):
+            with merging(model, form, audio):
+                logits.append(model.generate(ids, attention_mask=real, **SETTINGS).logits)
+        assert all(map(torch.equal, *logits))
+
+
+@torch.no_grad()
+def test_each_stage_of_a_chain_works_on_what_the_one_before_left() -> None:
+    model = tiny_decoder(layers=LAYERS)
+    ids, real, audio = left_padded(PROMPTS)
+    chain = Chain(input=EveryOther(0.5), decoder=FastAdaSP(0.5, layer=2), cache=Knorm(0.25, layer=1))
+    with merging(model, chain, audio, keep_assignments=True) as trace:
+        out = model.generate(ids, attention_mask=real, **SETTINGS)
+    text = (real.sum(1) - audio.sum(1)).tolist()
+    entering, merged = [20, 11, 0, 17], [10, 6, 0, 9]
+    assert trace.entering_audio_tokens.tolist() == entering
+    assert trace.audio_tokens.tolist() == [entering] * 2 + [merged] * 4
+    evicted = [[n - int(n * 0.25) for n in counts] for counts in (entering, merged)]
+    expected = [entering, evicted[0], evicted[0], evicted[1], evicted[1], evicted[1]]
+    assert (trace.cached_tokens - torch.tensor(text)).tolist() == expected
+    assert sorted(trace.cache_assignments) == [1, 2, 3, 4, 5]
+    assert list(trace.assignments) == [2]
+    widths = [layer.keys.shape[2] - 4 for layer in out.past_key_values.layers]
+    assert widths == [max(map(sum, zip(counts, text, strict=True))) for counts in expected]
+
+
+@torch.no_grad()
+def test_merging_with_eviction_is_merging_then_evicting_by_received_attention() -> None:
+    model = tiny_decoder(layers=LAYERS)
+    ids, real, audio = left_padded(PROMPTS)
+    whole = FastAdaSPKVEvict(0.4, layer=1)
+    parts = Chain(decoder=FastAdaSP(0.4, layer=1), cache=H2O(0.4, layer=2, recent=0, decode=False))
+    logits = []
+    for method in (whole, parts):
+        with merging(model, method, audio) as trace:
+            logits.append(model.generate(ids, attention_mask=real, **SETTINGS).logits)
+    assert all(map(torch.equal, *logits))
+    text = (real.sum(1) - audio.sum(1))[0]
+    assert (trace.cached_tokens[:, 0] - text).tolist() == [40, 40, 15, 15, 15, 15]  # 40 -> 24 merged -> 15 cached
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@torch.no_grad()
+def test_encoder_attention_is_the_encoders(attention: str) -> None:
+    """Against the maps that the eager encoder returns, pooled with loops."""
+    rows = [speech_prompt((4, 50, 6), 1), speech_prompt((5, 24, 3, 16, 6), 3), speech_prompt((2, 60, 8), 4)]
+    batch = speech_batch(rows)
+    Listening.seen.clear()
+    model = tiny_speech_model(attention)
+    audio = batch["input_ids"] == AUDIO_TOKEN
+    with merging(model, Listening(), audio):
+        model(**batch)
+    (encoder,) = Listening.seen
+    for heads in ("max", "mean"):
+        received, own, keys = encoder.received_BT(heads), encoder.own_BT(heads), encoder.keys_BTd
+        expected = pooled_by_loops(tiny_speech_model("eager"), batch, heads)
+        torch.testing.assert_close(received[audio], expected[0], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(own[audio], expected[1], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(keys[audio], expected[2], atol=1e-5, rtol=1e-4)
+        assert not received[~audio].any()
+
+
+def pooled_by_loops(model: torch.nn.Module, batch: dict[str, Tensor], heads: str) -> tuple[Tensor, Tensor, Tensor]:
+    """For all audio tokens in order: attention received, attention to itself, key."""
+    inputs: list[Tensor] = []
+    attention = model.model.audio_tower.layers[-1].self_attn
+    hook = attention.register_forward_hook(
+        lambda _, args, kwargs, output: inputs.extend((kwargs["hidden_states"], output[1])), with_kwargs=True
+    )
+    model(**batch)
+    hook.remove()
+    hidden_CFD, maps_CHFF = inputs
+    keys_CFHd = attention.k_proj(hidden_CFD).view(*hidden_CFD.shape[:2], attention.num_heads, -1)
+    received, own, keys = [], [], []
+    for clip, mask in enumerate(batch["feature_attention_mask"]):
+        tokens = int(mask.sum()) // 4
+        frames_FF = maps_CHFF[clip].amax(0) if heads == "max" else maps_CHFF[clip].mean(0)
+        for j in range(tokens):
+            column = [sum(frames_FF[2 * i + a, 2 * j + b] for a in (0, 1) for b in (0, 1)) / 2 for i in range(tokens)]
+            received.append(sum(column))
+            own.append(column[j])
+            keys.append(keys_CFHd[clip, 2 * j : 2 * j + 2].mean((0, 1)))
+    return torch.stack(received), torch.stack(own), torch.stack(keys)
+
+
+def test_a_model_without_an_encoder_says_so() -> None:
+    model = tiny_decoder(layers=LAYERS)
+    ids, audio = PROMPTS[0]
+    with pytest.raises(ValueError, match="Qwen2ForCausalLM does not show"), merging(model, Listening(), audio[None]):
+        model(ids[None])
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ({"cache": FastAdaSP(0.3)}, r"merge\.cache is FastAdaSP, which acts at site decoder"),
+        ({"decoder": Chain()}, r"merge\.decoder must be one method"),
+        ({"decoder": 0.3}, r"merge\.decoder must be one method"),
+        ({"input": {"ratio": 0.3}}, r"merge\.input has a ratio but no method"),
+        ({"ratio": 0.3}, r"merge\.decoder\.ratio"),
+    ],
+)
+def test_impossible_chains_are_refused(stages: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Chain(**stages)
+
+
+def test_two_methods_at_one_site_and_layers_that_do_not_exist_are_refused() -> None:
+    class Twice(Chain):
+        def stages(self) -> tuple[MergeMethod, ...]:
+            return FastAdaSP(0.3), Average(0.3)
+
+    with pytest.raises(ConfigError, match="FastAdaSP and Average both act at site decoder"):
+        Stages.of(Twice(), 12)
+    with pytest.raises(ConfigError, match="the model has 12 layers"):
+        Stages.of(Chain(cache=Knorm(0.3, layer=12)), 12)
+
+
+@dataclass(frozen=True)
+class KeepValues(CacheMethod):
+    """A user's own method: keeps large values."""
+
+    power: float = 2.0
+
+    def score(self, state: LayerState) -> Tensor:
+        return state.values_BGTd.float().norm(p=self.power, dim=-1)
+
+
+def test_a_method_takes_one_class_and_one_yaml(
+    tmp_path: Path, evaluate: Callable[..., tuple[Path, float]], tones: Path
+) -> None:
+    (tmp_path / "merge").mkdir()
+    (tmp_path / "merge" / "keep_values.yaml").write_text(
+        f"_target_: {__name__}.KeepValues\nschedule: constant\nprotect_text: true\npower: 2.0\n"
+    )
+    overrides = (f"task.manifest={tones}", f"hydra.searchpath=[file://{tmp_path}]", "merge=keep_values")
+    folder, _ = evaluate("task=asr", *overrides, "merge.ratio=0.5", "merge.power=1", "merge.layer=0")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["merge"] == "keep_values"
+    assert metrics["config"]["merge"]["power"] == 1.0
+    assert metrics["reduction"]["measured"] == pytest.approx(0.5, abs=0.05)
+    assert metrics["cost"]["flops_prefill_saved"] == 0
+    with pytest.raises(ConfigError, match=r"merge\.powr does not exist; did you mean power"):
+        evaluate("task=asr", *overrides, "+merge.powr=1")

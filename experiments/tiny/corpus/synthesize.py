@@ -139,6 +139,34 @@ def question_passages(number: int, made: Making, count: int, minutes: bool = Fal
     yield from degrade(clips, made.rng, strength=0.6)
 
 
+def two_utterances(
+    first: Sentence, second: Sentence, voices: Sequence[Voice], same: bool, rng: np.random.Generator
+) -> Clip:
+    """Two sentences in one recording, by one speaker or by two; the label answers whether there is only one."""
+    one = draw(voices, rng)
+    two = one if same else draw([v for v in voices if v.name != one.name], rng)
+    x = [speak(s.spoken, v, everyday_prosody(rng), int(rng.integers(2**31))) for s, v in ((first, one), (second, two))]
+    pause = np.zeros(int(rng.uniform(0.3, 0.8) * RATE), np.float32)
+    fields = {
+        "label": "yes" if same else "no",
+        "text": f"{first.text} {second.text}",
+        "voice": one.name,
+        "second_voice": two.name,
+    }
+    return np.concatenate([x[0], pause, x[1]]), fields
+
+
+def speaker_pairs(number: int, made: Making, counts: dict[str, int]) -> Iterator[Clip]:
+    """Pairs of sentences, half of them by one speaker."""
+    said = made.sentences(number, counts)
+    said = [said[i] for i in made.rng.permutation(len(said))]
+    clips: list[Clip] = []
+    for index, (first, second) in enumerate(zip(said[::2], said[1::2], strict=False)):
+        x, fields = two_utterances(first, second, made.voices, index % 2 == 0, made.rng)
+        clips.append((x, {**fields, "split": made.split}))
+    yield from degrade(clips, made.rng, strength=0.5)
+
+
 def pools_of(split: str, data: Path) -> dict[str, list[Sentence]]:
     """All sentences of a split by source."""
     everything = {
@@ -169,6 +197,7 @@ KINDS = {
     "st": partial(read_sentences, counts={"tatoeba": 600, "grammar": 450}),
     "sqa": partial(question_passages, count=150),
     "sqa-long": partial(question_passages, count=24, minutes=True),
+    "sv": partial(speaker_pairs, counts={"tatoeba": 300, "grammar": 300}),
     "er": partial(emotional_sentences, counts={"tatoeba": 120, "wordnet": 60, "austen": 60}),
 }
 """How a shard of each kind is made, with the number of sentences of each source; it comes to half an hour or more."""

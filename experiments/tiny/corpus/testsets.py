@@ -17,7 +17,7 @@ from . import emotion, texts
 from .augment import recorded
 from .passages import long_passage, passage
 from .speakers import everyday_prosody, voices_for
-from .synthesize import passage_fields, read_aloud
+from .synthesize import passage_fields, read_aloud, two_utterances
 from .texts import Sentence
 from .voices import RATE, Audio, speak
 
@@ -113,7 +113,15 @@ def sqa_long(texts_folder: Path, rng: np.random.Generator) -> Iterator[Clip]:
             )
 
 
-SETS = {"asr": asr, "st": st, "st_tatoeba": st_tatoeba, "er": er, "sqa": sqa, "sqa_long": sqa_long}
+def sv(texts_folder: Path, rng: np.random.Generator) -> Iterator[Clip]:
+    """Two sentences by one speaker or by two."""
+    said = [s for s in _grammar() if 4 <= len(s.text.split()) <= 12][300:428]
+    for index, (first, second) in enumerate(zip(said[::2], said[1::2], strict=True)):
+        x, fields = two_utterances(first, second, VOICES, index % 2 == 0, rng)
+        yield x, {**fields, "licence": OWN}
+
+
+SETS = {"asr": asr, "st": st, "st_tatoeba": st_tatoeba, "er": er, "sqa": sqa, "sqa_long": sqa_long, "sv": sv}
 
 
 def _grammar() -> list[Sentence]:
@@ -144,9 +152,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=Path, required=True, help="folder with tatoeba_en_de.tsv")
     parser.add_argument("--out", type=Path, default=Path("fastadasp/assets/benchmark"))
-    parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=list(SETS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     args = parser.parse_args()
-    for name in args.sets or SETS:
+    for name in args.sets:
         rng = np.random.default_rng([2024, *name.encode()])
         lines, seconds = write_set(args.out / name, SETS[name](args.texts, rng), rng)
         print(f"{name}: {lines} examples, {seconds:.0f} s", flush=True)

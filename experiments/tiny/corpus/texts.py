@@ -55,6 +55,8 @@ def say_numbers(text: str) -> str | None:
     """Whole numbers up to 9999 as words (1100 to 2099 as a year); None where something else needs digits."""
     if re.search(r"\d[.,:/]\d|\d(?:st|nd|rd|th)\b|[$€£%°#&@+*=/<>]", text):
         return None
+    if not re.search(r"\d", text):
+        return text
     from num2words import num2words
 
     def words(match: re.Match[str]) -> str:

@@ -1,0 +1,51 @@
+"""Passages: the right answer, and only it, follows from the text."""
+
+import random
+
+from experiments.tiny.corpus.domains import DOMAINS
+from experiments.tiny.corpus.passages import LETTERS, long_passage, passage
+
+
+def test_right_answers_are_told_and_choices_differ() -> None:
+    rng = random.Random(0)
+    for _ in range(300):
+        told = passage(rng)
+        text = told.text.lower()
+        for question in told.questions:
+            assert len(set(question.choices)) == len(LETTERS)
+            assert question.choices[LETTERS.index(question.answer)].lower() in text
+            assert "{" not in question.question and "{" not in text
+
+
+def test_answer_and_question_share_their_place() -> None:
+    """The sentence that names the questioned entity and the answer exists, but for sentences with pronouns."""
+    rng = random.Random(1)
+    found = total = 0
+    for _ in range(300):
+        told = passage(rng)
+        for question in told.questions:
+            right = question.choices[LETTERS.index(question.answer)].lower()
+            entities = DOMAINS[told.domain].entities
+            named = [e.lower() for e in entities if e in question.question]
+            if len(named) == 1:
+                total += 1
+                sentences = [s.lower() for s in told.sentences]
+                found += any(named[0] in s and right in s for s in sentences)
+    assert total > 500 and found / total > 0.75
+
+
+def test_letters_are_uniform_and_often_several_choices_are_told() -> None:
+    rng = random.Random(2)
+    passages = [passage(rng) for _ in range(400)]
+    letters = [q.answer for p in passages for q in p.questions]
+    assert all(0.2 < letters.count(letter) / len(letters) < 0.3 for letter in LETTERS)
+    told = [sum(c.lower() in p.text.lower() for c in q.choices) for p in passages for q in p.questions]
+    assert sum(told) / len(told) > 2.5
+
+
+def test_long_passages_are_minutes_long_and_reproducible() -> None:
+    rng = random.Random(3)
+    told = long_passage(rng, 6)
+    assert len(told.text.split()) > 200
+    assert len(told.questions) > 20
+    assert long_passage(random.Random(3), 6) == told

@@ -1,7 +1,7 @@
 """What a token-reduction method is."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -40,6 +40,11 @@ class MergeMethod(ABC):
     `original`: a fused token keeps the position of its first token."""
     seed: int = 0
     """For methods that draw at random; others ignore it."""
+    flops_reduction: float | None = field(default=None, kw_only=True)
+    """Share of the prefill's FLOPs to save, in [0, 1), instead of `ratio`, which is solved for it (`merge.budget`)."""
+    tokens_kept: float | None = field(default=None, kw_only=True)
+    """Audio tokens to keep, instead of `ratio` and averaged like it: below 1 a share, from 1 on a number (at most as
+    many as the prompt has)."""
 
     site: ClassVar[Site] = Site.decoder
     """Where it acts. `decoder`: between attention and MLP of its layers; `input`: once, before layer 0, where layer and
@@ -51,11 +56,17 @@ class MergeMethod(ABC):
         check_share("merge.ratio", self.ratio, "it is the share of audio tokens removed")
         if self.layer_ratio is not None:
             check_share("merge.layer_ratio", self.layer_ratio, "it is the share removed at each merging layer")
-            if self.ratio != 0.0:
-                raise ConfigError(
-                    f"merge.ratio={self.ratio} and merge.layer_ratio={self.layer_ratio} exclude each other: give "
-                    "the overall share (ratio), or leave it at 0 and give the share per merging layer (layer_ratio)"
-                )
+        if self.flops_reduction is not None:
+            check_share("merge.flops_reduction", self.flops_reduction, "it is the share of the prefill's FLOPs saved")
+        if self.tokens_kept is not None:
+            check_tokens_kept(self.tokens_kept)
+        given = self.amounts()
+        if len(given) > 1:
+            raise ConfigError(
+                f"{' and '.join(given)} exclude each other: give the overall share removed (ratio), or leave it at 0 "
+                "and give the share per merging layer (layer_ratio), the FLOPs to save (flops_reduction) or the "
+                "tokens to keep (tokens_kept)"
+            )
         check_count("merge.layer", self.layer, "decoder layers are counted from 0")
         check_count("merge.seed", self.seed, "it seeds the method's own random generator")
 
@@ -69,10 +80,29 @@ class MergeMethod(ABC):
                     "two; spread a larger ratio over layers with merge.schedule=constant"
                 )
 
+    def amounts(self) -> tuple[str, ...]:
+        """Which settings say how much goes, as `merge.key=value`; at most one may."""
+        values = {
+            "ratio": self.ratio or None,
+            "layer_ratio": self.layer_ratio,
+            "flops_reduction": self.flops_reduction,
+            "tokens_kept": self.tokens_kept,
+        }
+        return tuple(f"merge.{key}={value}" for key, value in values.items() if value is not None)
+
+    @property
+    def unsolved(self) -> bool:
+        """Whether the ratio depends on the prompt and is still to be found (`merge.budget.settle`)."""
+        return self.flops_reduction is not None or self.tokens_kept is not None
+
     @property
     def share(self) -> float:
         """The ratio that acts at each of the method's layers, before a schedule is solved for `ratio`."""
         return self.ratio if self.layer_ratio is None else self.layer_ratio
+
+    def removable(self, audio: int, text: int) -> int:
+        """Of a prompt's tokens, how many may go and `ratio` is a share of."""
+        return audio
 
     @property
     def adaptive(self) -> bool:
@@ -95,6 +125,15 @@ def check_share(key: str, value: object, meaning: str) -> None:
     """ConfigError unless `value` is a number in [0, 1)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise ConfigError(f"{key} must lie in [0, 1), got {value!r}; {meaning}")
+
+
+def check_tokens_kept(value: object) -> None:
+    """ConfigError unless `value` is a share in (0, 1) or a whole number from 1 up."""
+    number = not isinstance(value, bool) and isinstance(value, int | float)
+    if not number or not (0 < value < 1 or (value >= 1 and value == int(value))):  # type: ignore[operator, call-overload]
+        raise ConfigError(
+            f"merge.tokens_kept must be a share in (0, 1) or a whole number of audio tokens from 1 up, got {value!r}"
+        )
 
 
 def check_count(key: str, value: object, meaning: str, least: int = 0) -> None:

@@ -60,12 +60,19 @@ class CacheMethod(MergeMethod):
         """How many of the `kept` removable tokens are the newest ones, whatever their score."""
         return 0
 
-    def evictions(self, layout: "Layout", layer: int, layers: int) -> tuple[int, ...]:
-        """Tokens to remove from each row's cache at `layer`."""
+    def removable(self, audio: int, text: int) -> int:
+        """Audio tokens, or all."""
+        return audio if self.protect_text else audio + text
+
+    def removable_tokens(self, layout: "Layout") -> tuple[int, ...]:
+        """Of each row of a batch."""
+        return layout.audio if self.protect_text else layout.tokens
+
+    def eviction(self, removable: int, layer: int, layers: int) -> int:
+        """Of a row's removable tokens, how many leave the cache of `layer`, one of `layers`."""
         if layer < self.layer or self.share == 0:
-            return (0,) * len(layout.tokens)
-        removable = layout.audio if self.protect_text else layout.tokens
-        return tuple(tokens - self.kept(tokens, layer, layers) for tokens in removable)
+            return 0
+        return removable - self.kept(removable, layer, layers)
 
     def candidates(self, state: "LayerState") -> "Tensor":
         """(B, T) bool: the tokens that may be removed."""
@@ -75,8 +82,10 @@ class CacheMethod(MergeMethod):
 
     def windows(self, state: "LayerState") -> tuple[int, ...]:
         """For each row, how many of its newest removable tokens are safe."""
-        removable = state.layout.audio if self.protect_text else state.layout.tokens
-        return tuple(self.newest(tokens - gone) for tokens, gone in zip(removable, state.budget, strict=True))
+        return tuple(
+            self.newest(tokens - gone)
+            for tokens, gone in zip(self.removable_tokens(state.layout), state.budget, strict=True)
+        )
 
     def assign(self, state: "LayerState") -> "Assignment":
         """One row for each row of the batch and each head: the `budget` removable tokens with the lowest scores go."""

@@ -27,7 +27,8 @@ class Chain(Composite):
     """Input reduction, then merging inside the decoder, then eviction from the caches; each may be missing.
 
     `Chain(input=Samp(ratio=0.3), cache=H2O(ratio=0.5))`. Each stage has its own ratio, of what the one before it left;
-    `ratio` and `layer_ratio` of the chain must stay unset.
+    `ratio`, `layer_ratio`, `flops_reduction` and `tokens_kept` of the chain must stay unset; a stage takes one of the
+    first two.
     """
 
     input: Any = None
@@ -39,10 +40,10 @@ class Chain(Composite):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share:
+        if self.share or self.unsolved:
             raise ConfigError(
-                f"merge.ratio and merge.layer_ratio mean nothing for merge=chain, got {self.ratio} and "
-                f"{self.layer_ratio}; give each stage its own, such as merge.decoder.ratio"
+                f"{self.amounts()[0]} means nothing for merge=chain; give each stage its own ratio, such as "
+                "merge.decoder.ratio"
             )
         for site, stage in self._given():
             if isinstance(stage, Mapping):  # conf/merge/chain.yaml with no method chosen for this site
@@ -57,6 +58,11 @@ class Chain(Composite):
                 raise ConfigError(
                     f"merge.{site.name} is {type(stage).__name__}, which acts at site {stage.site.name}; choose it "
                     f"with merge@merge.{stage.site.name}, and another for merge.{site.name}"
+                )
+            elif stage.unsolved:
+                raise ConfigError(
+                    f"{stage.amounts()[0].replace('merge', f'merge.{site.name}', 1)} cannot be solved inside a chain; "
+                    f"give merge.{site.name}.ratio"
                 )
 
     def stages(self) -> tuple[MergeMethod, ...]:

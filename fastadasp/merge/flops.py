@@ -1,16 +1,12 @@
-"""Floating-point operations of a decoder's prefill, and the ratio that meets a FLOPs target.
+"""Floating-point operations of a decoder's prefill.
 
 Two counts that must not be mixed: `paper_flops` is the formula of FastV, which token-reduction papers report;
 `prefill_flops` is what the matrix products of a modern decoder really cost.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
-
-from fastadasp.errors import ConfigError
-from fastadasp.merge.base import Schedule
-from fastadasp.merge.schedule import bisect, layer_ratios, overall_ratio, removed_shares
 
 if TYPE_CHECKING:
     from fastadasp.models.base import DecoderShape
@@ -40,36 +36,3 @@ def prefill_flops(tokens: Sequence[float], shape: "DecoderShape", *, causal: boo
         pairs = entering * (entering + 1) / 2 if causal else entering**2
         total += entering * projections + 4 * pairs * query + leaving * mlp
     return total
-
-
-def solve_ratio(
-    reduction: float,
-    flops: Callable[[Sequence[float]], float],
-    *,
-    schedule: Schedule,
-    layer: int,
-    layers: int,
-    audio: float,
-    text: float = 0,
-) -> float:
-    """The overall `merge.ratio` with which the prefill costs `reduction` (0.3 for 30 %) less than with all tokens.
-
-    flops: cost of a prompt from its L + 1 token counts (entering each layer, leaving the last). audio, text: the
-    prompt's tokens. Raises ConfigError when even one audio token left would not save as much.
-    """
-
-    def saved(layer_ratio: float) -> float:
-        gone = (0.0, *removed_shares(layer_ratios(schedule, layer_ratio, layer, layers)))
-        return 1 - flops([text + audio * (1 - share) for share in gone]) / flops([text + audio] * (layers + 1))
-
-    if not 0 <= reduction < 1:
-        raise ConfigError(f"merge.flops_reduction must lie in [0, 1), got {reduction}; it is the share of FLOPs saved")
-    most = saved(1 - 1 / audio) if audio > 1 else 0.0
-    if reduction > most:
-        raise ConfigError(
-            f"merge.flops_reduction={reduction} is out of reach: {schedule.name} from layer {layer} of {layers} on "
-            f"{audio:g} audio and {text:g} text tokens saves at most {most:.3f}; reduce at an earlier layer"
-        )
-    if reduction == 0:
-        return 0.0
-    return overall_ratio(layer_ratios(schedule, bisect(saved, reduction), layer, layers), layer)

@@ -7,6 +7,7 @@ last layer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.base import MergeMethod, Schedule
@@ -79,6 +80,11 @@ class Plan:
         ratios = layer_ratios(method.schedule, layer_ratio, method.layer, layers)
         return cls(ratios, overall=method.layer_ratio is None and method.schedule is not Schedule.once)
 
+    @cached_property
+    def removed(self) -> tuple[float, ...]:
+        """Share of the prompt's audio tokens that is gone after each layer."""
+        return removed_shares(self.ratios)
+
     @property
     def first(self) -> int | None:
         """The first layer that reduces; None if none does."""
@@ -88,7 +94,7 @@ class Plan:
         """Audio tokens to remove at `layer` from a row that had `prompt` of them and has `current` left."""
         if not self.overall:
             return int(current * self.ratios[layer])
-        target = prompt - round(prompt * removed_shares(self.ratios[: layer + 1])[-1])
+        target = prompt - round(prompt * self.removed[layer])
         return max(0, current - max(target, min(current, 1)))
 
     def audio_tokens(self, prompt: int) -> tuple[int, ...]:

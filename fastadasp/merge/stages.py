@@ -1,10 +1,12 @@
 """Which methods act where in a decoder of known depth, and how much each removes. Host arithmetic only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.base import MergeMethod, Schedule, Site
+from fastadasp.merge.budget import Flops, settle
 from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.layout import Layout
 from fastadasp.merge.schedule import Plan
@@ -14,6 +16,8 @@ from fastadasp.merge.schedule import Plan
 class Stages:
     """One method, or one for each site: first the input is reduced, then tokens inside the decoder, then the caches."""
 
+    method: MergeMethod
+    """What these are the stages of."""
     layers: int
     """Of the decoder."""
     input: MergeMethod | None
@@ -41,36 +45,85 @@ class Stages:
         if cache is not None and not isinstance(cache, CacheMethod):
             raise ConfigError(f"{type(cache).__name__} acts at site cache, so it must be a CacheMethod")
         plan = None if decoder is None else Plan.of(decoder, layers)
-        return cls(layers, sites.get(Site.input), decoder, cache, plan)
+        return cls(method, layers, sites.get(Site.input), decoder, cache, plan)
 
     @property
     def patched(self) -> range:
         """The layers whose forward pass differs from the model's own, from the first that anything happens at."""
         first = self.layers
-        if self.input is not None and (self.input.share or self.input.adaptive):
+        if self.input is not None and self._has_work(self.input):
             first = 0
-        if self.cache is not None and self.cache.share:
+        if self.cache is not None and self._has_work(self.cache):
             first = min(first, self.cache.layer)
-        acting = [layer for layer in range(self.layers) if self._acts(layer)]
+        acting = [layer for layer in range(self.layers) if self.asks(layer)]
         return range(min([first, *acting]), self.layers)
+
+    def asks(self, layer: int) -> bool:
+        """Whether the decoder's method has anything to do at `layer`."""
+        if self.decoder is None or self.plan is None:
+            return False
+        scheduled = layer == self.decoder.layer or self.decoder.schedule is not Schedule.once
+        undecided = self.decoder.adaptive or self.method.unsolved
+        return self.plan.ratios[layer] > 0 or (undecided and scheduled and layer >= self.decoder.layer)
+
+    def _has_work(self, stage: MergeMethod) -> bool:
+        return bool(stage.share) or stage.adaptive or self.method.unsolved
+
+    def for_rows(self, layout: Layout, flops: Flops) -> "RowStages":
+        """These stages for each prompt of a batch: a ratio that is `unsolved` depends on the prompt.
+
+        flops: of a prompt, from its L + 1 token counts. Raises ConfigError for a target out of reach.
+        """
+        if not self.method.unsolved:
+            return RowStages((self,) * len(layout.tokens))
+
+        @lru_cache
+        def settled(audio: int, text: int) -> Stages:
+            prompt = [(audio, text)]
+            return Stages.of(settle(self.method, prompt, self.layers, flops), self.layers) if audio else self
+
+        rows = zip(layout.audio, layout.tokens, strict=True)
+        return RowStages(tuple(settled(audio, tokens - audio) for audio, tokens in rows))
+
+
+@dataclass(frozen=True)
+class RowStages:
+    """How much goes from each row of a batch."""
+
+    rows: Sequence[Stages]
+    """Alike but for their ratios."""
+
+    def input_removal(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Audio tokens to remove from each row before layer 0; None if the method is not to be asked."""
+        budget = tuple(int(count * _share(row.input)) for row, count in zip(self.rows, audio, strict=True))
+        method = self.rows[0].input
+        asked = method is not None and any(audio) and (any(budget) or method.adaptive)
+        return budget if asked else None
 
     def removal(self, layer: int, prompt: tuple[int, ...], current: tuple[int, ...]) -> tuple[int, ...] | None:
         """Audio tokens that the decoder's method is to remove from each row at `layer`; None if it is not to be asked.
 
         prompt, current: audio tokens that entered layer 0 and this one.
         """
-        if self.decoder is None or self.plan is None or not self._acts(layer) or not any(current):
+        method = self.rows[0].decoder
+        if method is None or not any(current) or not any(row.asks(layer) for row in self.rows):
             return None
-        budget = tuple(map(partial(self.plan.removal, layer), prompt, current))
-        return budget if any(budget) or self.decoder.adaptive else None
+        budget = tuple(
+            row.plan.removal(layer, before, now) if row.plan is not None else 0
+            for row, before, now in zip(self.rows, prompt, current, strict=True)
+        )
+        return budget if any(budget) or method.adaptive else None
 
     def evictions(self, layer: int, layout: Layout) -> tuple[int, ...]:
         """Tokens to remove from each row's cache at `layer`."""
-        return () if self.cache is None else self.cache.evictions(layout, layer, self.layers)
+        method = self.rows[0].cache
+        if method is None:
+            return ()
+        return tuple(
+            row.cache.eviction(tokens, layer, row.layers) if row.cache is not None else 0
+            for row, tokens in zip(self.rows, method.removable_tokens(layout), strict=True)
+        )
 
-    def _acts(self, layer: int) -> bool:
-        """Whether the decoder's method has anything to do at `layer`."""
-        if self.decoder is None or self.plan is None:
-            return False
-        scheduled = layer == self.decoder.layer or self.decoder.schedule is not Schedule.once
-        return self.plan.ratios[layer] > 0 or (self.decoder.adaptive and scheduled and layer >= self.decoder.layer)
+
+def _share(method: MergeMethod | None) -> float:
+    return 0.0 if method is None else method.share

@@ -7,11 +7,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from fastadasp.errors import ConfigError
 from fastadasp.hooks import merging
 from fastadasp.merge.average import Average
 from fastadasp.merge.base import Schedule
-from fastadasp.merge.flops import paper_flops, prefill_flops, solve_ratio
+from fastadasp.merge.flops import paper_flops, prefill_flops
 from fastadasp.merge.schedule import Plan
 from fastadasp.models.base import DecoderShape
 
@@ -44,30 +43,6 @@ def test_released_ratios_save_what_they_are_calibrated_to(audio: int, schedule: 
     for layer_ratio, target in zip(CALIBRATION[audio, schedule], (0.1, 0.2, 0.3, 0.4, 0.5), strict=True):
         plan = Plan.of(Average(layer_ratio=layer_ratio, schedule=Schedule[schedule]), 32)
         assert saved(plan.audio_tokens(audio)) == pytest.approx(target, abs=0.006)
-
-
-@pytest.mark.parametrize("schedule", Schedule)
-@pytest.mark.parametrize(("audio", "text"), [(750, 0), (250, 0), (750, 60), (40, 20)])
-@pytest.mark.parametrize("target", [0.1, 0.3, 0.5])
-def test_the_solved_ratio_meets_the_target_with_whole_tokens(
-    schedule: Schedule, audio: int, text: int, target: float
-) -> None:
-    ratio = solve_ratio(target, paper, schedule=schedule, layer=2, layers=32, audio=audio, text=text)
-    counts = Plan.of(Average(ratio=ratio, schedule=schedule), 32).audio_tokens(audio)
-    assert saved([count + text for count in counts]) == pytest.approx(target, abs=1.0 / audio)
-
-
-def test_a_target_out_of_reach_is_refused() -> None:
-    with pytest.raises(
-        ConfigError, match=r"out of reach: once from layer 16 of 32 on 100 audio and 50 text tokens saves"
-    ):
-        solve_ratio(0.5, paper, schedule=Schedule.once, layer=16, layers=32, audio=100, text=50)
-    with pytest.raises(ConfigError, match=r"merge\.flops_reduction must lie in \[0, 1\), got 1\.2"):
-        solve_ratio(1.2, paper, schedule=Schedule.once, layer=2, layers=32, audio=100)
-
-
-def test_no_reduction_needs_no_ratio() -> None:
-    assert solve_ratio(0.0, paper, schedule=Schedule.decay, layer=2, layers=32, audio=100) == 0
 
 
 def test_prefill_flops_equal_torchs_count_with_and_without_merging() -> None:

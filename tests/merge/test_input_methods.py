@@ -1,0 +1,311 @@
+"""Rivals before the decoder against loops over tokens, one row at a time; ragged batches, two clips, no audio."""
+
+import math
+import re
+
+import pytest
+import torch
+from method_states import CHANNELS, GROUPS, HEAD_DIM, HEADS, Row, best, dot, input_state, rows_of
+from torch import Tensor
+
+from fastadasp.errors import ConfigError
+from fastadasp.merge.adjacent import mean_similarity_groups
+from fastadasp.merge.affinity_pooling import AffinityPooling
+from fastadasp.merge.assignment import apply
+from fastadasp.merge.cdpruner import CDPruner
+from fastadasp.merge.diversity import determinantal_choice, farthest_choice
+from fastadasp.merge.divprune import DivPrune
+from fastadasp.merge.samp import Samp
+from fastadasp.merge.segment_topk import SegmentTopK
+from fastadasp.merge.speech_prune import SpeechPrune, frame_quotas
+from fastadasp.merge.stride import Stride
+from fastadasp.merge.visionzip import VisionZip
+from fastadasp.merge.vispruner import VisPruner
+
+CASES = [(ratio, seed) for ratio in (0.1, 0.4, 0.7, 0.95) for seed in range(2)]
+
+
+def left(row: Row) -> int:
+    return len(row.audio) - row.gone
+
+
+def determinantal(kernel: Tensor, count: int) -> list[int]:
+    """Each pick is the one with the largest log-determinant, computed from scratch in double precision."""
+    kernel, picks = kernel.double(), []
+    for _ in range(min(count, len(kernel))):
+        rest = [i for i in range(len(kernel)) if i not in picks]
+        picks.append(max(rest, key=lambda i: (float(torch.logdet(kernel[[*picks, i]][:, [*picks, i]])), -i)))
+    return sorted(picks)
+
+
+def cosines(x: Tensor) -> Tensor:
+    return torch.tensor([[dot(a, b) for b in x] for a in x])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_determinantal_choice_maximises_the_determinant(seed: int) -> None:
+    torch.manual_seed(seed)
+    x = torch.randn(3, 9, 12)
+    kernel, candidates = x @ x.mT, torch.rand(3, 9) < 0.8
+    counts = [0, 3, 5]
+    chosen = determinantal_choice(kernel, candidates, counts)
+    for row, count in enumerate(counts):
+        columns = candidates[row].nonzero().flatten()
+        expected = columns[determinantal(kernel[row][columns][:, columns], count)]
+        assert chosen[row].nonzero().flatten().tolist() == expected.tolist()
+
+
+def test_determinantal_choice_golden_vectors() -> None:
+    similarity = torch.tensor([[1, 0.9, 0.1, 0.2], [0.9, 1, 0.1, 0.2], [0.1, 0.1, 1, 0.5], [0.2, 0.2, 0.5, 1]])
+    relevance = torch.tensor([0.5, 0.6, 0.3, 0.4])
+    relevant = relevance[:, None] * similarity * relevance
+    everyone = torch.ones(1, 4, dtype=torch.bool)
+    for kernel, count, expected in ((similarity, 2, [0, 2]), (relevant, 2, [1, 3]), (relevant, 3, [1, 2, 3])):
+        assert determinantal_choice(kernel[None], everyone, [count])[0].nonzero().flatten().tolist() == expected
+
+
+def test_determinantal_choice_outlasts_the_rank_of_its_kernel() -> None:
+    """The released loop divides by a vanished gain there; here what adds nothing is taken in order."""
+    x = torch.tensor([[1.0, 0], [1, 0], [0, 1], [1, 1], [0, 1]])
+    kernel, everyone = (x @ x.T)[None], torch.ones(1, 5, dtype=torch.bool)
+    assert determinantal_choice(kernel, everyone, [4])[0].tolist() == [True, True, True, True, False]
+    assert determinantal_choice(kernel, everyone, [9])[0].all()
+
+
+def test_divprunes_golden_vector() -> None:
+    angle = torch.tensor([0.0, 10, 80, 90, 180]).deg2rad()
+    x = torch.stack([angle.cos(), angle.sin()], -1)
+    chosen = farthest_choice((1 - x @ x.T)[None], torch.ones(1, 5, dtype=torch.bool), [3])
+    assert chosen[0].tolist() == [True, False, False, True, True]
+
+
+@pytest.mark.parametrize(("ratio", "seed"), CASES)
+def test_divprune_adds_the_farthest(ratio: float, seed: int) -> None:
+    state = input_state(ratio, seed)
+    assignment = DivPrune(ratio=ratio).assign(state)
+    for row in rows_of(state):
+        distance = 1 - cosines(row.of(state.hidden_BTD))
+        kept: list[int] = []
+        for _ in range(left(row)):
+            others = kept or row.audio
+            nearest = {
+                t: min((float(distance[t, o]) for o in others if o != t), default=math.inf)
+                for t in row.audio
+                if t not in kept
+            }
+            kept.append(max(nearest, key=lambda t: (nearest[t], -t)))
+        assert row.kept_audio(assignment) == sorted(kept)
+
+
+@pytest.mark.parametrize("relevance", ["none", "attention"])
+@pytest.mark.parametrize(("ratio", "seed"), CASES[4:])
+def test_cdpruner_is_a_determinantal_choice_among_a_rows_audio(ratio: float, seed: int, relevance: str) -> None:
+    state = input_state(ratio, seed)
+    assignment = CDPruner(ratio=ratio, relevance=relevance).assign(state)
+    for row in rows_of(state):
+        kernel = cosines(row.of(state.hidden_BTD)[row.audio]) if row.audio else torch.zeros(0, 0)
+        kernel.fill_diagonal_(1)
+        own = row.of(state.encoder.own_BT("max"))[row.audio] if relevance == "attention" else torch.ones(len(row.audio))
+        # As many as the kernel has rank: what comes after adds nothing, see above.
+        if left(row) <= CHANNELS:
+            picks = determinantal(own[:, None] * kernel * own, left(row))
+            assert row.kept_audio(assignment) == [row.audio[i] for i in picks]
+        assert len(row.kept_audio(assignment)) == left(row)
+
+
+def clusters(row: Row, threshold: float) -> list[list[int]]:
+    """The released scan: token by token, by its mean cosine with the open cluster."""
+    hidden = row.of(row.state.hidden_BTD)
+    groups: list[list[int]] = []
+    for token in row.audio:
+        neighbour = bool(groups) and groups[-1][-1] == token - 1
+        if neighbour and sum(dot(hidden[token], hidden[t]) for t in groups[-1]) / len(groups[-1]) >= threshold:
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    return groups
+
+
+@pytest.mark.parametrize("threshold", [0.85, 0.95, 1.0])
+@pytest.mark.parametrize(("ratio", "seed"), CASES[4:])
+def test_samp_merges_then_prunes(ratio: float, seed: int, threshold: float) -> None:
+    state = input_state(ratio, seed)
+    assignment = Samp(ratio=ratio, threshold=threshold).assign(state)
+    merged = apply(state.hidden_BTD, assignment)
+    for row in rows_of(state):
+        groups = clusters(row, threshold)
+        hidden = row.of(state.hidden_BTD)
+        weight, own = row.of(state.encoder.received_BT("max")), row.of(state.encoder.own_BT("mean"))
+        values = [sum(weight[t] * hidden[t] for t in group) / sum(weight[t] for t in group) for group in groups]
+        relevance = torch.tensor([sum(float(own[t]) for t in group) / len(group) for group in groups])
+        picks = list(range(len(groups)))
+        if len(groups) > left(row):
+            picks = determinantal(relevance[:, None] * cosines(torch.stack(values)) * relevance, left(row))
+        text = [[t] for t in range(len(hidden)) if t not in row.audio]
+        expected = sorted([*text, *(groups[i] for i in picks)])
+        assert row.groups(assignment) == expected
+        for i in picks:
+            column = merged.shape[1] - len(expected) + expected.index(groups[i])
+            torch.testing.assert_close(merged[row.index, column], values[i], rtol=1e-4, atol=1e-5)
+
+
+def test_samps_golden_clusters() -> None:
+    angle = torch.tensor([0.0, 20, 40, 45, 95, 100]).deg2rad()
+    x = torch.stack([angle.cos(), angle.sin()], -1)
+    starts = mean_similarity_groups((x @ x.T)[None], torch.ones(1, 6, dtype=torch.bool), 0.85)
+    assert starts[0].tolist() == [True, False, False, False, True, False]
+
+
+@pytest.mark.parametrize(("ratio", "seed"), CASES)
+def test_visionzip_keeps_dominant_tokens_and_sums_up_the_others(ratio: float, seed: int) -> None:
+    state = input_state(ratio, seed)
+    assignment = VisionZip(ratio=ratio, contextual=0.1).assign(state)
+    merged = apply(state.hidden_BTD, assignment)
+    for row in rows_of(state):
+        received, keys = row.of(state.encoder.received_BT("mean")), row.of(state.encoder.keys_BTd)
+        few = min(max(int(0.1 * len(row.audio)), 1), left(row))
+        dominant = best(row.audio, left(row) - few, received.tolist())
+        rest = [t for t in row.audio if t not in dominant]
+        targets = rest[:: max(1, len(rest) // max(1, few))][:few]
+        members: dict[int, list[int]] = {target: [] for target in targets}
+        for token in rest:
+            near = [target for target in targets if row.run(target) == row.run(token)]
+            if token not in targets and near:
+                members[max(near, key=lambda t: (dot(keys[t], keys[token]), -t))].append(token)
+        hidden = row.of(state.hidden_BTD)
+        groups = {target: sorted([target, *tokens]) for target, tokens in members.items()}
+        groups |= {t: [t] for t in range(len(hidden)) if t not in rest}
+        expected = sorted(groups.values())
+        assert row.groups(assignment) == expected
+        for target, tokens in members.items():
+            if tokens:
+                mean = (hidden[target] + sum(hidden[t] for t in tokens) / len(tokens)) / 2
+                column = merged.shape[1] - len(expected) + expected.index(groups[target])
+                torch.testing.assert_close(merged[row.index, column], mean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("important", [0.5, 0.0])
+@pytest.mark.parametrize(("ratio", "seed"), CASES)
+def test_vispruner_thins_out_what_attention_leaves(ratio: float, seed: int, important: float) -> None:
+    state = input_state(ratio, seed)
+    assignment = VisPruner(ratio=ratio, important=important).assign(state)
+    for row in rows_of(state):
+        received, hidden = row.of(state.encoder.received_BT("max")), row.of(state.hidden_BTD)
+        first = best(row.audio, round(important * left(row)), received.tolist())
+        rest = [t for t in row.audio if t not in first]
+        while len(rest) > left(row) - len(first):
+            even, odd = rest[0::2], rest[1::2]
+            nearest = {t: max(dot(hidden[t], hidden[o]) for o in odd) for t in even}
+            even.sort(key=lambda t: (-nearest[t], rest.index(t)))
+            rest = even[min(4, len(rest) - left(row) + len(first), len(even)) :] + odd
+        assert row.kept_audio(assignment) == sorted(first + rest)
+
+
+@pytest.mark.parametrize("segments", [1, 4, 10])
+@pytest.mark.parametrize(("ratio", "seed"), CASES)
+def test_segment_topk_takes_some_from_everywhere(ratio: float, seed: int, segments: int) -> None:
+    state = input_state(ratio, seed)
+    assignment = SegmentTopK(ratio=ratio, segments=segments).assign(state)
+    for row in rows_of(state):
+        received, n = row.of(state.encoder.received_BT("mean")).tolist(), len(row.audio)
+        parts: list[list[int]] = [[] for _ in range(segments)]
+        for place, token in enumerate(row.audio):
+            parts[place * segments // n].append(token)
+        kept = [t for part in parts for t in best(part, left(row) // segments, received)]
+        kept += best([t for t in row.audio if t not in kept], left(row) - len(kept), received)
+        assert row.kept_audio(assignment) == sorted(kept)
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4, 5])
+def test_stride_keeps_every_kth_token_where_that_is_the_budget(stride: int) -> None:
+    state = input_state(1 - 1 / stride)
+    assignment = Stride(ratio=1 - 1 / stride).assign(state)
+    for row in rows_of(state):
+        assert row.kept_audio(assignment) == row.audio[::stride]
+
+
+def test_stride_between_two_strides_is_even_spacing() -> None:
+    state = input_state(0.3, rows=[(0, 10)])
+    assert rows_of(state)[0].kept_audio(Stride(ratio=0.3).assign(state)) == [int(i * 10 / 7) for i in range(7)]
+
+
+def speech_prune(row: Row, frame: int, window: int) -> list[int]:
+    state, audio, n = row.state, row.audio, len(row.audio)
+    hidden = row.of(state.hidden_BTD)
+    relevance = {t: sum(dot(hidden[t], hidden[q]) for q in row.question) / len(row.question) for t in audio}
+    count = max(left(row), min(n, window))
+    if count < n:
+        frames = [audio[start : start + frame] for start in range(0, n, frame)]
+        share = torch.tensor([sum(relevance[t] for t in part) for part in frames], dtype=torch.float64).softmax(0)
+        kept = [
+            t
+            for part, p in zip(frames, share.tolist(), strict=True)
+            for t in best(part, math.floor(count * p), relevance)
+        ]
+        audio = sorted(kept + best([t for t in audio if t not in kept], count - len(kept), relevance))
+
+    def sign(x: Tensor) -> Tensor:
+        return torch.where(x >= 0, 1.0, -1.0)
+
+    query = sign(hidden[audio]) @ sign(state.decoder.query_weight_ED).T
+    key = sign(hidden[audio]) @ sign(state.decoder.key_weight_ED).T
+    received = torch.zeros(len(audio), dtype=torch.float64)
+    for head in range(HEADS):
+        q, shared = query[:, head * HEAD_DIM : (head + 1) * HEAD_DIM], head // (HEADS // GROUPS)
+        k = key[:, shared * HEAD_DIM : (shared + 1) * HEAD_DIM]
+        received += (q @ k.T / math.sqrt(HEAD_DIM)).double().softmax(1).sum(0)
+    # Signs make many equal scores, up to rounding.
+    return best(audio, left(row), {t: round(score, 4) for t, score in zip(audio, received.tolist(), strict=True)})
+
+
+@pytest.mark.parametrize(("frame", "window"), [(5, 750), (5, 12), (4, 0)])
+@pytest.mark.parametrize(("ratio", "seed"), CASES[2:6])
+def test_speech_prune_keeps_relevant_frames_then_what_is_attended_to(
+    ratio: float, seed: int, frame: int, window: int
+) -> None:
+    state = input_state(ratio, seed)
+    assignment = SpeechPrune(ratio=ratio, frame=frame, window=window).assign(state)
+    for row in rows_of(state):
+        assert row.kept_audio(assignment) == (speech_prune(row, frame, window) if row.audio else [])
+
+
+def test_speech_prunes_golden_quotas() -> None:
+    relevance = torch.tensor([[1.0, 2, 0]])
+    frame = torch.tensor([[0, 1, 2]])
+    quotas = frame_quotas(relevance, torch.ones(1, 3, dtype=torch.bool), frame, [30])
+    assert quotas.tolist() == [[7, 19, 2]]
+
+
+def test_speech_prune_needs_a_question_after_the_audio() -> None:
+    state = input_state(0.5, rows=[(3, 9, 2), (4, 8)])
+    with pytest.raises(ValueError, match="row 1 of the batch has no text after its audio"):
+        SpeechPrune(ratio=0.5, window=2).assign(state)
+
+
+def test_affinity_pooling_of_the_input_compares_neighbours() -> None:
+    state = input_state(0.3)
+    assignment = AffinityPooling(ratio=0.3).assign(state)
+    for row in rows_of(state):
+        hidden = row.of(state.hidden_BTD)
+        pairs = [t for t in row.audio if t + 1 in row.audio]
+        chosen = best(pairs, row.gone, {t: dot(hidden[t], hidden[t + 1]) for t in pairs})
+        assert sorted(t for group in row.groups(assignment) for t in group[:-1]) == chosen
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Samp(threshold=1.5), "merge.threshold must lie in [-1, 1], got 1.5"),
+        (lambda: AffinityPooling(threshold=1.0), "merge.threshold must lie in [-1, 1) or be null, got 1.0"),
+        (lambda: AffinityPooling(window=0), "merge.window must be a whole number from 1 up, got 0"),
+        (lambda: AffinityPooling(affinity="all"), "merge.affinity must be one of any, mean; got 'all'"),
+        (lambda: CDPruner(relevance="text"), "merge.relevance must be one of none, attention; got 'text'"),
+        (lambda: VisionZip(contextual=1.0), "merge.contextual must lie in [0, 1), got 1.0"),
+        (lambda: VisPruner(important=-0.1), "merge.important must lie in [0, 1), got -0.1"),
+        (lambda: SegmentTopK(segments=0), "merge.segments must be a whole number from 1 up, got 0"),
+        (lambda: SpeechPrune(frame=0), "merge.frame must be a whole number from 1 up, got 0"),
+    ],
+)
+def test_settings_out_of_range_name_their_key(build: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        build()  # type: ignore[operator]

@@ -6,7 +6,7 @@ A node with `_target_` is built by the dataclass it names: the fields are the sc
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastadasp.evaluation.hardware import Hardware
     from fastadasp.merge.base import MergeMethod
     from fastadasp.models.base import Generation, ModelAdapter
-    from fastadasp.tasks.base import Task
+    from fastadasp.tasks.base import Example, Task
 
 OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=True)
 OmegaConf.register_new_resolver("run_folder", lambda *, _root_: run_folder(_root_), replace=True)
@@ -36,6 +36,8 @@ class Setup:
     """The parts of one run, built and checked; no weights are loaded yet."""
 
     task: "Task"
+    examples: "Sequence[Example]"
+    """Of the task, as its manifest has them."""
     adapter: "ModelAdapter"
     method: "MergeMethod"
     hardware: "Hardware"
@@ -43,9 +45,13 @@ class Setup:
 
 
 def validate(cfg: DictConfig) -> Setup:
-    """Build every typed node of a run's config; one ConfigError lists all that is wrong with all of them."""
+    """Build every typed node of a run's config and read the task's manifest.
+
+    Raises one ConfigError that lists all that is wrong with all nodes, or the manifest's own error.
+    """
     nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
-    return Setup(**_build_all(cfg, nodes))
+    built = _build_all(cfg, nodes)
+    return Setup(**built, examples=built["task"].examples())
 
 
 def validate_benchmark(cfg: DictConfig) -> tuple["LongAudio", "Hardware"]:

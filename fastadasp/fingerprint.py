@@ -53,7 +53,7 @@ def fingerprint(cfg: DictConfig) -> str:
         for key, value in settings.items()
         if isinstance(value, str) and key.startswith(("task.", "model.")) and os.path.exists(value)  # noqa: PTH110
     }
-    targets = [str(value) for key, value in settings.items() if key.endswith("._target_")]
+    targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
     described = json.dumps([settings, contents, _code_digest(targets)], sort_keys=True, default=str)
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
@@ -96,19 +96,20 @@ def _audio_sizes(manifest: Path) -> Iterator[str]:
             yield str(file.stat().st_size) if file.is_file() else "missing"
 
 
-def _code_digest(targets: Iterable[str]) -> str:
-    """Of the modules that define `targets` (dotted class names), of `hooks`, and of all that these import from here.
+@cache  # the code of a process is what it was at the start, whatever is edited meanwhile
+def _code_digest(targets: tuple[str, ...]) -> str:
+    """Of the modules that define `targets` (dotted class names) and answer batches, and of all that these import.
 
     So an edited method starts new runs instead of reading old answers, while a new one leaves all others' runs valid.
     """
     found: dict[str, str] = {}
-    todo = {"fastadasp.hooks", *(target.rpartition(".")[0] for target in targets)}
+    todo = {"fastadasp.evaluation.answering", *(target.rpartition(".")[0] for target in targets)}
     while todo:
         module = todo.pop()
         file = _source(module)
         if file is not None:
             found[module] = _file_digest(file)
-            todo |= _imports(file, found[module]) - found.keys()
+            todo |= _imports(file) - found.keys()
     return _digest(f"{module}:{found[module]}" for module in sorted(found))
 
 
@@ -124,8 +125,7 @@ def _source(module: str) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.has_location and spec.origin is not None else None
 
 
-@cache
-def _imports(file: Path, _digest: str) -> frozenset[str]:
+def _imports(file: Path) -> frozenset[str]:
     """Modules of this package that a source file imports, inside functions too."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(file.read_bytes())):

@@ -65,7 +65,7 @@ def test_a_missing_manifest_and_a_bad_line_end_in_a_short_message(tones: Path, t
     for manifest, message in ((tmp_path / "none.jsonl", "none.jsonl"), (tones, "line 6: field 'text' is missing")):
         common = ("model=qwen2_audio_random", "hardware=cpu", f"output_dir={tmp_path}/out", "task=asr")
         process = start(RUN, *common, f"task.manifest={manifest}", cwd=tmp_path)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         assert message in errors
         assert "Traceback" not in errors
@@ -103,10 +103,11 @@ def test_a_killed_run_resumes_to_the_same_metrics(tones: Path, tmp_path: Path) -
     assert [json.loads(line)["id"] for line in after] == [f"tone-{number}" for number in range(1, 6)]
 
 
-def test_a_multirun_uses_the_same_folders_as_single_runs(tones: Path, tmp_path: Path) -> None:
+def test_a_parallel_multirun_uses_the_same_folders_as_single_runs(tones: Path, tmp_path: Path) -> None:
     common = [*SMALLEST_MODEL, "task=asr", f"task.manifest={tones}", "task.limit=1", "hardware=cpu"]
     common += ["generation.max_new_tokens=2", f"output_dir={tmp_path}/out"]
-    sweep = start(RUN, "-m", *common, "merge=fastadasp,average", "merge.ratio=0.5", cwd=tmp_path)
+    parallel = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    sweep = start(RUN, *parallel, *common, "merge=fastadasp,average", "merge.ratio=0.5", cwd=tmp_path)
     _, errors = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, errors
     folders = {path.parent.parent.name: path.parent for path in tmp_path.glob("out/*/*/*/*/metrics.json")}

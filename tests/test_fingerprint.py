@@ -101,6 +101,7 @@ def test_the_code_of_what_is_used_counts(tmp_path: Path, monkeypatch: pytest.Mon
     mine = "merge._target_=my_method.Mine"
     before, others = name(mine), name()
     (tmp_path / "my_method.py").write_text(source + "# better\n")
+    module._code_digest.cache_clear()
     assert name(mine) != before
     assert name() == others
 
@@ -109,7 +110,9 @@ def test_code_is_followed_through_imports(monkeypatch: pytest.MonkeyPatch) -> No
     def digest_if_edited(edited: str) -> str:
         plain = module._file_digest
         monkeypatch.setattr(module, "_file_digest", lambda file: plain(file) + "!" * file.match(edited))
-        digest = module._code_digest(["fastadasp.merge.average.Average", "fastadasp.tasks.asr.ASR"])
+        module._code_digest.cache_clear()
+        digest = module._code_digest(("fastadasp.merge.average.Average", "fastadasp.tasks.asr.ASR"))
+        module._code_digest.cache_clear()
         monkeypatch.undo()
         return digest
 

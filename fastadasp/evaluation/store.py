@@ -43,7 +43,8 @@ class RunStore:
 
     def predictions(self) -> dict[str, Prediction]:
         """All finished predictions by id, of all processes."""
-        return {prediction.id: prediction for file in self._files() for prediction in _read(file)}
+        # `predictions.jsonl` last: whatever `consolidate` takes away meanwhile is found there.
+        return {prediction.id: prediction for file in reversed(self._files()) for prediction in _read(file)}
 
     def append(self, predictions: Sequence[Prediction]) -> None:
         """Write predictions so that they survive a kill of this process from now on."""
@@ -65,6 +66,11 @@ class RunStore:
             file.unlink()
         return ordered
 
+    def read(self, name: str) -> dict[str, Any] | None:
+        """The JSON file `name` of the folder; None if there is none."""
+        file = self.folder / name
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace the JSON file `name` of the folder at one stroke."""
         _replace(self.folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -79,9 +85,10 @@ def _line(prediction: Prediction) -> str:
 
 
 def _read(file: Path) -> Iterator[Prediction]:
-    if not file.exists():
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
         return
-    text = file.read_bytes()
     whole = text[: text.rfind(b"\n") + 1].decode()
     for number, line in enumerate(whole.split("\n")[:-1], start=1):  # splitlines() would also cut at U+2028
         try:

@@ -1,0 +1,41 @@
+"""Write a checkpoint as a plain Qwen2-Audio folder: `python -m experiments.tiny.export --data DIR OUT`."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from transformers import Qwen2AudioForConditionalGeneration
+
+from experiments.tiny.network import DecoderSize, make_network, untie_head
+from experiments.tiny.vocabulary import load_processor
+
+PREFIX = "network."
+
+
+def load_checkpoint(data: Path, run: str) -> Qwen2AudioForConditionalGeneration:
+    """The network of a run's last checkpoint."""
+    state = torch.load(data / run / "last.ckpt", map_location="cpu", weights_only=False)["state_dict"]
+    network = make_network(DecoderSize(), load_processor(data / "model").tokenizer, None)
+    network.load_state_dict({key.removeprefix(PREFIX): value for key, value in state.items()})
+    return network
+
+
+def export(network: Qwen2AudioForConditionalGeneration, folder: Path) -> None:
+    """Save the network in bfloat16; its head becomes a copy of the embedding, as the class has it."""
+    untie_head(network)
+    network.to(torch.bfloat16).save_pretrained(folder)
+
+
+def main() -> None:
+    """Export the last checkpoint with its processor."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("outputs/tiny"), help="training's working folder")
+    parser.add_argument("--run", default="run")
+    args = parser.parse_args()
+    export(load_checkpoint(args.data, args.run), args.out)
+    load_processor(args.data / "model").save_pretrained(args.out)
+
+
+if __name__ == "__main__":
+    main()

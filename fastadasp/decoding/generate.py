@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 
 from fastadasp.decoder import check_layer, find_decoder
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
@@ -65,13 +64,13 @@ def generate(
     audio_mask: (B, T) bool. max_new_tokens: at least 1.
     graphs: whether steps run as CUDA graphs; None: if all of the model is on one GPU.
 
-    Raises ValueError where `merging()` does, for decoders with multi-dimensional or sliding positions, and for methods
-    that go on evicting while decoding.
+    Raises ValueError where `merging()` does, and where there is an `obstacle`.
     """
     if max_new_tokens < 1 or num_beams < 1:
         raise ValueError(f"max_new_tokens and num_beams must be at least 1, got {max_new_tokens} and {num_beams}")
+    if reason := obstacle(model, method, audio_mask.shape[1] + max_new_tokens):
+        raise ValueError(f"static decoding is not possible: {reason}; use transformers' generate() inside merging()")
     decoder = find_decoder(model)
-    _check(decoder, audio_mask.shape[1] + max_new_tokens)
     device = audio_mask.device
     started = _now(device)
     real_BT = inputs.get("attention_mask")
@@ -110,12 +109,6 @@ def _last_position_only(model: PreTrainedModel) -> Iterator[None]:
 
 def _static(prompt: DynamicCache, trace: MergeTrace, beams: int, new_tokens: int) -> SharedPromptCache:
     """What the prefill has cached, made static."""
-    for index, layer in enumerate(prompt.layers):
-        if type(layer) is not DynamicLayer:
-            raise ValueError(
-                f"static decoding needs caches that only grow, but layer {index} has a {type(layer).__name__}; "
-                "use transformers' generate() inside merging()"
-            )
     device = prompt.layers[0].keys.device
     masks = [padding_mask(tokens, device) for tokens in trace.cached_tokens.tolist()]
     return SharedPromptCache(prompt, masks, beams, new_tokens)
@@ -195,22 +188,25 @@ def _head(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
     return output if scale == 1.0 else lambda hidden: output(hidden) / scale
 
 
-def _check(decoder: Any, tokens: int) -> None:
-    """Refuse decoders with more than one position per token, or whose attention does not reach the prompt's start."""
-    for layer in decoder.layers:
-        check_layer(layer)
-        attention = layer.self_attn
-        window = getattr(attention, "sliding_window", getattr(attention.config, "sliding_window", None))
-        if window is not None and tokens > window:
-            raise ValueError(
-                f"static decoding does not support sliding-window attention beyond its window: {tokens} tokens, window "
-                f"{window}; use transformers' generate() inside merging()"
-            )
+def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | None:
+    """Why `generate()` cannot read and write `tokens` tokens with this model and method; None if it can."""
+    decoder = find_decoder(model)
     if "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}):
-        raise ValueError(
-            f"static decoding does not support the multi-dimensional positions of {type(decoder).__name__}; "
-            "use transformers' generate() inside merging()"
-        )
+        return f"{type(decoder).__name__} gives each token several positions"
+    if len({parameter.device for parameter in decoder.parameters()}) > 1:
+        return f"{type(decoder).__name__} is spread over several devices"
+    for layer in decoder.layers:
+        try:
+            check_layer(layer)
+        except ValueError as error:
+            return str(error)
+        window = getattr(layer.self_attn, "sliding_window", getattr(layer.self_attn.config, "sliding_window", None))
+        if window is not None and tokens > window:
+            return f"sliding-window attention would not see all of {tokens} tokens, its window being {window}"
+    for stage in method.stages():
+        if getattr(stage, "evicts_while_decoding", False) and stage.share:
+            return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"
+    return None
 
 
 def _graphable(model: nn.Module) -> bool:

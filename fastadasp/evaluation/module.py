@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader
 
 from fastadasp.config import Setup
 from fastadasp.errors import InputError
+from fastadasp.evaluation.answering import answer
 from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
-from fastadasp.evaluation.clock import GenerationClock
 from fastadasp.evaluation.hardware import Placement
 from fastadasp.evaluation.store import RunStore
-from fastadasp.hooks import MergeTrace, merging
+from fastadasp.hooks import MergeTrace
 from fastadasp.tasks.base import Example, Prediction
 
 
@@ -97,26 +97,17 @@ class EvalModule(LightningModule):
         adapter = self.run_setup.adapter
         inputs = adapter.encode([prepared for _, prepared in items])
         audio_BT = adapter.audio_mask(inputs)
-        clock = GenerationClock(adapter.model, audio_BT.device)
-        with merging(adapter.model, self.run_setup.method, audio_BT) as trace, clock:
-            ids, texts = adapter.generate(inputs, self.run_setup.generation)
-        cost = {
-            "batch": index,
-            "batch_size": len(items),
-            "prefill_s": clock.prefill_s,
-            "decode_s": clock.decode_s,
-            "decode_steps": clock.decode_steps,
-            "peak_bytes": clock.peak_bytes,
-        }
+        answers = answer(adapter, self.run_setup.method, self.run_setup.generation, inputs, audio_BT)
+        cost = {"batch": index, "batch_size": len(items), **answers.cost}
         audio = audio_BT.sum(1).tolist()
         prompt = inputs["attention_mask"].sum(1).tolist()
-        lengths = _answer_lengths(ids, adapter.model.generation_config.eos_token_id)
-        per_layer, cached_BL = _tokens_per_layer(trace), trace.cached_tokens.T.tolist()
+        lengths = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
+        per_layer, cached_BL = _tokens_per_layer(answers.trace), answers.trace.cached_tokens.T.tolist()
         return [
             Prediction(
                 id=example.id,
-                text=texts[row],
-                answer=self.run_setup.task.parse(texts[row], example),
+                text=answers.texts[row],
+                answer=self.run_setup.task.parse(answers.texts[row], example),
                 reference=example.reference,
                 audio_tokens=audio[row],
                 audio_tokens_per_layer=per_layer[row],

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,10 +13,16 @@ if TYPE_CHECKING:
     from fastadasp.tasks.base import Example
 
 
+Engine = Enum("Engine", ["auto", "static", "transformers"])
+"""What runs the search. `static`: fastadasp.decoding, whose answers in greedy and beam search are those of
+`transformers`' generate(), but faster; `auto`: static on a CPU wherever it can, else transformers."""
+
+
 @dataclass(frozen=True)
 class Generation:
-    """How answers are decoded; the schema of `conf/generation/*.yaml`, passed to transformers' `generate()`."""
+    """How answers are decoded; the schema of `conf/generation/*.yaml`. All but `engine` is as in transformers."""
 
+    engine: Engine = Engine.auto
     max_new_tokens: int = 128
     num_beams: int = 1
     do_sample: bool = False
@@ -77,6 +84,10 @@ class ModelAdapter(ABC):
     @abstractmethod
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
         """(B, T) bool over the prompt as the decoder sees it: which positions are audio."""
+
+    @abstractmethod
+    def texts(self, ids: "Tensor") -> list[str]:
+        """The texts of generated ids (B, new), without special tokens."""
 
     @abstractmethod
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:

@@ -101,6 +101,7 @@ class SpeechLM(ModelAdapter):
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
         """As in ModelAdapter."""
         settings = asdict(generation)
+        del settings["engine"]
         if not generation.do_sample:
             for name in ("temperature", "top_k", "top_p"):  # transformers warns of them in greedy and beam search
                 del settings[name]
@@ -108,7 +109,12 @@ class SpeechLM(ModelAdapter):
             del settings["length_penalty"]
         ids = self.model.generate(**inputs, **settings)
         new_ids = ids[:, inputs["input_ids"].shape[1] :]
-        return new_ids, self.processor.tokenizer.batch_decode(new_ids, skip_special_tokens=True)
+        return new_ids, self.texts(new_ids)
+
+    def texts(self, ids: "Tensor") -> list[str]:
+        """As in ModelAdapter."""
+        texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return texts
 
     def wording(self, example: "Example") -> str:
         """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""

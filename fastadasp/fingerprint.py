@@ -42,7 +42,7 @@ def run_folder(cfg: DictConfig) -> str:
 def fingerprint(cfg: DictConfig) -> str:
     """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
 
-    Covers all settings but IRRELEVANT ones, the content of every file or folder that `task` and `model` name (the
+    Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
     sizes of a manifest's audio files included), and the code of the classes that it names.
     """
     bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in IRRELEVANT])
@@ -51,7 +51,7 @@ def fingerprint(cfg: DictConfig) -> str:
     contents = {  # os.path.exists takes any text; Path.exists raises on a long instruction
         key: _path_digest(Path(value))
         for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(("task.", "model.")) and os.path.exists(value)  # noqa: PTH110
+        if isinstance(value, str) and key.startswith(("merge.", "model.", "task.")) and os.path.exists(value)  # noqa: PTH110
     }
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.

@@ -45,7 +45,7 @@ class ATome(MergeMethod):
         if self.threshold is not None:
             pair_BT = pair_BT & (state.key_similarity_BT > self.threshold)
         pair_BT = disjoint_pairs(state.key_similarity_BT, pair_BT)
-        if self.share or not self.adaptive:
+        if self.amounts() or not self.adaptive:
             pair_BT = pair_BT & choose_top(state.key_similarity_BT, pair_BT, state.budget)
         enough = all(3 * gone <= pairs for gone, pairs in zip(state.budget, state.layout.pairs, strict=True))
         return state.join(pair_BT, state.budget if enough and not self.adaptive else None)

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from fastadasp.config import build, explain, validate
 from fastadasp.errors import ConfigError
 from fastadasp.fingerprint import REPOSITORY
-from tests.conftest import composed
+from tests.conftest import composed, with_value
 
 TYPED_GROUPS = ("model", "task", "merge", "hardware", "generation")
 NEEDS_A_FILE = {("model", "tiny")}
@@ -50,11 +50,10 @@ def test_every_logger_composes(option: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_point_of_every_overlay_builds(overlay: str) -> None:
-    params = composed(f"experiments={overlay}").hydra.sweeper.params
-    for key, values in (params or {}).items():
+    cfg = composed(f"experiments={overlay}")
+    for key, values in (cfg.hydra.sweeper.params or {}).items():
         for value in str(values).split(","):
-            node = composed(f"experiments={overlay}", f"{key}={value}").merge
-            assert build(node, "merge")
+            assert build(with_value(cfg, key, value).merge, "merge")
 
 
 def test_dense_tasks_merge_at_every_layer_and_sparse_ones_at_one_whatever_the_method() -> None:

@@ -12,7 +12,7 @@ from fastadasp.config import build
 from fastadasp.errors import ConfigError
 from fastadasp.fingerprint import REPOSITORY
 from fastadasp.sweep import main, overrides
-from tests.conftest import composed
+from tests.conftest import composed, with_value
 
 SWEEPS = sorted((REPOSITORY / "sweeps").glob("*.yaml"))
 TASKS = sorted(path.stem for path in (REPOSITORY / "conf" / "task").glob("*.yaml"))
@@ -30,13 +30,11 @@ def test_every_task_has_a_sweep_over_layers_ratios_and_methods() -> None:
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)
 def test_every_value_of_every_parameter_builds(sweep: Path) -> None:
-    parameters = content(sweep)["parameters"]
-    fixed = [word for word in content(sweep)["command"] if not word.startswith("$")]
-    for key, node in parameters.items():
+    cfg = composed(*(word for word in content(sweep)["command"] if not word.startswith("$")))
+    assert cfg.logger.wandb.offline is False
+    for key, node in content(sweep)["parameters"].items():
         for value in node["values"]:
-            cfg = composed(*fixed, f"{key}={value}")
-            assert build(cfg.merge, "merge")
-    assert composed(*fixed).logger.wandb.offline is False
+            assert build(with_value(cfg, key, value).merge, "merge")
 
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)

@@ -1,9 +1,10 @@
 """Rooms, noises, microphones and lines: what makes studio speech sound recorded. All drawn from one generator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import fftconvolve
 
 from .voices import RATE, Audio
@@ -19,11 +20,17 @@ def rms(x: Audio) -> float:
     return float(np.sqrt(np.mean(np.square(x), dtype=np.float64)) + 1e-9)
 
 
+def filtered(x: Audio, response: Callable[[Audio], Audio]) -> Audio:
+    """Multiply the spectrum by a gain, given as a function of frequency in Hz."""
+    size = next_fast_len(len(x), real=True)
+    gain = response(rfftfreq(size, 1 / RATE).astype(np.float32)).astype(np.float32)
+    return np.asarray(irfft(rfft(x, size) * gain, size)[: len(x)], dtype=np.float32)
+
+
 def coloured_noise(samples: int, slope: float, rng: Rng) -> Audio:
     """Noise of unit power whose spectrum falls by `slope` dB per octave (0 white, 3 pink, 6 brown)."""
-    spectrum = np.fft.rfft(rng.standard_normal(samples, dtype=np.float32))
-    frequency = np.maximum(np.fft.rfftfreq(samples, 1 / RATE), 20.0)
-    x = np.fft.irfft(spectrum * (frequency / 1000.0) ** (-slope / 6.02), samples).astype(np.float32)
+    white = rng.standard_normal(samples, dtype=np.float32)
+    x = filtered(white, lambda frequency: (np.maximum(frequency, 20.0) / 1000.0) ** (-slope / 6.02))
     return x / rms(x)
 
 
@@ -53,20 +60,17 @@ def reverberate(x: Audio, rng: Rng) -> Audio:
 
 def microphone(x: Audio, rng: Rng) -> Audio:
     """A smooth random frequency response of about +-6 dB, drawn at seven points of a log frequency axis."""
-    spectrum = np.fft.rfft(x)
-    frequency = np.maximum(np.fft.rfftfreq(len(x), 1 / RATE), 50.0)
-    points = np.log(np.array([50.0, 150.0, 400.0, 1000.0, 2500.0, 5000.0, 8000.0]))
-    gain = np.interp(np.log(frequency), points, rng.normal(0.0, 4.0, size=len(points)))
-    return np.fft.irfft(spectrum * 10.0 ** (gain / 20.0), len(x)).astype(np.float32)
+    points = np.log([50.0, 150.0, 400.0, 1000.0, 2500.0, 5000.0, 8000.0])
+    levels = rng.normal(0.0, 4.0, size=len(points))
+    return filtered(
+        x, lambda frequency: 10.0 ** (np.interp(np.log(np.maximum(frequency, 50.0)), points, levels) / 20.0)
+    )
 
 
 def line(x: Audio, rng: Rng) -> Audio:
     """Band limits of a telephone, an old recording or a low-rate codec."""
     low, high = [(300.0, 3400.0), (20.0, 4000.0), (150.0, 5500.0), (80.0, 7000.0)][int(rng.integers(4))]
-    spectrum = np.fft.rfft(x)
-    frequency = np.fft.rfftfreq(len(x), 1 / RATE)
-    edges = 1.0 / (1.0 + (low / np.maximum(frequency, 1.0)) ** 8) / (1.0 + (frequency / high) ** 16)
-    return np.fft.irfft(spectrum * edges, len(x)).astype(np.float32)
+    return filtered(x, lambda f: 1.0 / (1.0 + (low / np.maximum(f, 1.0)) ** 8) / (1.0 + (f / high) ** 16))
 
 
 def pad(x: Audio, rng: Rng) -> Audio:

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from .augment import Rng
+from .augment import Rng, filtered
 from .voices import RATE, Audio, Prosody, Voice, speak
 
 Range = tuple[float, float]
@@ -115,6 +115,5 @@ def add_pauses(x: Audio, seconds: float, count: int) -> Audio:
 
 def tilted(x: Audio, tilt: float) -> Audio:
     """Tilt the spectrum by `tilt` dB per octave above 500 Hz."""
-    frequency = np.maximum(np.fft.rfftfreq(len(x), 1 / RATE), 500.0)
-    y = np.fft.irfft(np.fft.rfft(x) * (frequency / 500.0) ** (tilt / 6.02), len(x)).astype(np.float32)
+    y = filtered(x, lambda frequency: (np.maximum(frequency, 500.0) / 500.0) ** (tilt / 6.02))
     return np.asarray(0.95 * y / np.abs(y).max(), dtype=np.float32)

@@ -17,6 +17,7 @@ import soundfile
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hypothesis import settings
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 if not torch.cuda.is_available():
@@ -24,6 +25,9 @@ if not torch.cuda.is_available():
 
 from fastadasp import config
 from fastadasp.fingerprint import REPOSITORY
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 SMALLEST_MODEL = (
     "model=qwen2_audio_random",

@@ -19,10 +19,11 @@ class EncoderTap:
     like it. Of several encoders the first counts.
     """
 
-    def __init__(self, model: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.model_name = type(model).__name__
         self.stride: int | None = getattr(model.config, "frames_per_audio_token", None)
-        self.attention = _last_attention(model, decoder)
+        encoder = find_encoder(model)
+        self.attention = None if encoder is None else encoder.layers[-1].self_attn
         self._tap: AttentionTap | None = None
 
     @contextmanager
@@ -71,16 +72,19 @@ class EncoderTap:
         )
 
 
-def _last_attention(model: nn.Module, decoder: nn.Module) -> Any:
-    """The self-attention of the audio encoder's last layer, or None."""
+def find_encoder(model: nn.Module) -> Any:
+    """The audio encoder of a SpeechLM: the first stack of layers with self-attention that is no decoder of text.
+
+    None if there is no such module.
+    """
     for name, module in model.named_modules():
         layers = getattr(module, "layers", None)
-        if module is decoder or "vis" in name or not isinstance(layers, nn.ModuleList):
+        if hasattr(module, "embed_tokens") or "vis" in name or not isinstance(layers, nn.ModuleList):
             continue
         attention = getattr(layers[-1], "self_attn", None)
         family = sys.modules[type(attention).__module__]
         if hasattr(attention, "config") and hasattr(family, "ALL_ATTENTION_FUNCTIONS"):
-            return attention
+            return module
     return None
 
 

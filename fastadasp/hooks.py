@@ -81,7 +81,7 @@ class _Run:
     ) -> None:
         self.decoder, self.audio_mask_BT, self.trace = decoder, audio_mask_BT, trace
         self.stages = Stages.of(method, len(decoder.layers))
-        self.encoder = EncoderTap(model, decoder)
+        self.encoder = EncoderTap(model)
         self.in_prefill = False
         self.cache: weakref.ref[Any] | None = None
         self.read = 0

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from fastadasp.config import Setup
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import Batch, plan
+from fastadasp.evaluation.budget import settled
 from fastadasp.evaluation.cost import cache_reduction, exact_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Placement, resolve
 from fastadasp.evaluation.module import EvalModule
@@ -41,12 +42,13 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
     placement = resolve(setup.hardware)
     if setup.hardware.threads is not None:
         torch.set_num_threads(setup.hardware.threads)
-    examples = setup.task.examples()
+    examples = setup.examples
     Stages.of(setup.method, setup.adapter.shape.layers)  # raises ConfigError where the model has no layer `merge.layer`
     seed_everything(cfg.seed, verbose=False)
     store = RunStore(Path(HydraConfig.get().runtime.output_dir))
     leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
     with store.locked() if leader else nullcontext():
+        setup = settled(setup, examples, store, keep=leader)
         batches = plan(examples, setup.hardware.batch_size, done=store.predictions().keys())
         if batches:
             _answer(cfg, setup, placement, batches, store)
@@ -97,6 +99,8 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
         "reduction": {
             "ratio": setup.method.ratio,
             "layer_ratio": setup.method.layer_ratio,
+            "flops_reduction": cfg.merge.flops_reduction,
+            "tokens_kept": cfg.merge.tokens_kept,
             "measured": measured(predictions, setup.method.layer),
         },
         "cost": exact_cost(predictions, setup.adapter.shape, placement.dtype),

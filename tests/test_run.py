@@ -48,7 +48,8 @@ def test_a_run_scores_every_example_and_says_what_it_cost(
     assert all(counts[0] == counts[1] == line["audio_tokens"] for counts, line in zip(layers, answers, strict=True))
     left = sum(counts[2] + counts[3] for counts in layers)
     measured = 1 - left / (2 * sum(line["audio_tokens"] for line in answers))
-    assert found["reduction"] == {"ratio": 0.5, "layer_ratio": None, "measured": pytest.approx(measured)}
+    asked = {"ratio": 0.5, "layer_ratio": None, "flops_reduction": None, "tokens_kept": None}
+    assert found["reduction"] == {**asked, "measured": pytest.approx(measured)}
     assert measured == pytest.approx(0.5, abs=0.05)
     assert 0 < found["cost"]["kv_bytes_saved"] < found["cost"]["flops_prefill_saved"] < 0.5
     assert found["config"]["merge"]["schedule"] == "constant"
@@ -61,6 +62,33 @@ def test_a_run_scores_every_example_and_says_what_it_cost(
     assert float(logged["wer"]) == found["quality"]["wer"]
     assert float(logged["prefill_s"]) == cost["prefill_s"]
     assert "audio tokens removed" in capsys.readouterr().out
+
+
+def test_flops_to_save_are_met_over_the_whole_run_by_one_ratio(evaluate: Evaluate, asr: tuple[str, ...]) -> None:
+    asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge.flops_reduction=0.05")
+    folder, objective = evaluate(*asr)
+    found = metrics(folder)
+    assert found["cost"]["flops_paper_saved"] == pytest.approx(0.05, abs=0.01)
+    assert found["reduction"]["flops_reduction"] == 0.05
+    again = [setting for setting in asr if not setting.startswith("merge.flops")]
+    by_ratio, same = evaluate(*again, f"merge.ratio={found['reduction']['ratio']!r}")
+    keys = ("id", "text", "audio_tokens_per_layer")
+    assert [[line[key] for key in keys] for line in lines(by_ratio)] == [
+        [line[key] for key in keys] for line in lines(folder)
+    ]
+    assert same == objective
+    with pytest.raises(
+        ConfigError, match=r"merge\.flops_reduction=0\.9 is out of reach: constant from layer 1 on of 4"
+    ):
+        evaluate(*asr[:-1], "merge.flops_reduction=0.9")
+
+
+def test_a_number_of_tokens_to_keep_is_that_of_each_prompt(evaluate: Evaluate, asr: tuple[str, ...]) -> None:
+    asr = tuple(setting for setting in asr if not setting.startswith("merge.ratio"))
+    folder, _ = evaluate(*asr, "merge.schedule=once", "merge.tokens_kept=7")
+    for line in lines(folder):
+        audio = line["audio_tokens"]
+        assert line["audio_tokens_per_layer"] == [audio, audio, *[min(audio, 7)] * 3]
 
 
 def test_a_batch_answers_as_each_example_alone(evaluate: Evaluate, asr: tuple[str, ...]) -> None:

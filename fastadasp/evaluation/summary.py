@@ -22,12 +22,7 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
     failed = f", {metrics['failed']} failed (counted wrong)" if metrics["failed"] else ""
     rows.append(("examples", f"{metrics['examples']}{failed}"))
     asked, exact = metrics["reduction"], metrics["cost"]
-    requested = (
-        f"asked {asked['ratio']:.1%}"
-        if asked["layer_ratio"] is None
-        else f"asked {asked['layer_ratio']:.2%} of what is left at each merging layer"
-    )
-    rows.append(("audio tokens removed", f"{asked['measured']:.1%} ({requested})"))
+    rows.append(("audio tokens removed", f"{asked['measured']:.1%} (asked {_requested(asked)})"))
     if exact:
         paper = f"{exact['flops_paper_saved']:.1%} by the paper's formula"
         rows.append(("prefill FLOPs saved", f"{exact['flops_prefill_saved']:.1%} ({paper})"))
@@ -45,6 +40,16 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
         if cost["peak_bytes"]:
             rows.append(("peak memory", f"{cost['peak_bytes'] / 2**30:.2f} GiB"))
     return rows
+
+
+def _requested(asked: Mapping[str, Any]) -> str:
+    if asked["layer_ratio"] is not None:
+        return f"{asked['layer_ratio']:.2%} of what is left at each merging layer"
+    if asked["flops_reduction"] is not None:
+        return f"{asked['ratio']:.1%}, to save {asked['flops_reduction']:.1%} of the FLOPs"
+    if (kept := asked["tokens_kept"]) is not None:
+        return f"to keep {kept:.1%}" if kept < 1 else f"to keep {kept:g} tokens"
+    return f"{asked['ratio']:.1%}"
 
 
 def _number(value: float) -> str:

@@ -78,6 +78,10 @@ class ModelAdapter(ABC):
         """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
 
     @abstractmethod
+    def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
+
+    @abstractmethod
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
 

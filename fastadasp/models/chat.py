@@ -45,9 +45,16 @@ class ChatSpeechLM(Pretrained):
         prompt = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
         return PreparedChat(str(prompt), audio)
 
+    def prompt_tokens(self, prepared: PreparedChat) -> tuple[int, int]:
+        """As in ModelAdapter."""
+        return self.count(self._process([prepared])["input_ids"])
+
     def encode(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
         """As in ModelAdapter."""
-        inputs = self.processor(
+        return self._process(prepared).to(self.model.device, self.model.dtype)
+
+    def _process(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
+        return self.processor(
             text=[item.prompt for item in prepared],
             audio=[samples for item in prepared for samples in item.audio],
             sampling_rate=self.processor.feature_extractor.sampling_rate,
@@ -55,4 +62,3 @@ class ChatSpeechLM(Pretrained):
             text_kwargs={"padding": True, "padding_side": "left", "add_special_tokens": False},
             return_tensors="pt",
         )
-        return inputs.to(self.model.device, self.model.dtype)

@@ -71,6 +71,10 @@ class Qwen2AudioFamily(SpeechLM, ABC):
             "feature_attention_mask": features["feature_attention_mask"],
         }
 
+    def prompt_tokens(self, prepared: Mapping[str, "Tensor"]) -> tuple[int, int]:
+        """As in ModelAdapter."""
+        return self.count(prepared["input_ids"])
+
     def _prompt(self, clips: int, instruction: str) -> str:
         """The whole prompt with one audio placeholder for each clip."""
         if not self.chat:

@@ -93,6 +93,11 @@ class SpeechLM(ModelAdapter):
             gated_mlp=True,
         )
 
+    def count(self, ids: "Tensor") -> tuple[int, int]:
+        """Audio tokens and all others among a prompt's ids, placeholders expanded."""
+        audio = int((ids == self.config.audio_token_id).sum())
+        return audio, ids.numel() - audio
+
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
         """As in ModelAdapter: the expanded audio placeholders."""
         mask: Tensor = inputs["input_ids"] == self.config.audio_token_id

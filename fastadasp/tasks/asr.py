@@ -51,6 +51,20 @@ class ASR(Task):
 
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """`wer` and its parts (counts). References that normalise to nothing still collect insertions."""
+        counts = self._counts(predictions)
+        sums = (counts["substitutions"] + counts["deletions"] + counts["insertions"], counts["words"])
+        return {"wer": self.score(sums), **counts}
+
+    def tally(self, prediction: Prediction) -> tuple[float, ...]:
+        """Wrong words and words."""
+        counts = self._counts([prediction])
+        return counts["substitutions"] + counts["deletions"] + counts["insertions"], counts["words"]
+
+    def score(self, sums: Sequence[float]) -> float:
+        """WER."""
+        return sums[0] / max(sums[1], 1)
+
+    def _counts(self, predictions: Sequence[Prediction]) -> dict[str, int]:
         import jiwer
 
         normalize = _normalizer(self.normalizer)
@@ -58,14 +72,11 @@ class ASR(Task):
             [normalize(prediction.reference) for prediction in predictions],
             [normalize(prediction.answer) for prediction in predictions],
         )
-        errors = counts.substitutions + counts.deletions + counts.insertions
-        words = counts.hits + counts.substitutions + counts.deletions
         return {
-            "wer": errors / max(words, 1),
             "substitutions": counts.substitutions,
             "deletions": counts.deletions,
             "insertions": counts.insertions,
-            "words": words,
+            "words": counts.hits + counts.substitutions + counts.deletions,
         }
 
 

@@ -84,3 +84,14 @@ class Task(ABC):
     @abstractmethod
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """Corpus scores over all predictions, failed ones included as empty answers."""
+
+    def tally(self, prediction: Prediction) -> tuple[float, ...]:
+        """One prediction's counts, from whose sums over any set `score` makes the objective: what resampling needs.
+
+        As it stands: right answers and all answers, for an objective that is the share of right ones.
+        """
+        return float(prediction.answer == prediction.reference), 1.0
+
+    def score(self, sums: Sequence[float]) -> float:
+        """The objective of a set of predictions, from the sums of their tallies."""
+        return sums[0] / sums[1]

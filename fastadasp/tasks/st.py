@@ -71,3 +71,18 @@ class ST(Task):
             "bleu": BLEU(tokenize=self.tokenize).corpus_score(answers, references).score,
             "chrf": CHRF().corpus_score(answers, references).score,
         }
+
+    def tally(self, prediction: Prediction) -> tuple[float, ...]:
+        """What BLEU counts: n-grams that match and all (n from 1 to 4), and both lengths."""
+        from sacrebleu.metrics.bleu import BLEU
+
+        counts = BLEU(tokenize=self.tokenize).corpus_score([prediction.answer], [[prediction.reference]])
+        return *counts.counts, *counts.totals, counts.sys_len, counts.ref_len
+
+    def score(self, sums: Sequence[float]) -> float:
+        """Corpus BLEU."""
+        from sacrebleu.metrics.bleu import BLEU
+
+        matching, *counts = list(map(int, sums[:4])), *map(int, sums[4:])
+        bleu = BLEU.compute_bleu(matching, counts[:4], counts[4], counts[5], smooth_method="exp")
+        return float(bleu.score)

@@ -1,5 +1,6 @@
 """Scores against the libraries that define them, and what a failed answer costs."""
 
+import random
 from pathlib import Path
 
 import jiwer
@@ -89,3 +90,21 @@ def test_classification_by_hand(tmp_path: Path) -> None:
     # F1 = 2 hits / (2 hits + misses + false alarms); neutral never occurs and has no say
     assert scores["macro_f1"] == pytest.approx((6 / 7 + 2 / 3 + 2 / 3) / 3)
     assert scores["unanswered"] == 1
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_sums_of_tallies_score_any_resample_as_all_metrics_do(tmp_path: Path, seed: int) -> None:
+    chosen = random.Random(seed)
+    labels = predictions(("happy", "happy"), ("sad", "angry"), ("sad", ""), ("neutral", "neutral"))
+    letters = predictions(("A", "A"), ("B", "C"), ("D", ""))
+    german = predictions(
+        ("Der Hund schläft heute im Garten.", "Der Hund schläft im Garten."),
+        ("Sie trinkt am Morgen einen Kaffee.", "Sie trinkt am Morgen einen kalten Tee."),
+        ("Wir gehen nach Hause.", ""),
+    )
+    sets = {ASR: predictions(*SPOKEN), ST: german, ER: labels, SQA: letters}
+    for kind, found in sets.items():
+        task = kind(tmp_path)
+        resample = chosen.choices(found, k=7)
+        sums = [sum(counts) for counts in zip(*map(task.tally, resample), strict=True)]
+        assert task.score(sums) == pytest.approx(task.metrics(resample)[task.objective])

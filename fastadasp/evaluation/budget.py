@@ -1,0 +1,66 @@
+"""The ratio that meets `merge.flops_reduction` over all prompts of a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from fastadasp.config import Setup
+from fastadasp.errors import ConfigError
+from fastadasp.evaluation.batches import PreparedBatches, plan
+from fastadasp.evaluation.store import RunStore
+from fastadasp.merge.budget import Prompt, settle
+from fastadasp.merge.flops import paper_flops
+from fastadasp.models.base import ModelAdapter
+from fastadasp.tasks.base import Example
+
+FILE = "budget.json"
+
+
+def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bool = True) -> Setup:
+    """`setup` with one ratio for all prompts, as in the papers' tables: their summed FLOPs fall by what was asked for.
+
+    All audio is read once to count tokens; with `keep` the ratio is kept in the run's folder, since it can change only
+    with what the folder's name depends on. `tokens_kept` is left to `merging()`: it speaks of each prompt by itself.
+    Raises ConfigError when the target cannot be met.
+    """
+    if setup.method.flops_reduction is None:
+        return setup
+    known = store.read(FILE)
+    if known is None:
+        known = _solve(setup, examples)
+        if keep:
+            store.write(FILE, known)
+    return replace(setup, method=replace(setup.method, ratio=known["ratio"], flops_reduction=None))
+
+
+def _solve(setup: Setup, examples: Sequence[Example]) -> Mapping[str, Any]:
+    """The ratio, and what it was solved for."""
+    prompts = _prompts(setup, examples)
+    if not any(audio for audio, _ in prompts):
+        raise ConfigError("merge.flops_reduction cannot be met: no audio of this run can be read")
+    shape = setup.adapter.shape
+    method = settle(
+        setup.method, prompts, shape.layers, lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
+    )
+    audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
+    return {
+        "flops_reduction": setup.method.flops_reduction,
+        "ratio": method.ratio,
+        "prompts": len(prompts),
+        "audio_tokens": audio,
+        "text_tokens": text,
+    }
+
+
+def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:
+    """Token counts of all examples whose audio can be read."""
+    batches = PreparedBatches(plan(examples, setup.hardware.batch_size), partial(_count, setup.adapter))
+    loader = DataLoader(batches, batch_size=None, num_workers=setup.hardware.num_workers)
+    return [tokens for batch in loader for _, tokens in batch.ready]
+
+
+def _count(adapter: ModelAdapter, example: Example) -> Prompt:
+    return adapter.prompt_tokens(adapter.prepare(example))

@@ -1,0 +1,83 @@
+"""Running the cells of a grid in one process."""
+
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from fastadasp.config import validate
+from fastadasp.errors import InputError
+from fastadasp.fingerprint import REPOSITORY
+from fastadasp.grid.spec import Cell
+from fastadasp.models.base import ModelAdapter
+from fastadasp.models.shared import SharedAdapter
+from fastadasp.run import evaluate
+
+QUIET = ("logger=none", "hardware.num_workers=0", "+hardware.trainer.enable_progress_bar=false")
+"""Settings of every cell; none of them changes a result."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell."""
+
+    cell: Cell
+    folder: Path
+    problem: str | None
+    """Why it could not run, such as an amount out of reach; None if it ran."""
+
+
+class Runner:
+    """Runs cells as `run.py` would, but keeps weights, audio and encoder outputs from one to the next."""
+
+    def __init__(self) -> None:
+        self._shared: SharedAdapter | None = None
+        self._task = ""
+
+    def run(self, cell: Cell, overrides: Sequence[str] = ()) -> Outcome:
+        """Run one cell, or find it done; what its user could mend becomes the outcome's problem."""
+        cfg = _composed([*QUIET, *cell.settings, *overrides])
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            setup = validate(cfg)
+            setup = replace(setup, adapter=self._adapter(setup.adapter, cell.task))
+            with redirect_stdout(StringIO()):  # the grid prints a line for each run instead of a table
+                evaluate(cfg, setup)
+        except InputError as error:
+            return Outcome(cell, folder, str(error))
+        return Outcome(cell, folder, None)
+
+    def _adapter(self, wanted: ModelAdapter, task: str) -> SharedAdapter:
+        """The adapter in use, if it is the one wanted; what it knows of another task's audio goes."""
+        if self._shared is None or self._shared.inner != wanted:
+            self._shared = SharedAdapter(wanted)
+        if task != self._task:
+            self._shared.forget()
+            self._task = task
+        return self._shared
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    """The config of `python run.py <overrides>`, with Hydra's own part put where `evaluate` finds it."""
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    with open_dict(cfg):
+        cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
+        HydraConfig.instance().set_config(cfg)
+        del cfg["hydra"]
+    return cfg
+
+
+def run_all(cells: Sequence[Cell], overrides: Sequence[str], report: Callable[[int, Outcome], None]) -> list[Outcome]:
+    """Run cells in order; `report` hears of each when it is done."""
+    runner = Runner()
+    outcomes = []
+    for number, cell in enumerate(cells, start=1):
+        outcomes.append(runner.run(cell, overrides))
+        report(number, outcomes[-1])
+    return outcomes

@@ -1,0 +1,83 @@
+"""What a grid file says: methods against amounts on several tasks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from fastadasp.config import build
+from fastadasp.errors import ConfigError
+
+FULL_TOKENS = "full tokens"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of the grid."""
+
+    name: str
+    settings: list[str]
+    """Hydra overrides."""
+    tasks: list[str] = field(default_factory=list)
+    """Where it takes part; empty for all tasks."""
+    amount: str = "merge.flops_reduction"
+    """The key that gets the grid's amounts."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The content of a grid file; its methods are checked one by one, as Row."""
+
+    title: str
+    settings: list[str]
+    """Hydra overrides of all runs."""
+    tasks: list[str]
+    amounts: list[float]
+    full_tokens: list[str]
+    """Hydra overrides of the runs that all others are compared with."""
+    methods: list[dict[str, Any]]
+
+    def cells(self) -> Iterator["Cell"]:
+        """All runs, task by task, full tokens first."""
+        rows: list[Row] = [_built("Row", row, f"methods[{index}]") for index, row in enumerate(self.methods)]
+        for task in self.tasks:
+            settings = (*self.settings, f"task={task}")
+            yield Cell(task, FULL_TOKENS, None, (*settings, *self.full_tokens))
+            for row in rows:
+                for amount in self.amounts if task in (row.tasks or self.tasks) else ():
+                    yield Cell(task, row.name, amount, (*settings, *row.settings, f"{row.amount}={amount}"))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid."""
+
+    task: str
+    name: str
+    amount: float | None
+    settings: tuple[str, ...]
+    """Hydra overrides."""
+
+    def __str__(self) -> str:
+        return f"{self.task}: {self.name}" + ("" if self.amount is None else f", {self.amount:g}")
+
+
+def read(file: Path) -> Grid:
+    """The grid in a YAML file; ConfigError for one that is none, naming every key that is wrong."""
+    if not file.is_file():
+        raise ConfigError(f"{file} is no file; name a grid such as experiments/tables/tiny.yaml")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} must hold a mapping with title, settings, tasks, amounts, full_tokens and methods")
+    grid: Grid = _built("Grid", content, file.stem)
+    return grid
+
+
+def _built(kind: str, content: dict[str, Any], key: str) -> Any:
+    return build(OmegaConf.create({"_target_": f"{__name__}.{kind}", **content}), key)

@@ -1,0 +1,72 @@
+"""Tables as Markdown."""
+
+from collections.abc import Callable, Sequence
+
+from fastadasp.report.tables import FULL_TOKENS, PERCENT_ALREADY, Cell, Table, saved
+
+
+def markdown(table: Table) -> str:
+    """Scores with their intervals, then what was really saved."""
+    direction = "higher" if table.higher_is_better else "lower"
+    return "\n".join(
+        [
+            f"## {table.task}: {_title(table)}, {direction} is better",
+            "",
+            f"Model `{table.model}`, {table.examples} examples. In brackets: 95 % intervals of resampled examples; "
+            "bold: the best of a column; †: worse than full tokens in the paired comparison.",
+            "",
+            *_grid(table, lambda cell, best: _score(table, cell, best)),
+            "",
+            "FLOPs of the prefill really saved, by the papers' formula (in brackets: share of the cache saved), %:",
+            "",
+            *_grid(table, lambda cell, _: _saved(cell)),
+            "",
+        ]
+    )
+
+
+def scale(objective: str) -> float:
+    """Factor that makes percent of a score."""
+    return 1.0 if objective in PERCENT_ALREADY else 100.0
+
+
+def _title(table: Table) -> str:
+    return table.objective.upper() if len(table.objective) <= 4 else table.objective
+
+
+def _grid(table: Table, written: Callable[[Cell, bool], str]) -> Sequence[str]:
+    """The lines of a Markdown table with one row for each method and one column for each amount."""
+    amounts = table.amounts
+    lines = [
+        f"| method | {' | '.join(f'{100 * amount:g} %' if amount < 1 else f'{amount:g}' for amount in amounts)} |",
+        "|---" * (len(amounts) + 1) + "|",
+    ]
+    if table.full is not None:
+        lines.append(f"| {FULL_TOKENS} | {written(table.full, False)} |" + " |" * (len(amounts) - 1))
+    best = [_best(table, amount) for amount in amounts]
+    for name, cells in table.rows.items():
+        by_amount = {cell.amount[1]: cell for cell in cells if cell.amount is not None}
+        found = [by_amount.get(amount) for amount in amounts]
+        texts = [
+            "" if cell is None else written(cell, cell.score.value == top)
+            for cell, top in zip(found, best, strict=True)
+        ]
+        lines.append(f"| {name} | {' | '.join(texts)} |")
+    return lines
+
+
+def _best(table: Table, amount: float) -> float:
+    values = [cell.score.value for cell in table.cells() if cell.amount is not None and cell.amount[1] == amount]
+    return max(values) if table.higher_is_better else min(values)
+
+
+def _score(table: Table, cell: Cell, best: bool) -> str:
+    factor = scale(table.objective)
+    value = f"{cell.score.value * factor:.1f}"
+    text = f"**{value}**" if best else value
+    mark = "†" if table.worse(cell) else ""
+    return f"{text}{mark} [{cell.score.low * factor:.1f}, {cell.score.high * factor:.1f}]"
+
+
+def _saved(cell: Cell) -> str:
+    return f"{100 * saved(cell):.1f} ({100 * cell.run.metrics['cost'].get('kv_bytes_saved', 0):.1f})"

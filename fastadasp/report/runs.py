@@ -1,0 +1,91 @@
+"""Finished runs, read back from their folders."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from fastadasp.config import build
+from fastadasp.errors import InputError
+from fastadasp.evaluation.store import RunStore
+from fastadasp.tasks.base import Prediction, Task
+
+AMOUNTS = ("flops_reduction", "tokens_kept", "layer_ratio", "ratio")
+"""Keys of `merge` that say how much goes; a run sets one of them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run."""
+
+    folder: Path
+    metrics: Mapping[str, Any]
+    """The content of its `metrics.json`."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """The run in `folder`; InputError if it is not finished."""
+        metrics = RunStore(folder).read("metrics.json")
+        if metrics is None:
+            raise InputError(f"{folder} holds no metrics.json: not a run's folder, or a run that is not finished")
+        return cls(folder, metrics)
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Task and model: runs that differ in either are not compared."""
+        return self.metrics["task"], self.metrics["model"]
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The `merge` node of its config."""
+        settings: Mapping[str, Any] = self.metrics["config"]["merge"]
+        return settings
+
+    @property
+    def amount(self) -> tuple[str, float] | None:
+        """How much it was asked to reduce, as key and value; None for full tokens."""
+        given = {key: self.settings[key] for key in AMOUNTS if self.settings[key]}
+        return next(iter(given.items()), None)
+
+    @property
+    def headline(self) -> str:
+        """Objective and FLOPs saved, in a few words."""
+        objective = self.metrics["objective"]
+        saved = self.metrics["cost"].get("flops_paper_saved", 0.0)
+        return f"{objective} {self.metrics['quality'][objective]:.4f}, {saved:.1%} of the FLOPs saved"
+
+    @cached_property
+    def task(self) -> Task:
+        """The task that it ran, ready to score."""
+        task: Task = build(OmegaConf.create(self.metrics["config"]["task"]), "task")
+        return task
+
+    @cached_property
+    def predictions(self) -> Sequence[Prediction]:
+        """In the order of the task's examples."""
+        return list(RunStore(self.folder).predictions().values())
+
+
+def find_runs(roots: Iterable[Path]) -> list[Run]:
+    """All finished runs in and under the given folders; InputError if there are none."""
+    files = sorted({file for root in roots for file in root.rglob("metrics.json")})
+    if not files:
+        raise InputError(f"no finished run (metrics.json) under {', '.join(map(str, roots))}")
+    return [Run.read(file.parent) for file in files]
+
+
+def names(runs: Sequence[Run]) -> dict[Path, str]:
+    """A name for each run's folder: its method, and those of its settings in which runs of that method differ."""
+    found: dict[Path, str] = {}
+    for merge in {run.metrics["merge"] for run in runs}:
+        alike = [run for run in runs if run.metrics["merge"] == merge]
+        keys = sorted({key for run in alike for key in run.settings} - {*AMOUNTS, "_target_"})
+        values = {key: {json.dumps(run.settings.get(key)) for run in alike} for key in keys}
+        differing = [key for key in keys if len(values[key]) > 1]
+        for run in alike:
+            found[run.folder] = " ".join([merge, *(f"{key}={run.settings.get(key)}" for key in differing)])
+    return found

@@ -1,0 +1,151 @@
+"""Methods against amounts: the scores of many runs of one task, compared with full tokens."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fastadasp.errors import InputError
+from fastadasp.report.bootstrap import Bootstrap, Interval
+from fastadasp.report.runs import Run
+
+FULL_TOKENS = "full tokens"
+PERCENT_ALREADY = ("bleu", "chrf")
+"""Scores from 0 to 100; all others are shares."""
+
+LEAST_SAVED = 0.005
+"""Runs that save less of the prefill's FLOPs (of methods that shorten caches alone) are no choice of a trade-off."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run in a table."""
+
+    amount: tuple[str, float] | None
+    """What it was asked for; None for full tokens."""
+    score: Interval
+    difference: Interval | None
+    """From full tokens, on the same resamples; None where the table has no run with full tokens."""
+    run: Run
+
+    def described(self) -> dict[str, Any]:
+        """As JSON."""
+        reduction, cost = self.run.metrics["reduction"], self.run.metrics["cost"]
+        return {
+            "asked": None if self.amount is None else dict([self.amount]),
+            "score": asdict(self.score),
+            "difference_from_full_tokens": None if self.difference is None else asdict(self.difference),
+            "quality": self.run.metrics["quality"],
+            "ratio": reduction["ratio"],
+            "audio_tokens_removed": reduction["measured"],
+            **{key: value for key, value in cost.items() if key.endswith("_saved")},
+            "failed": self.run.metrics["failed"],
+            "fingerprint": self.run.metrics["fingerprint"],
+        }
+
+
+@dataclass(frozen=True)
+class Table:
+    """All runs of one task and model."""
+
+    task: str
+    model: str
+    objective: str
+    higher_is_better: bool
+    examples: int
+    full: Cell | None
+    rows: Mapping[str, Sequence[Cell]]
+    """By method, in rising amounts."""
+
+    @property
+    def amounts(self) -> list[float]:
+        """Values of all amounts."""
+        return sorted({cell.amount[1] for cell in self.cells() if cell.amount is not None})
+
+    def cells(self) -> Iterable[Cell]:
+        """All but full tokens."""
+        return (cell for cells in self.rows.values() for cell in cells)
+
+    def worse(self, cell: Cell) -> bool:
+        """Whether the score is worse than with full tokens beyond what resampling explains."""
+        if cell.difference is None:
+            return False
+        return cell.difference.high < 0 if self.higher_is_better else cell.difference.low > 0
+
+    def front(self) -> list[Cell]:
+        """The Pareto front, by rising saving: cells that no other beats both in FLOPs saved and in score."""
+        sign = 1 if self.higher_is_better else -1
+        best: list[Cell] = []
+        choices = (cell for cell in self.cells() if saved(cell) >= LEAST_SAVED)
+        for cell in sorted(choices, key=lambda cell: (-saved(cell), -sign * cell.score.value)):
+            if not best or sign * cell.score.value > sign * best[-1].score.value:
+                best.append(cell)
+        return best[::-1]
+
+    def described(self) -> dict[str, Any]:
+        """As JSON."""
+        front = [cell.run.folder for cell in self.front()]
+        rows = {
+            name: [{**cell.described(), "on_pareto_front": cell.run.folder in front} for cell in cells]
+            for name, cells in self.rows.items()
+        }
+        provenance = next(iter(self.cells())).run.metrics["provenance"] if self.rows else {}
+        return {
+            **{key: getattr(self, key) for key in ("task", "model", "objective", "higher_is_better", "examples")},
+            FULL_TOKENS.replace(" ", "_"): None if self.full is None else self.full.described(),
+            "rows": rows,
+            "provenance": provenance,
+        }
+
+
+def saved(cell: Cell) -> float:
+    """Share of the prefill's FLOPs saved, by the papers' formula; 0 where nothing could be answered."""
+    return float(cell.run.metrics["cost"].get("flops_paper_saved", 0.0))
+
+
+def tabulate(runs: Sequence[Run], names: Mapping[Path, str], resamples: int = 2000) -> list[Table]:
+    """One table for each task and model, in the order of the runs; `names` of the rows by folder.
+
+    Raises InputError for runs that cannot be compared: other examples, or twice the same place in a table.
+    """
+    groups = list(dict.fromkeys(run.group for run in runs))
+    return [_table([run for run in runs if run.group == group], names, resamples) for group in groups]
+
+
+def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int) -> Table:
+    task, ids = runs[0].task, [prediction.id for prediction in runs[0].predictions]
+    bootstrap = Bootstrap(len(ids), resamples)
+    scores = {}
+    for run in runs:
+        if [prediction.id for prediction in run.predictions] != ids:
+            raise InputError(f"{run.folder} and {runs[0].folder} ran other examples; only like runs can be compared")
+        scores[run.folder] = bootstrap.scores(task, run.predictions)
+    full = next((run for run in runs if run.amount is None), None)
+    rows: dict[str, dict[tuple[str, float], Cell]] = {}
+    for run in runs:
+        if run.amount is None:
+            continue
+        row = rows.setdefault(names[run.folder], {})
+        if run.amount in row:
+            raise InputError(
+                f"{run.folder} and {row[run.amount].run.folder} are both {names[run.folder]} at {run.amount[0]}="
+                f"{run.amount[1]}; leave one out"
+            )
+        row[run.amount] = _cell(run, scores, full)
+    return Table(
+        *runs[0].group,
+        task.objective,
+        task.higher_is_better,
+        len(ids),
+        None if full is None else _cell(full, scores, full),
+        {name: sorted(row.values(), key=lambda cell: cell.amount or ("", 0)) for name, row in rows.items()},
+    )
+
+
+def _cell(run: Run, scores: Mapping[Path, Any], full: Run | None) -> Cell:
+    value, resampled = scores[run.folder]
+    difference = None
+    if full is not None:
+        full_value, full_resampled = scores[full.folder]
+        difference = Interval.of(value - full_value, resampled - full_resampled)
+    return Cell(run.amount, Interval.of(value, resampled), difference, run)

@@ -1,0 +1,85 @@
+"""A small grid in one process against the same runs one by one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fastadasp.errors import ConfigError
+from fastadasp.fingerprint import REPOSITORY
+from fastadasp.grid import spec
+from fastadasp.grid.__main__ import main
+from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
+from tests.conftest import SMALLEST_MODEL, composed
+
+GRID = """
+title: Two methods
+settings: [{model}, hardware=cpu, hardware.batch_size=3, generation.max_new_tokens=6, merge.layer=0]
+tasks: [asr]
+amounts: [0.04, 0.9]
+full_tokens: [merge=none]
+methods:
+  - {{name: ours, settings: [merge=fastadasp]}}
+  - {{name: at the input, settings: [merge=samp]}}
+  - {{name: cache, settings: [merge=knorm, merge.layer=0], amount: merge.ratio}}
+"""
+
+
+def answers(folder: Path) -> list[dict[str, object]]:
+    lines = map(json.loads, (folder / "predictions.jsonl").read_text().splitlines())
+    return [{key: value for key, value in line.items() if key != "cost"} for line in lines]
+
+
+def test_a_grid_gets_what_single_runs_get_and_says_what_could_not_run(
+    evaluate: Callable[..., tuple[Path, float]], tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    file = tmp_path / "grid.yaml"
+    file.write_text(GRID.format(model=", ".join(SMALLEST_MODEL)))
+    loads = []
+    build = Qwen2AudioRandom._build_model
+    monkeypatch.setattr(
+        Qwen2AudioRandom, "_build_model", lambda self, **place: (loads.append(place), build(self, **place))[1]
+    )
+    command = [str(file), "--out", str(tmp_path / "report"), "--resamples", "50", f"task.manifest={tones}"]
+    main([*command, f"output_dir={tmp_path}/grid"])
+    assert len(loads) == 1, "five runs, one set of weights"
+    printed = capsys.readouterr().out
+    assert "asr: ours, 0.9: not run: merge.flops_reduction=0.9 is out of reach" in printed
+    report = json.loads((tmp_path / "report" / "asr-qwen2_audio_random.json").read_text())
+    assert {name: len(row) for name, row in report["rows"].items()} == {"ours": 1, "at the input": 1, "cache": 2}
+    common = ("task=asr", f"task.manifest={tones}", "hardware.batch_size=3", "merge.layer=0")
+    for settings in (["merge=none"], ["merge=fastadasp", "merge.flops_reduction=0.04"],
+                     ["merge=samp", "merge.flops_reduction=0.04"], ["merge=knorm", "merge.ratio=0.9"]):  # fmt: skip
+        folder, _ = evaluate(*common, *settings)
+        assert answers(folder) == answers(tmp_path / "grid" / folder.relative_to(tmp_path / "out"))
+    loads.clear()
+    main([*command, f"output_dir={tmp_path}/grid"])
+    assert not loads, "a finished grid is only read"
+
+
+def test_the_grids_of_the_repository_compose_cell_by_cell() -> None:
+    for file in sorted(REPOSITORY.glob("experiments/tables/*.yaml")):
+        cells = list(spec.read(file).cells())
+        assert len({cell.settings for cell in cells}) == len(cells) > 100
+        for cell in cells[:: len(cells) // 12]:
+            assert composed(*cell.settings).hydra.runtime.choices.task == cell.task
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1, 2]", "must hold a mapping with title, settings"),
+        ("{title: x, amount: 3}", r"grid\.amount does not exist; did you mean amounts\?"),
+        ("{title: x}", r"grid\.amounts, grid\.full_tokens, .* must be given"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_grid_is_named(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "grid.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        spec.read(file)
+    with pytest.raises(ConfigError, match="is no file"):
+        spec.read(tmp_path / "none.yaml")

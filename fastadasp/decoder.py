@@ -58,6 +58,17 @@ def check_layer(layer: Layer) -> None:
         )
 
 
+def check_window(layer: Layer, keys: int) -> None:
+    """Refuse attention that does not reach back to the first of `keys` tokens."""
+    attention = layer.self_attn
+    window = getattr(attention, "sliding_window", getattr(attention.config, "sliding_window", None))
+    if window is not None and keys > window:
+        raise ValueError(
+            f"merging() does not support sliding-window attention beyond its window: {keys} tokens, window {window}; "
+            "shorten the prompt or the answer, or load the model with sliding_window=None"
+        )
+
+
 def attend(layer: Layer, hidden_BTD: Tensor, **attention: Any) -> Tensor:
     """First half of a layer: the residual stream after attention."""
     update = layer.self_attn(hidden_states=layer.input_layernorm(hidden_BTD), **attention)[0]

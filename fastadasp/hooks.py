@@ -8,9 +8,8 @@ of their own. Decoding goes on with caches of unlike lengths, so each layer agai
 B rows (left-padded; beams expanded), T columns, S columns after a reduction, D hidden channels, d channels per head.
 """
 
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fastadasp.cache import EvictingLayer, check_cache, move, shorten
-from fastadasp.decoder import AttentionTap, Layer, attend, check_layer, feed_forward, find_decoder
+from fastadasp.decoder import AttentionTap, Layer, attend, check_layer, check_window, feed_forward, find_decoder
 from fastadasp.encoder import EncoderTap
 from fastadasp.merge.assignment import apply
 from fastadasp.merge.base import MergeMethod
@@ -29,13 +28,11 @@ from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.flops import paper_flops
 from fastadasp.merge.stages import Stages
 from fastadasp.merge.state import DecoderParts, InputState, LayerState, Rotary
+from fastadasp.patch import only_user_of, replaced_forward
 from fastadasp.span import KeyMask, Span
 from fastadasp.trace import MergeTrace
 
 __all__ = ["MergeTrace", "merging"]
-
-_active: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
-_active_lock = threading.Lock()
 
 
 @contextmanager
@@ -57,7 +54,7 @@ def merging(
     """
     decoder = find_decoder(model)
     run = _Run(model, decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
-    with _only_user_of(decoder), ExitStack() as undo:
+    with only_user_of(decoder), ExitStack() as undo:
         for hook in (
             decoder.register_forward_pre_hook(run.begin, with_kwargs=True),
             decoder.register_forward_hook(run.end),
@@ -69,7 +66,7 @@ def merging(
         for index in run.stages.patched:
             layer = decoder.layers[index]
             check_layer(layer)
-            undo.enter_context(_replaced_forward(layer, partial(run.layer_forward, index, layer)))
+            undo.enter_context(replaced_forward(layer, partial(run.layer_forward, index, layer)))
         yield run.trace
 
 
@@ -147,7 +144,7 @@ class _Run:
         """Replaces the `forward` of a decoder layer; `inputs` are right for a prompt that was never reduced."""
         cache = inputs.get("past_key_values")
         keys = hidden_states.shape[1] + (0 if cache is None else cache.get_seq_length(index))
-        _check_window(layer, keys)
+        check_window(layer, keys)
         read = self._read_prompt if self.in_prefill else partial(self._read_on, keys)
         return feed_forward(layer, read(index, layer, hidden_states, inputs))
 
@@ -195,7 +192,7 @@ class _Run:
             self._evict(self.stages.cache, replace(state, budget=evictions), inputs["past_key_values"])
         if self.stages.decoder is None or removal is None:
             return hidden_BTD
-        return self._reduce(self.stages.decoder, state, span, inputs["position_embeddings"])
+        return self._reduce(self.stages.decoder, state, span, inputs)
 
     def _reduce_input(self, method: MergeMethod, hidden_BTD: Tensor, rotary: Rotary) -> Tensor:
         """Let the method shorten the prompt before layer 0."""
@@ -217,12 +214,17 @@ class _Run:
         self.trace.reduced_input(reduced.layout, assignment)
         return apply(hidden_BTD, assignment)
 
-    def _reduce(self, method: MergeMethod, state: LayerState, span: Span, rotary: Rotary) -> Tensor:
+    def _reduce(self, method: MergeMethod, state: LayerState, span: Span, inputs: dict[str, Any]) -> Tensor:
         """Let the method decide, move the tokens, and note what the layers after this one will see."""
         assignment = method.assign(state)
-        span = span.reduced(assignment, method.positions, rotary)
+        span = span.reduced(assignment, method.positions, inputs["position_embeddings"])
         self.spans[state.layer + 1 :] = [span] * (len(self.spans) - state.layer - 1)
         self.trace.reduced(state.layer, span.layout, assignment)
+        if method.earlier_caches and inputs.get("past_key_values") is not None:
+            for earlier in range(state.layer + 1):
+                shorten(inputs["past_key_values"], earlier, assignment)
+                self.cached[earlier] = span.key_mask
+            self.trace.reduced_caches(state.layer, span.layout)
         return apply(state.hidden_BTD, assignment)
 
     def _evict(self, method: CacheMethod, state: LayerState, cache: Any) -> None:
@@ -284,44 +286,3 @@ def _checked_mask(audio_mask: Tensor) -> Tensor:
             f"{tuple(audio_mask.shape)}; for example inputs.input_ids == model.config.audio_token_id"
         )
     return audio_mask
-
-
-def _check_window(layer: Layer, keys: int) -> None:
-    attention = layer.self_attn
-    window = getattr(attention, "sliding_window", getattr(attention.config, "sliding_window", None))
-    if window is not None and keys > window:
-        raise ValueError(
-            f"merging() does not support sliding-window attention beyond its window: {keys} tokens, window {window}; "
-            "shorten the prompt or the answer, or load the model with sliding_window=None"
-        )
-
-
-@contextmanager
-def _only_user_of(decoder: nn.Module) -> Iterator[None]:
-    with _active_lock:
-        if decoder in _active:
-            raise RuntimeError(
-                f"this {type(decoder).__name__} is already inside a merging() block; blocks on one model can neither "
-                "nest nor run at the same time"
-            )
-        _active.add(decoder)
-    try:
-        yield
-    finally:
-        with _active_lock:
-            _active.discard(decoder)
-
-
-@contextmanager
-def _replaced_forward(layer: Layer, forward: Callable[..., Tensor]) -> Iterator[None]:
-    """`layer.forward` is `forward` inside. Where accelerate placed the layer on a device, its hook stays around it."""
-    name = "_old_forward" if hasattr(layer, "_hf_hook") else "forward"
-    before = layer.__dict__.get(name)
-    setattr(layer, name, forward)
-    try:
-        yield
-    finally:
-        if before is None:
-            delattr(layer, name)
-        else:
-            setattr(layer, name, before)

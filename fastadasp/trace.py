@@ -85,6 +85,10 @@ class MergeTrace:
         if self.keep_assignments:
             self.assignments[layer] = assignment
 
+    def reduced_caches(self, layer: int, layout: Layout) -> None:
+        """The caches up to that of `layer` follow the tokens."""
+        self._cached[: layer + 1] = [layout.tokens] * (layer + 1)
+
     def evicted(self, layer: int, tokens: tuple[int, ...], assignment: Assignment) -> None:
         """The cache of `layer` holds fewer tokens than entered it."""
         self._cached[layer] = tokens

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,9 +12,9 @@ from tiny_decoders import left_padded, prompt, tiny_decoder
 from tiny_speech import AUDIO_TOKEN, speech_batch, speech_prompt, tiny_speech_model
 from torch import Tensor
 
-from fastadasp import Average, FastAdaSP, MergeMethod, Positions, merging
+from fastadasp import Average, FastAdaSP, MergeMethod, Positions, RandomEvict, merging
 from fastadasp.errors import ConfigError
-from fastadasp.merge.assignment import Assignment, keep_only
+from fastadasp.merge.assignment import Assignment, apply, keep_only
 from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.chain import Chain
 from fastadasp.merge.fastadasp_kv_evict import FastAdaSPKVEvict
@@ -129,6 +129,26 @@ def test_each_stage_of_a_chain_works_on_what_the_one_before_left() -> None:
     assert widths == [max(map(sum, zip(counts, text, strict=True))) for counts in expected]
 
 
+@pytest.mark.parametrize("method", [FastAdaSP(0.5, layer=1, schedule="constant"), RandomEvict(0.5)])
+@torch.no_grad()
+def test_earlier_caches_follow_the_tokens(method: MergeMethod) -> None:
+    """The prefill is as without; what each layer holds is the full cache, moved by every decision from it on."""
+    model = tiny_decoder(layers=LAYERS)
+    ids, real, audio = left_padded(PROMPTS)
+    caches = []
+    for earlier in (False, True):
+        with merging(model, replace(method, earlier_caches=earlier), audio, keep_assignments=True) as trace:
+            out = model.generate(ids, attention_mask=real, **{**SETTINGS, "max_new_tokens": 1})
+        caches.append(out)
+    assert torch.equal(caches[0].logits[0], caches[1].logits[0])
+    assert torch.equal(trace.cached_tokens, trace.tokens[-1].expand(LAYERS, -1))
+    for index, (full, short) in enumerate(zip(*(out.past_key_values.layers for out in caches), strict=True)):
+        moved = full.values.transpose(1, 2).flatten(2)
+        for layer in sorted(layer for layer in trace.assignments if layer >= index):
+            moved = apply(moved, trace.assignments[layer])
+        torch.testing.assert_close(short.values.transpose(1, 2).flatten(2), moved)
+
+
 @torch.no_grad()
 def test_merging_with_eviction_is_merging_then_evicting_by_received_attention() -> None:
     model = tiny_decoder(layers=LAYERS)
@@ -219,6 +239,8 @@ def test_two_methods_at_one_site_and_layers_that_do_not_exist_are_refused() -> N
         Stages.of(Twice(), 12)
     with pytest.raises(ConfigError, match="the model has 12 layers"):
         Stages.of(Chain(cache=Knorm(0.3, layer=12)), 12)
+    with pytest.raises(ConfigError, match=r"merge\.earlier_caches"):
+        Stages.of(Chain(decoder=FastAdaSP(0.3, earlier_caches=True), cache=Knorm(0.3)), 12)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ class MergeMethod(ABC):
     `original`: a fused token keeps the position of its first token."""
     seed: int = 0
     """For methods that draw at random; others ignore it."""
+    earlier_caches: bool = field(default=False, kw_only=True)
+    """After each reduction inside the decoder, do the same to what the layers up to there have cached: keys and values
+    are fused or dropped like their tokens, so that every layer's cache is short. Only decoding sees the difference."""
     flops_reduction: float | None = field(default=None, kw_only=True)
     """Share of the prefill's FLOPs to save, in [0, 1), instead of `ratio`, which is solved for it (`merge.budget`)."""
     tokens_kept: float | None = field(default=None, kw_only=True)

@@ -18,5 +18,12 @@ class FastAdaSPKVEvict(Composite):
 
     def stages(self) -> tuple[MergeMethod, ...]:
         """Merging, then eviction without a recent window and without going on while the answer is generated."""
-        merge = FastAdaSP(self.ratio, self.layer_ratio, self.layer, self.schedule, self.positions, self.seed)
+        merge = FastAdaSP(
+            self.ratio,
+            self.layer_ratio,
+            self.layer,
+            self.schedule,
+            self.positions,
+            earlier_caches=self.earlier_caches,
+        )
         return merge, H2O(self.share, layer=self.layer + 1, recent=0.0, decode=False)

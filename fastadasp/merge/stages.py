@@ -44,6 +44,11 @@ class Stages:
         decoder, cache = sites.get(Site.decoder), sites.get(Site.cache)
         if cache is not None and not isinstance(cache, CacheMethod):
             raise ConfigError(f"{type(cache).__name__} acts at site cache, so it must be a CacheMethod")
+        if decoder is not None and decoder.earlier_caches and cache is not None:
+            raise ConfigError(
+                f"merge.earlier_caches=true cannot be combined with {type(cache).__name__}: a cache from which each "
+                "head has evicted its own tokens cannot follow a later decision about all of them"
+            )
         plan = None if decoder is None else Plan.of(decoder, layers)
         return cls(method, layers, sites.get(Site.input), decoder, cache, plan)
 
@@ -56,6 +61,8 @@ class Stages:
         if self.cache is not None and self._has_work(self.cache):
             first = min(first, self.cache.layer)
         acting = [layer for layer in range(self.layers) if self.asks(layer)]
+        if acting and self.decoder is not None and self.decoder.earlier_caches:
+            first = 0
         return range(min([first, *acting]), self.layers)
 
     def asks(self, layer: int) -> bool:

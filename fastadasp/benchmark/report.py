@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fastadasp.benchmark.memory import CLAIMED
+
 _COLUMNS = (
     ("path", lambda row: row["path"]),
     ("audio tokens", lambda row: row["tokens"]),
@@ -38,6 +40,24 @@ def show(console: Console, shape: str, results: Mapping[str, Any]) -> None:
             console.print(_table(title, entry["rows"]))
     _layers(console, shape, results["layers"])
     _capacity(console, shape, results["capacity"])
+    console.print(_memory(shape, results["memory"]))
+
+
+def _memory(shape: str, rows: list[dict[str, Any]]) -> Table:
+    title = f"{shape} · how many times smaller the cache of a {rows[0]['seconds']:g} s prompt gets, by share removed"
+    table = Table(title=title, title_justify="left")
+    ratios = list(rows[0]["factors"])
+    for column in ("schedule", "earlier caches", *(f"{float(ratio):.0%}" for ratio in ratios), f"{CLAIMED:g}x needs"):
+        table.add_column(column)
+    for row in rows:
+        needed = row["ratio_for_claim"]
+        table.add_row(
+            row["schedule"],
+            "reduced too" if row["earlier_caches"] else "whole",
+            *(f"{row['factors'][ratio]:.2f}" for ratio in ratios),
+            "out of reach" if needed is None else f"{needed:.1%}",
+        )
+    return table
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:

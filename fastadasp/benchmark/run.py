@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from transformers import PreTrainedModel
 
-from fastadasp.benchmark import report
+from fastadasp.benchmark import memory, report
 from fastadasp.benchmark.capacity import capacity
 from fastadasp.benchmark.contenders import Contender, Sample, answer, merge_seconds
 from fastadasp.benchmark.figures import Limits, figures, layer_flops, prompt_tokens, with_ratios
@@ -47,6 +47,7 @@ def run(cfg: DictConfig, benchmark: LongAudio, hardware: Hardware) -> None:
             "sweeps": {sweep: bench.sweep(sweep) for sweep in benchmark.sweeps},
             "layers": bench.layers(),
             "capacity": bench.capacity(),
+            "memory": memory.table(shape, bench.longest, benchmark.layer, benchmark.schedules),
         }
         report.show(console, name, results[name])
         del model, bench
@@ -106,6 +107,7 @@ class _Bench:
     ) -> None:
         self.benchmark, self.name, self.model, self.dtype, self.limits = benchmark, name, model, dtype, limits
         self.shape, self.done = benchmark.shapes[name], done
+        self.longest = max(max(sweep.seconds) for sweep in benchmark.sweeps.values())
 
     def sweep(self, name: str) -> list[dict[str, Any]]:
         """One entry a case: the case and its rows."""
@@ -138,13 +140,12 @@ class _Bench:
 
     def layers(self) -> dict[str, Any]:
         """Tokens, FLOPs and seconds of each layer, seconds in the merge: for one row of the longest audio there is."""
-        seconds = max(max(sweep.seconds) for sweep in self.benchmark.sweeps.values())
-        if (known := self.done.get(key := ["layers", self.name, seconds])) is not None:
+        if (known := self.done.get(key := ["layers", self.name, self.longest])) is not None:
             return dict(known)
-        read = prompt(self.shape, seconds, 1, self.model)
-        result: dict[str, Any] = {"seconds": seconds}
+        read = prompt(self.shape, self.longest, 1, self.model)
+        result: dict[str, Any] = {"seconds": self.longest}
         for contender in self._contenders([AnswerPath.static]):
-            tokens = prompt_tokens(self.shape, contender, seconds)
+            tokens = prompt_tokens(self.shape, contender, self.longest)
             with LayerClock(self.model.get_decoder().layers, self.model.device) as clock:
                 for _ in range(3):
                     whole = answer(self.model, contender, read, 1, 1)
@@ -165,15 +166,19 @@ class _Bench:
         key = ["capacity", self.name, self.benchmark.memory_gib]
         if (known := self.done.get(key)) is not None:
             return dict(known)
-        sweeps = self.benchmark.sweeps.values()
-        seconds, beams = max(max(sweep.seconds) for sweep in sweeps), max(max(sweep.beams) for sweep in sweeps)
+        beams = max(max(sweep.beams) for sweep in self.benchmark.sweeps.values())
         result = {
             f"{contender.path.name}, {contender.tokens}": capacity(
-                self.model, self.shape, contender, beams=beams, seconds=seconds, memory_gib=self.benchmark.memory_gib
+                self.model,
+                self.shape,
+                contender,
+                beams=beams,
+                seconds=self.longest,
+                memory_gib=self.benchmark.memory_gib,
             )
             for contender in self._contenders(list(AnswerPath))
         }
-        return dict(self.done.add(key, {"seconds": seconds, "beams": beams, "by": result}))
+        return dict(self.done.add(key, {"seconds": self.longest, "beams": beams, "by": result}))
 
 
 def _measure(

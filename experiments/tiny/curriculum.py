@@ -39,7 +39,11 @@ class Curriculum:
     """Batches in an epoch."""
     seed: int = 0
     longest: int = 2000
-    """Items of more audio tokens are left out."""
+    """Items of more audio tokens are left out: attention finds its way through short ones first ..."""
+    growth: int = 0
+    """... and this many more are allowed with every epoch."""
+    first: int = 0
+    """The epoch in which `longest` holds."""
     seen: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     _items: dict[str, list[Item]] = field(default_factory=dict, repr=False)
 
@@ -53,8 +57,8 @@ class Curriculum:
             if path.name not in self._items:
                 self._items[path.name] = read_items(path) if path.is_dir() else read_texts(path)
         for name, items in self._items.items():
-            if name not in self.seen:
-                self.seen[name] = np.zeros(len(items), np.int32)
+            known = self.seen.get(name, np.zeros(0, np.int32))[: len(items)]
+            self.seen[name] = np.pad(known, (0, len(items) - len(known)))  # a file of texts may have grown
 
     def plan(self, epoch: int, ranks: int = 1) -> list[list[tuple[Item, Lesson]]]:
         """The epoch's batches; marks their items as seen. The same state and epoch give the same plan.
@@ -67,19 +71,19 @@ class Curriculum:
         shares = {kind: float(getattr(self.mix, kind)) for kind in sorted(kinds)}
         for kind, share in shares.items():
             budget = self.batch_tokens * self.batches * share / sum(shares.values())
-            lessons += self._draw(kind, budget, rng)
+            lessons += self._draw(kind, budget, self.longest + self.growth * max(0, epoch - self.first), rng)
         batches = self._cut(sorted(lessons, key=lambda lesson: lesson[0] + rng.random()))
         groups = [batches[i : i + ranks] for i in range(0, len(batches) - ranks + 1, ranks)]
         rng.shuffle(groups)
         return [batch for group in groups for batch in group]
 
-    def _draw(self, kind: str, budget: float, rng: random.Random) -> list[tuple[int, Item, Lesson]]:
-        """Lessons of one kind worth `budget` tokens, from the items seen least."""
+    def _draw(self, kind: str, budget: float, longest: int, rng: random.Random) -> list[tuple[int, Item, Lesson]]:
+        """Lessons of one kind worth `budget` tokens, of at most `longest` audio tokens, from the items seen least."""
         pool = [
             (int(self.seen[name][i]) + 2 * rng.random(), name, i, item)
             for name, items in sorted(self._items.items())
             for i, item in enumerate(items)
-            if _kind(item) == kind and item.tokens <= self.longest
+            if _kind(item) == kind and item.tokens <= longest
         ]
         pool.sort(key=lambda entry: entry[0])
         out: list[tuple[int, Item, Lesson]] = []

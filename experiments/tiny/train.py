@@ -67,6 +67,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="processes of one thread each, with a batch each")
     parser.add_argument("--batch-tokens", type=int, default=4096, help="tokens of one process's batch")
     parser.add_argument("--epoch-batches", type=int, default=160, help="batches between scans for new shards")
+    parser.add_argument("--longest", type=int, default=2000, help="leave out items of more audio tokens (25 a second)")
+    parser.add_argument("--growth", type=int, default=0, help="... and allow this many more with every epoch ...")
+    parser.add_argument("--first", type=int, default=0, help="... after this one")
+    parser.add_argument("--reach", type=int, default=8192, help="largest position that skips inside the audio lead to")
     parser.add_argument("--muon-lr", type=float, default=0.003)
     parser.add_argument("--adamw-lr", type=float, default=0.002)
     for share in fields(Mix):
@@ -77,8 +81,16 @@ def main() -> None:
 
     prepare_processor(args.data / "model", args.data / "features", args.texts)
     tokenizer = load_processor(args.data / "model").tokenizer
-    mix = Mix(**{share.name: getattr(args, share.name) for share in fields(Mix)})
-    curriculum = Curriculum(args.data / "features", args.data / "texts", mix, args.batch_tokens, args.epoch_batches)
+    curriculum = Curriculum(
+        features=args.data / "features",
+        texts=args.data / "texts",
+        mix=Mix(**{share.name: getattr(args, share.name) for share in fields(Mix)}),
+        batch_tokens=args.batch_tokens,
+        batches=args.epoch_batches,
+        longest=args.longest,
+        growth=args.growth,
+        first=args.first,
+    )
     size = DecoderSize()
     network = make_network(size, tokenizer, args.wheel)
     speed_up(network)
@@ -95,12 +107,12 @@ def main() -> None:
         log_every_n_steps=20,
         enable_progress_bar=False,
         enable_model_summary=False,
-        logger=CSVLogger(run, name="", version="log", flush_logs_every_n_steps=20),
+        logger=CSVLogger(run, name="log", flush_logs_every_n_steps=20),
         callbacks=[ModelCheckpoint(run, "last", enable_version_counter=False)],
     )
     trainer.fit(
         learner,
-        datamodule=Lessons(curriculum, Rows(tokenizer), reach=size.max_positions),
+        datamodule=Lessons(curriculum, Rows(tokenizer), reach=args.reach),
         ckpt_path=last if last.exists() else None,
         weights_only=False,
     )

@@ -48,8 +48,11 @@ class EncoderTap:
         if self._tap is not None:
             self._tap.__exit__()
 
-    def read(self, audio_BT: Tensor) -> EncoderAttention:
-        """The encoder's attention between the prompt's audio tokens; ValueError if there is none to be had."""
+    def read(self, beams: int, audio_BT: Tensor) -> EncoderAttention:
+        """The encoder's attention between the prompt's audio tokens; ValueError if there is none to be had.
+
+        audio_BT: `beams` equal rows for each prompt; the encoder may have run for each of them or once for all.
+        """
         tap, self._tap = self._tap, None
         if tap is None or tap.query_BHTd is None:
             reason = "its encoder did not run inside merging()" if self.attention is not None else "it has none"
@@ -59,7 +62,9 @@ class EncoderTap:
             )
         clips, length = tap.query_BHTd.shape[0], tap.query_BHTd.shape[2]
         frames = _real_frames(tap.mask, clips, length)
-        tokens, stride = tokens_per_clip(frames, audio_BT, self.stride)
+        ran_for_each = clips > 1 and torch.allclose(tap.query_BHTd[0], tap.query_BHTd[1], rtol=1e-2, atol=1e-3)
+        repeats = beams if beams > 1 and not ran_for_each else 1
+        tokens, stride = tokens_per_clip(frames, audio_BT[::repeats], self.stride)
         device = audio_BT.device
         return EncoderAttention(
             queries_CHFd=tap.query_BHTd.to(device),
@@ -68,7 +73,8 @@ class EncoderTap:
             frames=frames,
             tokens=tokens,
             stride=stride,
-            audio_BT=audio_BT,
+            audio_BT=audio_BT[::repeats],
+            repeats=repeats,
         )
 
 

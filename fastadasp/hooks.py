@@ -206,7 +206,7 @@ class _Run:
             budget=budget,
             hidden_BTD=hidden_BTD,
             decoder=self._parts(hidden_BTD.device),
-            attend_encoder=partial(self.encoder.read, span["audio_BT"]),
+            attend_encoder=partial(self.encoder.read, len(hidden_BTD) // len(self.audio_mask_BT), span["audio_BT"]),
         )
         assignment = method.assign(state)
         reduced = self.prompt.reduced(assignment, method.positions, rotary)

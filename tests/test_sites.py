@@ -23,6 +23,7 @@ from fastadasp.merge.input import InputMethod
 from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.stages import Stages
 from fastadasp.merge.state import EncoderAttention, InputState, LayerState
+from fastadasp.models.embedding import prompt_embeddings
 
 LAYERS = 6
 SETTINGS = {"max_new_tokens": 5, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
@@ -183,6 +184,23 @@ def test_encoder_attention_is_the_encoders(attention: str) -> None:
         torch.testing.assert_close(own[audio], expected[1], atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(keys[audio], expected[2], atol=1e-5, rtol=1e-4)
         assert not received[~audio].any()
+
+
+@torch.no_grad()
+def test_encoder_attention_is_found_for_beams_whether_or_not_the_encoder_ran_for_each() -> None:
+    model = tiny_speech_model()
+    batch = speech_batch([speech_prompt((4, 50, 6), 1), speech_prompt((2, 60, 8), 4)])
+    audio = batch["input_ids"] == AUDIO_TOKEN
+    prompt = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    Listening.seen.clear()
+    with merging(model, Listening(), audio):
+        model.generate(**batch, max_new_tokens=1)
+        model.generate(**batch, max_new_tokens=1, num_beams=3)
+        embeddings = prompt_embeddings(model, batch)
+        model.generate(**prompt, inputs_embeds=embeddings, max_new_tokens=1, num_beams=3)
+    alone, for_each, for_all = (encoder.received_BT("max") for encoder in Listening.seen)
+    torch.testing.assert_close(for_each, alone.repeat_interleave(3, 0))
+    torch.testing.assert_close(for_all, alone.repeat_interleave(3, 0))
 
 
 def pooled_by_loops(model: torch.nn.Module, batch: dict[str, Tensor], heads: str) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,7 +8,8 @@ from torch import nn
 
 
 class GenerationClock:
-    """Context manager around `generate()`: the first forward pass (audio encoder included) is the prefill.
+    """Context manager around `generate()`: the first forward pass (audio encoder included) is the prefill, from its
+    first attempt: one that is broken off once the audio is encoded counts.
 
     Only the two ends of the prefill and the end of the whole call wait for the device; decoding runs undisturbed.
     """
@@ -26,6 +27,7 @@ class GenerationClock:
         self._model = model
         self._device = device
         self._passes = 0
+        self._begun = False
 
     def __enter__(self) -> Self:
         if self._device.type == "cuda":
@@ -47,8 +49,8 @@ class GenerationClock:
         self.peak_bytes = torch.cuda.max_memory_allocated(self._device) if on_cuda else 0
 
     def _before(self, *_: Any) -> None:
-        if self._passes == 0:
-            self._prefill_starts = self._now()
+        if not self._begun:
+            self._begun, self._prefill_starts = True, self._now()
 
     def _after(self, *_: Any) -> None:
         self._passes += 1

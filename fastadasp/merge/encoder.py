@@ -38,6 +38,8 @@ class EncoderAttention:
     stride: int
     audio_BT: Tensor
     """bool: where the clips' tokens lie, one clip after another, row by row."""
+    repeats: int = 1
+    """How often each of these rows stands in the batch (beams), if the encoder ran once for all of them."""
 
     def received_BT(self, heads: Heads) -> Tensor:
         """(B, T) float32: attention on each audio token, summed over its clip's tokens; 0 elsewhere."""
@@ -89,12 +91,12 @@ class EncoderAttention:
         return torch.stack(received).sum(0), torch.cat(own, 1)
 
     def _spread(self, value_CN: Tensor) -> Tensor:
-        """(B, T, ...) from one value for each clip and token."""
+        """(B, T, ...) from one value for each clip and token; B counts repeated rows."""
         real = torch.arange(value_CN.shape[1]) < torch.tensor(self.tokens)[:, None]
         flat = value_CN.flatten(0, 1)[real.flatten().nonzero()[:, 0].to(value_CN.device)]
         shape = *self.audio_BT.shape, *value_CN.shape[2:]
         mask = self.audio_BT.view(*self.audio_BT.shape, *(1 for _ in value_CN.shape[2:]))
-        return flat.new_zeros(shape).masked_scatter(mask, flat)
+        return flat.new_zeros(shape).masked_scatter(mask, flat).repeat_interleave(self.repeats, 0)
 
 
 def tokens_per_clip(frames: Sequence[int], audio_BT: Tensor, stride: int | None = None) -> tuple[tuple[int, ...], int]:

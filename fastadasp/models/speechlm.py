@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.base import DecoderShape, Generation, ModelAdapter
+from fastadasp.models.embedding import prompt_embeddings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,7 +113,11 @@ class SpeechLM(ModelAdapter):
                 del settings[name]
         if generation.num_beams == 1:
             del settings["length_penalty"]
-        ids = self.model.generate(**inputs, **settings)
+        if generation.num_beams > 1:
+            prompt = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+            ids = self.model.generate(**prompt, inputs_embeds=prompt_embeddings(self.model, inputs), **settings)
+        else:
+            ids = self.model.generate(**inputs, **settings)
         new_ids = ids[:, inputs["input_ids"].shape[1] :]
         return new_ids, self.texts(new_ids)
 

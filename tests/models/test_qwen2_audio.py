@@ -183,3 +183,22 @@ def test_dtype_shape_and_workers(adapter: Qwen2AudioRandom) -> None:
 def test_settings_out_of_range_name_the_key(setting: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Qwen2AudioRandom(**setting)
+
+
+def test_each_beam_reads_its_own_prompt_though_it_has_several_clips(adapter: Qwen2AudioRandom, tmp_path: Path) -> None:
+    beams = Generation(max_new_tokens=4, num_beams=3)
+    single = adapter.encode([adapter.prepare(example(tmp_path, 1.0)), adapter.prepare(example(tmp_path, 0.4))])
+    plain = adapter.model.generate(**single, max_new_tokens=4, num_beams=3)[:, single["input_ids"].shape[1] :]
+    assert torch.equal(adapter.generate(single, beams)[0], plain), "transformers is right about one clip for each row"
+
+    several = adapter.encode([adapter.prepare(example(tmp_path, 1.0, 0.5))])
+    read: list[torch.Tensor] = []
+    hook = adapter.model.model.language_model.register_forward_pre_hook(
+        lambda _, args, kwargs: read.append(kwargs["inputs_embeds"]), with_kwargs=True
+    )
+    adapter.generate(several, Generation(max_new_tokens=1))
+    adapter.generate(several, beams)
+    hook.remove()
+    prompts = [embeddings for embeddings in read if embeddings.shape[1] > 1]
+    assert [len(embeddings) for embeddings in prompts] == [1, 1, 3]
+    assert torch.equal(prompts[2], prompts[0].expand(3, -1, -1))

@@ -1,0 +1,36 @@
+"""What the decoder of a SpeechLM reads, before it reads it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+
+class _Reached(Exception):  # noqa: N818  # an event, no error
+    """The model has come to its decoder."""
+
+    def __init__(self, embeddings_BTD: "Tensor") -> None:
+        self.embeddings_BTD = embeddings_BTD
+
+
+def prompt_embeddings(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> "Tensor":
+    """(B, T, D): embeddings of a batch's prompts, audio features in their places. The decoder does not run.
+
+    Beam search needs them: transformers repeats the rows of every tensor for their beams, but features have a row for
+    each clip, so that the beams of a prompt of several clips would get each other's. The encoder then runs once, too.
+    """
+    from fastadasp.decoder import find_decoder
+
+    def stop(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        raise _Reached(kwargs["inputs_embeds"])
+
+    hook = find_decoder(model).register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        model(**inputs, use_cache=False)
+    except _Reached as reached:
+        return reached.embeddings_BTD
+    finally:
+        hook.remove()
+    raise TypeError(f"{type(model).__name__} does not call the decoder that it holds")

@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+HARDWARE ?= h100
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test check format sweep-local clean
+.PHONY: help install run test check format sweep-local bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -32,6 +33,14 @@ format: install  ## rewrite files in the project's style
 
 sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sweeps/asr.yaml ARGS="task.limit=16"
 	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)
+
+bench: install   ## long audio, start-up and evaluation speed in a size for CPUs
+	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)
+	$(BIN)/python run.py experiments=startup $(ARGS)
+
+bench-gpu: install  ## tables 3 and 4 of the paper on this GPU, its tests first: make bench-gpu HARDWARE=h100
+	$(BIN)/python -m pytest -m gpu tests/merge/kernels tests/decoding
+	$(BIN)/python run.py experiments=long_audio hardware=$(HARDWARE) $(ARGS)
 
 clean:           ## remove results and caches, keep .venv
 	rm -rf outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ from fastadasp.errors import ConfigError, InputError
 from fastadasp.fingerprint import REPOSITORY, fingerprint, run_folder
 
 if TYPE_CHECKING:
-    from fastadasp.benchmark.long_audio import LongAudio
+    from fastadasp.benchmark.base import Benchmark
     from fastadasp.evaluation.hardware import Hardware
     from fastadasp.merge.base import MergeMethod
     from fastadasp.models.base import Generation, ModelAdapter
@@ -54,7 +54,7 @@ def validate(cfg: DictConfig) -> Setup:
     return Setup(**built, examples=built["task"].examples())
 
 
-def validate_benchmark(cfg: DictConfig) -> tuple["LongAudio", "Hardware"]:
+def validate_benchmark(cfg: DictConfig) -> tuple["Benchmark", "Hardware"]:
     """What the `benchmark` node of an overlay in experiments/ asks for, and on what; ConfigError as in `validate`."""
     built = _build_all(cfg, {"benchmark": "benchmark", "hardware": "hardware"})
     return built["benchmark"], built["hardware"]

@@ -4,10 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
+from typing import TYPE_CHECKING
 
+from fastadasp.benchmark.base import Benchmark
 from fastadasp.benchmark.shapes import SpeechShape
 from fastadasp.errors import ConfigError
 from fastadasp.merge.base import Schedule
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fastadasp.evaluation.hardware import Hardware
 
 Path = Enum("Path", ["released", "merging", "static"])
 """`released`: eager attention and a Python merge loop; `merging`: ours inside transformers' generate(); `static`: ours
@@ -57,7 +64,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class LongAudio:
+class LongAudio(Benchmark):
     """Every contender answers the same prompts in the same process, round after round, so that ratios stay fair on a
     machine whose speed drifts."""
 
@@ -77,3 +84,9 @@ class LongAudio:
             raise ConfigError(f"benchmark.ratio must lie in (0, 1), got {self.ratio}; it is the share of audio removed")
         if self.memory_gib is not None and self.memory_gib <= 0:
             raise ConfigError(f"benchmark.memory_gib must be above 0, got {self.memory_gib}")
+
+    def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:
+        """As in Benchmark; broken off, the same command goes on where it stopped."""
+        from fastadasp.benchmark.measure import run
+
+        run(cfg, self, hardware)

@@ -34,7 +34,7 @@ def benchmark(tmp_path: Path) -> Callable[..., Path]:
     """`run.py` without its process; gives the run's folder."""
 
     def run(*overrides: str, experiment: str = "long_audio_cpu") -> Path:
-        from fastadasp.benchmark.run import run as run_benchmark
+        
 
         common = ("hardware.peak_flops=1e12", "hardware.bandwidth=1e10", f"output_dir={tmp_path}")
         cfg = composed(f"experiments={experiment}", *common, *overrides)
@@ -43,7 +43,8 @@ def benchmark(tmp_path: Path) -> Callable[..., Path]:
             folder.mkdir(parents=True, exist_ok=True)
             cfg.hydra.runtime.output_dir = str(folder)
             HydraConfig.instance().set_config(cfg)
-        run_benchmark(cfg, *validate_benchmark(cfg))
+        wanted, hardware = validate_benchmark(cfg)
+        wanted.run(cfg, hardware)
         return folder
 
     return run

@@ -1,5 +1,9 @@
 """Static decoding against transformers' generate() inside merging(): the same tokens, whatever method and search."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from tiny_decoders import left_padded, prompt, tiny_decoder
@@ -7,7 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fastadasp import FastAdaSP, MergeMethod, NoReduction, RandomEvict, merging
-from fastadasp.decoding import generate
+from fastadasp.decoding import static as decoding
+from fastadasp.decoding.static import generate
 from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.snapkv import SnapKV
@@ -146,7 +151,60 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="goes on evicting"):
         static(ending(), batch, evicting, 1)
     sliding = tiny_decoder("mistral", layers=2, sliding_window=16)
-    with pytest.raises(ValueError, match="window being 16"):
+    with pytest.raises(ValueError, match="window 16"):
         static(sliding, batch, NoReduction(), 1)
     with pytest.raises(ValueError, match="at least 1"):
         static(ending(), batch, NoReduction(), 0)
+
+
+class FakeGraph:
+    """A CUDA graph for machines without CUDA: replaying it runs the step that was recorded."""
+
+    recording: "FakeGraph | None" = None
+    replays = 0
+
+    def replay(self) -> None:
+        FakeGraph.replays += 1
+        self.step()
+
+
+@contextmanager
+def record(graph: FakeGraph) -> Iterator[None]:
+    FakeGraph.recording = graph
+    yield
+    FakeGraph.recording = None
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_recorded_steps_that_look_at_room_for_many(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with CUDA graphs: a block's first step runs, recording it then runs nothing, and the others are replayed."""
+    run = decoding._Steps._step
+
+    def step(self: decoding._Steps) -> None:
+        if FakeGraph.recording is None:
+            run(self)
+        else:
+            FakeGraph.recording.step = lambda: run(self)
+
+    monkeypatch.setattr(decoding._Steps, "_step", step)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph", record)
+    monkeypatch.setattr(decoding, "GRAPH_BLOCK", 4)
+    monkeypatch.setattr(FakeGraph, "replays", 0)
+    model, batch, method = ending(), left_padded(UNLIKE), FastAdaSP(ratio=0.5, layer=1)
+    model.generation_config.eos_token_id = None
+    expected = plain(model, batch, method, beams)
+    assert torch.equal(static(model, batch, method, beams, graphs=True), expected)
+    block = max(4, batch[0].shape[1] // (4 * beams))
+    assert FakeGraph.replays == NEW_TOKENS - 1 - math.ceil((NEW_TOKENS - 1) / block)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("beams", [1, 4])
+def test_cuda_graphs(beams: int) -> None:
+    model, method = ending().cuda(), FastAdaSP(ratio=0.5, layer=1)
+    batch = tuple(tensor.cuda() for tensor in left_padded(UNLIKE))
+    expected = plain(model, batch, method, beams)
+    for graphs in (False, True):
+        assert torch.equal(static(model, batch, method, beams, graphs=graphs), expected)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
-from fastadasp.decoder import check_layer, find_decoder
+from fastadasp.decoder import check_layer, check_window, find_decoder
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.hooks import MergeTrace, merging
@@ -21,7 +21,8 @@ from fastadasp.merge.base import MergeMethod
 from fastadasp.merge.layout import padding_mask
 
 GRAPH_BLOCK = 32
-"""Steps that share a CUDA graph: attention looks at room for that many new tokens more than there may be."""
+"""Least number of steps that share a CUDA graph. Attention looks at the room for all of them from the first on; a long
+prompt, beside which that room is small, lets more steps share one."""
 CHECK_EVERY = 16
 """Steps between two looks at whether a search on a GPU has ended; each look waits for the device."""
 
@@ -142,6 +143,7 @@ class _Steps:
         self._head = _head(model)
         self._prompt_BK = prompt_B[:, None].expand(-1, search.beams)
         self._recorded: dict[int, torch.cuda.CUDAGraph] = {}
+        self._block = max(GRAPH_BLOCK, max(cache.prompt_lengths) // (4 * search.beams)) if graphs else 1
 
     def run(self, steps: int, check_every: int) -> int:
         """Take up to `steps` steps; returns how many."""
@@ -153,8 +155,7 @@ class _Steps:
         return steps
 
     def _take(self, step: int, steps: int) -> None:
-        block = GRAPH_BLOCK if self.graphs else 1
-        self.cache.columns = min((step // block + 1) * block, steps) * self.cache.beams
+        self.cache.columns = min((step // self._block + 1) * self._block, steps) * self.cache.beams
         if not self.graphs:
             self._step()
         elif self.cache.columns in self._recorded:
@@ -198,11 +199,9 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
     for layer in decoder.layers:
         try:
             check_layer(layer)
+            check_window(layer, tokens)
         except ValueError as error:
             return str(error)
-        window = getattr(layer.self_attn, "sliding_window", getattr(layer.self_attn.config, "sliding_window", None))
-        if window is not None and tokens > window:
-            return f"sliding-window attention would not see all of {tokens} tokens, its window being {window}"
     for stage in method.stages():
         if getattr(stage, "evicts_while_decoding", False) and stage.share:
             return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"

@@ -1,0 +1,93 @@
+"""How long it takes until something happens: imports, the command line, and whole evaluations as a user starts them."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from fastadasp.benchmark.base import Benchmark
+from fastadasp.errors import ConfigError, InputError
+from fastadasp.fingerprint import REPOSITORY
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fastadasp.evaluation.hardware import Hardware
+
+
+@dataclass(frozen=True)
+class StartUp(Benchmark):
+    """Each command runs in a process of its own."""
+
+    imports: list[str] = field(default_factory=list)
+    """Modules to import."""
+    evaluations: dict[str, list[str]] = field(default_factory=dict)
+    """Command lines of run.py by the name of their row."""
+    repeats: int = 3
+    """Of which medians are taken."""
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise ConfigError(f"benchmark.repeats must be at least 1, got {self.repeats}")
+
+    def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:
+        """As in Benchmark; `hardware` is for the evaluations to name on their own command lines."""
+        from hydra.core.hydra_config import HydraConfig
+        from rich.console import Console
+        from rich.table import Table
+
+        from fastadasp.evaluation.hardware import resolve
+        from fastadasp.evaluation.provenance import provenance
+
+        commands = {
+            **{f"import {module}": ["-c", f"import {module}"] for module in self.imports},
+            "run.py --help": [str(REPOSITORY / "run.py"), "--help"],
+        }
+        seconds = {name: median(_seconds(command) for _ in range(self.repeats)) for name, command in commands.items()}
+        evaluations = {name: self._evaluate(overrides) for name, overrides in self.evaluations.items()}
+        facts = {"provenance": provenance(resolve(hardware)), "config": asdict(self)}
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        results = facts | {"seconds": seconds, "evaluations": evaluations}
+        (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+        console, starts = Console(), Table("start", "seconds")
+        for name, taken in seconds.items():
+            starts.add_row(name, f"{taken:.2f}")
+        console.print(starts)
+        runs = Table("evaluation", "whole s", "computing s", "examples/s", "RTF", "ms per step")
+        for name, cost in evaluations.items():
+            columns = (
+                cost["whole_s"],
+                cost["compute_s"],
+                cost["examples_per_s"],
+                cost["rtf"],
+                cost["decode_step_s"] * 1e3,
+            )
+            runs.add_row(name, *(f"{value:.3g}" for value in columns))
+        console.print(runs)
+        console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
+
+    def _evaluate(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """Medians of what evaluations of `overrides` measured of themselves, and of their whole duration."""
+        taken: list[dict[str, float]] = []
+        for _ in range(self.repeats):
+            with tempfile.TemporaryDirectory() as folder:  # a new one each time, or there would be nothing left to do
+                command = [str(REPOSITORY / "run.py"), f"hydra.run.dir={folder}", "logger=none", *overrides]
+                whole_s = _seconds(command)
+                cost = json.loads((Path(folder) / "cost.json").read_text(encoding="utf-8"))
+                taken.append({**cost, "whole_s": whole_s})
+        return {name: median(run[name] for run in taken) for name in taken[0]}
+
+
+def _seconds(command: Sequence[str]) -> float:
+    """Wall-clock time of a Python process; InputError with what it said if it fails."""
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"`python {' '.join(command)}` failed:\n{done.stderr.strip()[-2000:]}")
+    return time.perf_counter() - began

@@ -78,14 +78,16 @@ class SpeechPrune(InputMethod):
         text_B1 = unit_BTD.new_tensor(state.layout.after)[:, None].clamp_min(1)
         relevance_BT = (unit_BTD @ (question_BTD.sum(1) / text_B1)[..., None])[..., 0]
         frame_BT = state.rank_BT // self.frame
-        quota_BG = frame_quotas(relevance_BT, state.audio_BT, frame_BT, counts)
+        frames = -(-max(state.layout.audio) // self.frame)
+        quota_BG = frame_quotas(relevance_BT, state.audio_BT, frame_BT, frames, counts)
         return choose_by_quota(relevance_BT, state.audio_BT, frame_BT, quota_BG, counts)
 
 
-def frame_quotas(relevance_BT: "Tensor", audio_BT: "Tensor", frame_BT: "Tensor", counts: "Sequence[int]") -> "Tensor":
+def frame_quotas(
+    relevance_BT: "Tensor", audio_BT: "Tensor", frame_BT: "Tensor", frames: int, counts: "Sequence[int]"
+) -> "Tensor":
     """(B, G) int64: floor(`counts[b]` p_j) tokens of frame j, p the softmax over frames of their summed relevance."""
     frame_BT = frame_BT.where(audio_BT, 0)
-    frames = int(frame_BT.max()) + 1
     total_BG = relevance_BT.new_zeros(len(audio_BT), frames)
     exists_BG = total_BG.scatter_add(1, frame_BT, audio_BT.float()) > 0
     total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.where(audio_BT, 0)).masked_fill(~exists_BG, float("-inf"))

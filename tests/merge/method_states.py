@@ -133,6 +133,7 @@ class Row:
     def groups(self, assignment: Assignment) -> list[list[int]]:
         """Which tokens became one, in output order; text included, dropped tokens not."""
         slots = self.of(assignment.slot).tolist()
+        assert assignment.lengths[self.index] == max(slots) + 1
         return [[t for t, slot in enumerate(slots) if slot == number] for number in range(max(slots) + 1)]
 
     def kept_audio(self, assignment: Assignment) -> list[int]:

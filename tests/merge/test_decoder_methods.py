@@ -18,7 +18,7 @@ from fastadasp.merge.base import MergeMethod
 from fastadasp.merge.dart import Dart
 from fastadasp.merge.fastv import FastV
 from fastadasp.merge.frame import Frame
-from fastadasp.merge.head_router import HeadRouter
+from fastadasp.merge.head_router import HeadRouter, spread
 from fastadasp.merge.tome import Tome
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.33, 0.5) for seed in range(4)]
@@ -234,6 +234,12 @@ def test_head_router_weighs_heads_by_the_spread_of_their_selectivity(
     for row in rows_of(state):
         expected = head_router(row, 0.4, ROUTING if routed else None) if row.audio else []
         assert row.kept_audio(assignment) == expected
+
+
+def test_spread_is_the_standard_deviation_of_selectivity() -> None:
+    even, sure, half = [0.25] * 4, [1.0, 0, 0, 0], [0.5, 0.5, 0, 0]  # selective by 0, 1 and 1/2
+    probe = torch.tensor([[even, sure, half, half], [sure, sure, sure, sure]])
+    torch.testing.assert_close(spread(probe, (4, 4)), torch.tensor([math.sqrt(1 / 8), 0.0]))
 
 
 def test_head_router_says_what_is_wrong_with_its_file(tmp_path: Path) -> None:

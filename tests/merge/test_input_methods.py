@@ -272,7 +272,7 @@ def test_speech_prune_keeps_relevant_frames_then_what_is_attended_to(
 def test_speech_prunes_golden_quotas() -> None:
     relevance = torch.tensor([[1.0, 2, 0]])
     frame = torch.tensor([[0, 1, 2]])
-    quotas = frame_quotas(relevance, torch.ones(1, 3, dtype=torch.bool), frame, [30])
+    quotas = frame_quotas(relevance, torch.ones(1, 3, dtype=torch.bool), frame, 3, [30])
     assert quotas.tolist() == [[7, 19, 2]]
 
 

@@ -238,7 +238,7 @@ METHODS = [
     (SnapKV(0.5), observation_window),
     (SnapKV(0.6, window=8, kernel=3, protect_text=False), observation_window),
     (PyramidKV(0.5, window=4, beta=3), observation_window),
-    (ExpectedAttention(0.5), expected_attention),
+    (ExpectedAttention(0.5, future=64), expected_attention),
     (ExpectedAttention(0.6, future=40, sinks=2, epsilon=0.01, protect_text=False), expected_attention),
 ]
 

@@ -34,7 +34,6 @@ def benchmark(tmp_path: Path) -> Callable[..., Path]:
     """`run.py` without its process; gives the run's folder."""
 
     def run(*overrides: str, experiment: str = "long_audio_cpu") -> Path:
-        
 
         common = ("hardware.peak_flops=1e12", "hardware.bandwidth=1e10", f"output_dir={tmp_path}")
         cfg = composed(f"experiments={experiment}", *common, *overrides)

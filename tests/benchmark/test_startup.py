@@ -1,0 +1,42 @@
+"""The start-up benchmark on a module that is there in no time, and on one that is not there."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import composed
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+
+from fastadasp.config import validate_benchmark
+from fastadasp.errors import ConfigError, InputError
+
+QUICK = ("experiments=startup", "benchmark.repeats=1")
+
+
+def measured(folder: Path, *modules: str) -> dict[str, float]:
+    """Seconds by command."""
+    cfg = composed(*QUICK, f"benchmark.imports=[{','.join(modules)}]", f"output_dir={folder}")
+    with open_dict(cfg):
+        cfg.benchmark.evaluations = {}
+        cfg.hydra.runtime.output_dir = str(folder)
+        HydraConfig.instance().set_config(cfg)
+    wanted, hardware = validate_benchmark(cfg)
+    wanted.run(cfg, hardware)
+    return dict(json.loads((folder / "results.json").read_text())["seconds"])
+
+
+def test_every_command_is_timed(tmp_path: Path) -> None:
+    seconds = measured(tmp_path, "json", "fastadasp")
+    assert set(seconds) == {"import json", "import fastadasp", "run.py --help"}
+    assert all(taken > 0 for taken in seconds.values())
+
+
+def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"import missing_module` failed:\n(.|\n)*ModuleNotFoundError"):
+        measured(tmp_path, "missing_module")
+
+
+def test_repeats() -> None:
+    with pytest.raises(ConfigError, match=r"benchmark\.repeats must be at least 1, got 0"):
+        validate_benchmark(composed("experiments=startup", "benchmark.repeats=0"))

@@ -1,6 +1,6 @@
 """The ratio that meets `merge.flops_reduction` over all prompts of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -36,7 +36,7 @@ def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bo
     return replace(setup, method=replace(setup.method, ratio=known["ratio"], flops_reduction=None))
 
 
-def _solve(setup: Setup, examples: Sequence[Example]) -> Mapping[str, Any]:
+def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
     """The ratio, and what it was solved for."""
     prompts = _prompts(setup, examples)
     if not any(audio for audio, _ in prompts):

@@ -17,7 +17,7 @@ import soundfile
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 if not torch.cuda.is_available():
@@ -26,7 +26,7 @@ if not torch.cuda.is_available():
 from fastadasp import config
 from fastadasp.fingerprint import REPOSITORY
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 settings.load_profile("untimed")
 
 SMALLEST_MODEL = (

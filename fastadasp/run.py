@@ -98,6 +98,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
         "failures": failures,
         "reduction": {
             "ratio": setup.method.ratio,
+            "layer": setup.method.layer,
             "layer_ratio": setup.method.layer_ratio,
             "flops_reduction": cfg.merge.flops_reduction,
             "tokens_kept": cfg.merge.tokens_kept,

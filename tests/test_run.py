@@ -48,7 +48,7 @@ def test_a_run_scores_every_example_and_says_what_it_cost(
     assert all(counts[0] == counts[1] == line["audio_tokens"] for counts, line in zip(layers, answers, strict=True))
     left = sum(counts[2] + counts[3] for counts in layers)
     measured = 1 - left / (2 * sum(line["audio_tokens"] for line in answers))
-    asked = {"ratio": 0.5, "layer_ratio": None, "flops_reduction": None, "tokens_kept": None}
+    asked = {"ratio": 0.5, "layer": 1, "layer_ratio": None, "flops_reduction": None, "tokens_kept": None}
     assert found["reduction"] == {**asked, "measured": pytest.approx(measured)}
     assert measured == pytest.approx(0.5, abs=0.05)
     assert 0 < found["cost"]["kv_bytes_saved"] < found["cost"]["flops_prefill_saved"] < 0.5
@@ -171,7 +171,7 @@ def test_where_memory_runs_out_batches_are_halved(
         return generate(self, inputs, generation)
 
     monkeypatch.setattr(Qwen2AudioRandom, "generate", hungry)
-    folder, _ = evaluate(*asr, "hardware.batch_size=5")
+    folder, _ = evaluate(*asr, "hardware.batch_size=5", "generation.engine=transformers")
     assert {line["id"]: line["text"] for line in lines(folder)} == expected
     assert sorted(line["cost"]["batch_size"] for line in lines(folder)) == [1, 2, 2, 2, 2]
 
@@ -184,7 +184,7 @@ def test_a_single_example_that_does_not_fit_stops_the_run(
 
     monkeypatch.setattr(Qwen2AudioRandom, "generate", too_large)
     with pytest.raises(InputError, match=r"out of memory with the single example tone-5: CUDA out of memory\. Tried"):
-        evaluate(*asr)
+        evaluate(*asr, "generation.engine=transformers")
 
 
 def test_a_layer_that_the_model_does_not_have_stops_before_the_weights(

@@ -51,7 +51,8 @@ class EvalModule(LightningModule):
         share = self.batches[self.global_rank :: self.trainer.world_size]
         dataset = PreparedBatches(share, self.run_setup.adapter.prepare)
         workers = min(self.run_setup.hardware.num_workers, len(share))
-        return DataLoader(dataset, batch_size=None, num_workers=workers)
+        context = "fork" if workers else None  # joblib's processes would pickle the dataset, and fail
+        return DataLoader(dataset, batch_size=None, num_workers=workers, multiprocessing_context=context)
 
     def transfer_batch_to_device(self, batch: PreparedBatch, *_: Any) -> PreparedBatch:
         """Leave the batch where it is: the adapter's `encode` moves what the model needs."""

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.fingerprint import REPOSITORY, fingerprint, run_folder
+from fastadasp.selection.chosen import selection_folder, with_chosen_layer
 
 if TYPE_CHECKING:
     from fastadasp.benchmark.base import Benchmark
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=True)
 OmegaConf.register_new_resolver("run_folder", lambda *, _root_: run_folder(_root_), replace=True)
+OmegaConf.register_new_resolver("selection_folder", lambda *, _root_: str(selection_folder(_root_)), replace=True)
 OmegaConf.register_new_resolver("fingerprint", lambda *, _root_: fingerprint(_root_), replace=True)
 
 
@@ -50,7 +52,7 @@ def validate(cfg: DictConfig) -> Setup:
     Raises one ConfigError that lists all that is wrong with all nodes, or the manifest's own error.
     """
     nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
-    built = _build_all(cfg, nodes)
+    built = _build_all(with_chosen_layer(cfg), nodes)
     return Setup(**built, examples=built["task"].examples())
 
 

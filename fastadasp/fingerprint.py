@@ -29,6 +29,12 @@ IRRELEVANT = frozenset(
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
 
+FILES_IN = ("merge.", "model.", "selection.", "task.")
+"""Where settings may name files whose content counts."""
+
+AUTO = "auto"
+"""What `merge.layer` may be besides a number: the layer that `fastadasp.selection` has chosen."""
+
 HASHED_WHOLE = 64 * 2**20
 """Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
 
@@ -45,15 +51,19 @@ def fingerprint(cfg: DictConfig) -> str:
     Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
     sizes of a manifest's audio files included), and the code of the classes that it names.
     """
-    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in IRRELEVANT])
+    chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
+    unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
+    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in unused])
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     contents = {  # os.path.exists takes any text; Path.exists raises on a long instruction
         key: _path_digest(Path(value))
         for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(("merge.", "model.", "task.")) and os.path.exists(value)  # noqa: PTH110
+        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
     }
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
+    if chosen:
+        targets += ("fastadasp.selection.scores.score",)
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
     described = json.dumps([settings, contents, _code_digest(targets)], sort_keys=True, default=str)
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]

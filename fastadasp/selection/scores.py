@@ -1,0 +1,134 @@
+"""Every layer's value, over batches of calibration clips."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastadasp.errors import ConfigError
+from fastadasp.hooks import merging
+from fastadasp.merge.assignment import Assignment
+from fastadasp.merge.base import MergeMethod, Schedule, Site
+from fastadasp.merge.budget import Prompt, settle
+from fastadasp.merge.flops import paper_flops
+from fastadasp.merge.state import LayerState
+from fastadasp.models.base import DecoderShape, ModelAdapter
+from fastadasp.selection.entropy import Features, divergence, evenness
+from fastadasp.selection.replay import Recording
+from fastadasp.selection.settings import Criterion, LayerScore
+
+
+@dataclass(frozen=True)
+class AttentionSpread(MergeMethod):
+    """Removes nothing, and notes at every layer how evenly attention is spread over each row's audio tokens."""
+
+    layer: int = 0
+    schedule: Schedule = Schedule.constant
+    noted: dict[int, Tensor] = field(default_factory=dict)
+    """(B,) by layer."""
+
+    @property
+    def adaptive(self) -> bool:
+        """It is to be asked although nothing is to go."""
+        return True
+
+    def assign(self, state: LayerState) -> Assignment:
+        """Each token in its own slot."""
+        self.noted[state.layer] = evenness(state.attention_received_BT, state.audio_BT)
+        return state.retain(state.audio_BT)
+
+
+@dataclass
+class _Sums:
+    """What is summed up for one layer."""
+
+    method: MergeMethod
+    features: Features = field(default_factory=Features)
+    value: float = 0.0
+    flops: float = 0.0
+
+
+def candidates(
+    method: MergeMethod, layers: Sequence[int] | None, prompts: Sequence[Prompt], shape: DecoderShape
+) -> dict[int, MergeMethod]:
+    """By layer, `method` reducing from there on with the ratio that it asks for; not the layers where that cannot be.
+
+    Raises ConfigError if there is no such layer or the method does not act inside the decoder.
+    """
+    if any(stage.site is not Site.decoder for stage in method.stages()) or not method.stages():
+        raise ConfigError(
+            f"a layer can be chosen for methods inside the decoder alone, not for {type(method).__name__}"
+        )
+    if not method.amounts():
+        raise ConfigError(
+            "a layer can be chosen for a certain reduction only: give merge.ratio or merge.flops_reduction"
+        )
+    if wrong := [layer for layer in layers or () if layer >= shape.layers]:
+        raise ConfigError(f"selection.layers={wrong} do not exist: the model has {shape.layers} layers")
+    found: dict[int, MergeMethod] = {}
+    problem: ConfigError | None = None
+    for layer in range(shape.layers) if layers is None else sorted(layers):
+        try:
+            found[layer] = settle(replace(method, layer=layer), prompts, shape.layers, lambda t: _flops(t, shape))
+        except ConfigError as error:
+            problem = problem or error
+    if not found:
+        raise problem or ConfigError("selection.layers names no layer")
+    return found
+
+
+@torch.inference_mode()
+def score(
+    adapter: ModelAdapter,
+    methods: Mapping[int, MergeMethod],
+    batches: Iterable[Sequence[Any]],
+    criterion: Criterion,
+) -> list[LayerScore]:
+    """The value of each layer in `methods`, over `batches` of prepared clips.
+
+    The audio encoder and all layers run once with full tokens; then, for each candidate, the layers from it on.
+    """
+    sums = {layer: _Sums(method) for layer, method in methods.items()}
+    full, clips, full_flops = Features(), 0, 0.0
+    for prepared in batches:
+        inputs = adapter.encode(prepared)
+        recording = Recording.of(adapter.model, inputs, adapter.audio_mask(inputs))
+        full.add(recording.final_BTD[recording.audio_BT])
+        clips += len(prepared)
+        tokens_B = inputs["attention_mask"].sum(1)
+        full_flops += _sum_flops(tokens_B.expand(adapter.shape.layers + 1, -1), adapter.shape)
+        if criterion is Criterion.attention_entropy:
+            spread = AttentionSpread()
+            with merging(recording.decoder, spread, recording.audio_BT):
+                recording.decoder(**recording.call)
+            for layer, one in sums.items():
+                one.value += float(spread.noted[layer].sum())
+        for one in sums.values():
+            final_BSD, audio_BS, trace = recording.reduced(one.method)
+            tokens = torch.cat([tokens_B[None].cpu(), trace.tokens])
+            one.flops += _sum_flops(tokens, adapter.shape)
+            if criterion is Criterion.transfer_entropy:
+                one.features.add(final_BSD[audio_BS])
+            elif criterion is Criterion.output_kl:
+                logits = [adapter.model.get_output_embeddings()(x[:, -1]) for x in (recording.final_BTD, final_BSD)]
+                one.value += float(divergence(*logits).sum())
+    return [
+        LayerScore(
+            layer,
+            one.method.share,
+            1 - one.flops / full_flops,
+            abs(full.entropy - one.features.entropy) if criterion is Criterion.transfer_entropy else one.value / clips,
+        )
+        for layer, one in sums.items()
+    ]
+
+
+def _sum_flops(tokens_LB: Tensor, shape: DecoderShape) -> float:
+    """Of all rows, from the tokens entering each layer and leaving the last."""
+    return sum(_flops(tokens, shape) for tokens in tokens_LB.T.tolist())
+
+
+def _flops(tokens: Sequence[float], shape: DecoderShape) -> float:
+    return paper_flops(tokens[:-1], shape.hidden, shape.intermediate)

@@ -1,0 +1,52 @@
+"""`python -m fastadasp.selection` and `merge.layer=auto`, end to end with random weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fastadasp.errors import ConfigError
+from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
+from fastadasp.selection.chosen import selection_folder
+from fastadasp.selection.select import select
+from tests.conftest import SMALLEST_MODEL, composed
+
+
+def test_a_choice_is_kept_and_used_by_runs_that_ask_for_it(
+    evaluate: Callable[..., tuple[Path, float]], tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = tones.with_name("calibration.jsonl")
+    clips.write_text("".join(tones.read_text().splitlines(keepends=True)[2:]))
+    scored = tones.with_name("scored.jsonl")
+    scored.write_text("".join(tones.read_text().splitlines(keepends=True)[:2]))
+    settings = ("task=asr", "merge.schedule=once", "merge.ratio=0.4", f"selection.manifest={clips}")
+    auto = (*settings, f"task.manifest={scored}", "merge.layer=auto")
+    with pytest.raises(ConfigError, match="no layer has been chosen yet"):
+        evaluate(*auto)
+    cfg = composed(
+        *SMALLEST_MODEL, "hardware=cpu", f"output_dir={tmp_path}/out", *settings, "selection.least_saved=0.3"
+    )
+    layer = select(cfg)
+    content = json.loads((selection_folder(cfg) / "selection.json").read_text())
+    assert (content["chosen"]["layer"], content["clips"]) == (layer, 3)
+    assert [one["layer"] for one in content["layers"]] == [0, 1, 2, 3]
+    saved = [one["saved"] for one in content["layers"]]
+    assert saved == sorted(saved, reverse=True)
+    assert (selection_folder(cfg) / "selection.png").stat().st_size > 0
+    assert f"| **{layer}** |" in (selection_folder(cfg) / "selection.md").read_text()
+    with pytest.raises(ConfigError, match="no layer has been chosen yet"):
+        evaluate(*auto)  # other settings of the selection, another choice
+    folder, _ = evaluate(*auto, "selection.least_saved=0.3")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["reduction"]["layer"] == layer
+    monkeypatch.setattr(Qwen2AudioRandom, "load", lambda *_, **__: pytest.fail("it has been chosen"))
+    assert select(cfg) == layer
+
+
+def test_the_clips_that_are_scored_are_refused(tones: Path) -> None:
+    with pytest.raises(ConfigError, match=r"selection\.manifest must be given"):
+        select(composed(*SMALLEST_MODEL, "task=asr", f"output_dir={tones.parent}"))
+    same = composed("task=asr", f"task.manifest={tones}", f"selection.manifest={tones}", f"output_dir={tones.parent}")
+    with pytest.raises(ConfigError, match="holds the very clips that are scored"):
+        select(same)

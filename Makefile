@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 HARDWARE ?= h100
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test check format sweep-local bench bench-gpu clean
+.PHONY: help install run test check format sweep-local tables bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -33,6 +33,9 @@ format: install  ## rewrite files in the project's style
 
 sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sweeps/asr.yaml ARGS="task.limit=16"
 	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)
+
+tables: install  ## every method against FLOPs saved on four tasks of the embedded model; goes on where it stopped
+	$(BIN)/python -m fastadasp.grid experiments/tables/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

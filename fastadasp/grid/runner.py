@@ -41,7 +41,7 @@ class Runner:
 
     def run(self, cell: Cell, overrides: Sequence[str] = ()) -> Outcome:
         """Run one cell, or find it done; what its user could mend becomes the outcome's problem."""
-        cfg = _composed([*QUIET, *cell.settings, *overrides])
+        cfg = composed([*QUIET, *cell.settings, *overrides])
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             setup = validate(cfg)
@@ -62,7 +62,7 @@ class Runner:
         return self._shared
 
 
-def _composed(overrides: Sequence[str]) -> DictConfig:
+def composed(overrides: Sequence[str]) -> DictConfig:
     """The config of `python run.py <overrides>`, with Hydra's own part put where `evaluate` finds it."""
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         cfg = compose("config", overrides=list(overrides), return_hydra_config=True)

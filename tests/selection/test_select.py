@@ -1,12 +1,15 @@
 """`python -m fastadasp.selection` and `merge.layer=auto`, end to end with random weights."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fastadasp.errors import ConfigError
+from fastadasp.fingerprint import REPOSITORY
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 from fastadasp.selection.chosen import selection_folder
 from fastadasp.selection.select import select
@@ -50,3 +53,12 @@ def test_the_clips_that_are_scored_are_refused(tones: Path) -> None:
     same = composed("task=asr", f"task.manifest={tones}", f"selection.manifest={tones}", f"output_dir={tones.parent}")
     with pytest.raises(ConfigError, match="holds the very clips that are scored"):
         select(same)
+
+
+def test_the_command_line_takes_the_keys_of_a_run_and_leaves_no_runs_folder(tmp_path: Path) -> None:
+    settings = ["task=er", "model=qwen2_audio_random", f"output_dir={tmp_path}", "merge.ratio=0.3"]
+    command = [sys.executable, "-m", "fastadasp.selection", *settings]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert done.returncode == 1
+    assert "selection.manifest must be given" in done.stderr
+    assert [folder.name for folder in tmp_path.iterdir()] == ["selection"]

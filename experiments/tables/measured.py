@@ -24,8 +24,8 @@ def section(tables: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for table in tables for name in table["rows"]))
     lines = [
         f"`make tables` on `model={tables[0]['model']}`, {tables[0]['examples']} clips a task. Columns: the share of",
-        "the prefill's FLOPs saved, for cache methods that of the audio's cache freed. †: worse than full tokens beyond",
-        "what resampling explains. All amounts, intervals, plots and answers are in `experiments/results/tiny_tables`.",
+        "the prefill's FLOPs saved, for cache methods that of the audio's cache freed. †: worse than full tokens",
+        "beyond what resampling explains. Amounts, intervals, plots and answers: `experiments/results/tiny_tables`.",
         "",
         f"| method | {' | '.join(titles)} |",
         "|---" * (len(titles) + 1) + "|",

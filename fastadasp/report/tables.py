@@ -73,11 +73,14 @@ class Table:
         return cell.difference.high < 0 if self.higher_is_better else cell.difference.low > 0
 
     def front(self) -> list[Cell]:
-        """The Pareto front, by rising saving: cells that no other beats both in FLOPs saved and in score."""
+        """The Pareto front, by rising saving: cells that no other beats both in FLOPs saved and in score.
+
+        Savings that round to the same percent count as equal: whole tokens do not meet a target exactly.
+        """
         sign = 1 if self.higher_is_better else -1
         best: list[Cell] = []
         choices = (cell for cell in self.cells() if saved(cell) >= LEAST_SAVED)
-        for cell in sorted(choices, key=lambda cell: (-saved(cell), -sign * cell.score.value)):
+        for cell in sorted(choices, key=lambda cell: (-round(saved(cell), 2), -sign * cell.score.value)):
             if not best or sign * cell.score.value > sign * best[-1].score.value:
                 best.append(cell)
         return best[::-1]

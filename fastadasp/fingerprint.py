@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,17 +56,21 @@ def fingerprint(cfg: DictConfig) -> str:
     bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in unused])
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
-    contents = {  # os.path.exists takes any text; Path.exists raises on a long instruction
-        key: _path_digest(Path(value))
-        for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
-    }
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     if chosen:
         targets += ("fastadasp.selection.scores.score",)
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
-    described = json.dumps([settings, contents, _code_digest(targets)], sort_keys=True, default=str)
+    described = json.dumps([settings, contents(settings), _code_digest(targets)], sort_keys=True, default=str)
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
+
+
+def contents(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
+    return {  # os.path.exists takes any text; Path.exists raises on a long instruction
+        key: _path_digest(Path(value))
+        for key, value in settings.items()
+        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
+    }
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

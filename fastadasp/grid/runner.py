@@ -12,7 +12,7 @@ from omegaconf import DictConfig, open_dict
 
 from fastadasp.config import validate
 from fastadasp.errors import InputError
-from fastadasp.fingerprint import REPOSITORY
+from fastadasp.fingerprint import REPOSITORY, contents
 from fastadasp.grid.spec import Cell
 from fastadasp.models.base import ModelAdapter
 from fastadasp.models.shared import SharedAdapter
@@ -37,6 +37,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._shared: SharedAdapter | None = None
+        self._files: dict[str, str] = {}
         self._task = ""
 
     def run(self, cell: Cell, overrides: Sequence[str] = ()) -> Outcome:
@@ -45,17 +46,22 @@ class Runner:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             setup = validate(cfg)
-            setup = replace(setup, adapter=self._adapter(setup.adapter, cell.task))
+            files = contents({f"model.{key}": value for key, value in cfg.model.items()})
+            setup = replace(setup, adapter=self._adapter(setup.adapter, files, cell.task))
             with redirect_stdout(StringIO()):  # the grid prints a line for each run instead of a table
                 evaluate(cfg, setup)
         except InputError as error:
             return Outcome(cell, folder, str(error))
         return Outcome(cell, folder, None)
 
-    def _adapter(self, wanted: ModelAdapter, task: str) -> SharedAdapter:
-        """The adapter in use, if it is the one wanted; what it knows of another task's audio goes."""
-        if self._shared is None or self._shared.inner != wanted:
-            self._shared = SharedAdapter(wanted)
+    def _adapter(self, wanted: ModelAdapter, files: dict[str, str], task: str) -> SharedAdapter:
+        """The adapter in use, if it is the one wanted; what it knows of another task's audio goes.
+
+        files: digests of the model's files. Where they have changed meanwhile, the folders of runs have new names, and
+        the weights in memory must not fill them.
+        """
+        if self._shared is None or self._shared.inner != wanted or self._files != files:
+            self._shared, self._files = SharedAdapter(wanted), files
         if task != self._task:
             self._shared.forget()
             self._task = task

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fastadasp.errors import ConfigError
 from fastadasp.fingerprint import REPOSITORY
 from fastadasp.grid import spec
 from fastadasp.grid.__main__ import main
+from fastadasp.grid.runner import Runner
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 from tests.conftest import SMALLEST_MODEL, composed
 
@@ -83,3 +85,24 @@ def test_a_file_that_is_no_grid_is_named(tmp_path: Path, content: str, message: 
         spec.read(file)
     with pytest.raises(ConfigError, match="is no file"):
         spec.read(tmp_path / "none.yaml")
+
+
+def test_weights_that_change_while_a_grid_runs_are_loaded_anew(tmp_path: Path, tones: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    adapter = Qwen2AudioRandom(layers=3, hidden=32, intermediate=48, encoder_layers=1)
+    for seed in (0, 1):
+        model = replace(adapter, weight_seed=seed)._build_model(
+            device="cpu", dtype="float32", attention="sdpa", device_map=None
+        )
+        model.save_pretrained(checkpoint / str(seed))
+        adapter.processor.save_pretrained(checkpoint / str(seed))
+    settings = ("model=tiny", f"model.path={tmp_path}/used", "task=asr", f"task.manifest={tones}", "task.limit=2")
+    settings += ("merge=none", "generation.max_new_tokens=6", "hardware=cpu", f"output_dir={tmp_path}/out")
+    runner, texts = Runner(), []
+    for seed in (0, 1, 0):
+        (tmp_path / "used").unlink(missing_ok=True)
+        (tmp_path / "used").symlink_to(checkpoint / str(seed))
+        outcome = runner.run(spec.Cell("asr", "full tokens", None, settings))
+        assert outcome.problem is None
+        texts.append([line["text"] for line in answers(outcome.folder)])
+    assert texts[0] == texts[2] != texts[1]

@@ -50,7 +50,7 @@ class Rows:
         self.end = int(tokenizer.convert_tokens_to_ids(TURN_END))
 
     def prompt(self, lesson: Lesson, clips: Sequence[int]) -> list[int]:
-        """Ids of the prompt; each clip stands as one audio token a feature row, as the processor would expand it."""
+        """Ids of the first prompt; each clip stands as one audio token a feature row, as the processor expands it."""
         heard = f"{AUDIO_BOS}{AUDIO}{AUDIO_EOS}" * len(clips) if lesson.passage is None else lesson.passage + "\n"
         text = f"{TURN}user\n{heard}{lesson.instruction}{TURN_END}\n{TURN}assistant\n"
         out: list[int] = []
@@ -62,9 +62,17 @@ class Rows:
     def __call__(self, item: Item, lesson: Lesson) -> Row:
         clips = item.features() if lesson.passage is None else []
         prompt = self.prompt(lesson, [len(clip) for clip in clips])
-        answer = [*self.tokenizer(lesson.answer).input_ids, self.end]
+        ids, labels = prompt, [IGNORED] * len(prompt)
+        for number, turn in enumerate(lesson.turns):
+            asked = self._further(turn.instruction) if number else []
+            answer = [*self.tokenizer(turn.answer).input_ids, self.end]
+            ids, labels = ids + asked + answer, labels + [IGNORED] * len(asked) + answer
         transcript = self.tokenizer(lesson.transcript).input_ids if lesson.transcript and clips else []
-        return Row(prompt + answer, [IGNORED] * len(prompt) + answer, clips, transcript)
+        return Row(ids, labels, clips, transcript)
+
+    def _further(self, instruction: str) -> list[int]:
+        """Ids between one answer and the next."""
+        return list(self.tokenizer(f"\n{TURN}user\n{instruction}{TURN_END}\n{TURN}assistant\n").input_ids)
 
 
 def mask_spans(clip_ND: Tensor, rng: random.Random) -> Tensor:

@@ -11,7 +11,7 @@ from experiments.tiny.items import ITEMS, Item, complete, read_items, read_texts
 from experiments.tiny.prompts import Lesson, draw_lesson
 
 TEXT_TOKENS_PER_WORD = 1.6
-PROMPT_TOKENS = 24
+PROMPT_TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Mix:
     st: float = 0.2
     sqa: float = 0.2
     er: float = 0.1
+    sv: float = 0.05
     st_text: float = 0.05
     sqa_text: float = 0.1
 
@@ -113,6 +114,7 @@ def _kind(item: Item) -> str:
 
 def _length(item: Item, lesson: Lesson) -> int:
     """About the lesson's length in tokens."""
-    words = len(lesson.answer.split()) + len(lesson.instruction.split()) + len((lesson.passage or "").split())
+    spoken = " ".join([lesson.passage or "", *(f"{turn.instruction} {turn.answer}" for turn in lesson.turns)])
+    words = len(spoken.split())
     audio = item.tokens if lesson.passage is None else 0
-    return audio + PROMPT_TOKENS + int(TEXT_TOKENS_PER_WORD * words)
+    return audio + PROMPT_TOKENS * len(lesson.turns) + int(TEXT_TOKENS_PER_WORD * words)

@@ -20,7 +20,7 @@ from transformers import WhisperFeatureExtractor
 from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioEncoder
 
 from experiments.tiny.items import AUDIO, FEATURES, ITEMS, MANIFEST, complete, read_jsonl
-from experiments.tiny.network import tower
+from experiments.tiny.network import autocast, tower
 
 RATE, HOP, WINDOW = 16_000, 160, 480_000
 BATCH_SECONDS = 40
@@ -72,7 +72,7 @@ def encode(encoder: Qwen2AudioEncoder, extractor: WhisperFeatureExtractor, clips
         size = max(1, int(BATCH_SECONDS * RATE / len(clips[order[-1]])))
         batch, order = order[-size:], order[:-size]
         mel = log_mel([clips[i] for i in batch], extractor)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             rows = run_tower(encoder, mel, [len(clips[i]) for i in batch])
         for i, row in zip(batch, rows, strict=True):
             out[i] = row

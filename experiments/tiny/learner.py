@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import Qwen2AudioForConditionalGeneration
 
 from experiments.tiny.batches import IGNORED, Batch
+from experiments.tiny.network import autocast
 from experiments.tiny.optimizers import make_optimizers, set_learning_rates, warm_hold_decay
 
 CTC_BLANK = 0
@@ -100,7 +101,7 @@ class Learner(pl.LightningModule):
         done = self.seconds / 60 / recipe.minutes
         factor = warm_hold_decay(self.global_step // len(optimizers), done, recipe.warm_steps, recipe.decay)
         set_learning_rates([wrapped.optimizer for wrapped in optimizers], factor)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             answers, ctc = self.losses(batch)
         self.manual_backward(answers + recipe.ctc_weight * ctc)
         nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.grad is not None], 1.0)

@@ -18,6 +18,12 @@ from experiments.tiny.vocabulary import AUDIO
 from experiments.tiny.whisper import LAYERS, tower_state
 
 
+def autocast() -> torch.autocast:
+    """bfloat16 where this CPU multiplies it; elsewhere it is emulated, several times slower than float32."""
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast("cpu", torch.bfloat16, enabled=fast)
+
+
 @dataclass(frozen=True)
 class DecoderSize:
     """Dimensions of the decoder that is trained."""
@@ -75,6 +81,13 @@ def make_network(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=128
     )
     return network
+
+
+def load_decoder(network: Qwen2AudioForConditionalGeneration, folder: Path) -> None:
+    """Give the network the projector and decoder of an exported folder of the same sizes; the tower stays."""
+    found = Qwen2AudioForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    network.model.multi_modal_projector.load_state_dict(found.model.multi_modal_projector.state_dict())
+    network.model.language_model.load_state_dict(found.model.language_model.state_dict())
 
 
 def tie_head(network: Qwen2AudioForConditionalGeneration) -> None:

@@ -1,7 +1,8 @@
 """What the model is taught: each item's possible prompts and answers.
 
-Beside the four tasks' own prompts there are auxiliary ones, which only training uses: they teach the same skills from
-text (cheap: a passage has ten times fewer text than audio tokens) and let one item serve several tasks.
+Beside the tasks' own prompts there are auxiliary ones, which only training uses: they teach the same skills from text
+(cheap: a passage has ten times fewer text than audio tokens), ask several questions of one passage in turns (the audio
+is the dear part), and let one item serve several tasks.
 """
 
 import random
@@ -10,76 +11,105 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.tiny.items import Item
+from fastadasp.tasks.asr import ASR
+from fastadasp.tasks.er import ER
+from fastadasp.tasks.sqa import SQA
+from fastadasp.tasks.st import ST
+from fastadasp.tasks.sv import SV
 
+*_FIRST, _LAST = ER.own_labels
 INSTRUCTIONS = {
-    "asr": "Transcribe the speech.",
-    "st": "Translate the speech into German.",
-    "er": "What is the speaker's emotion? Answer happy, sad, angry or neutral.",
-    "sv": "Is there only one speaker in the audio?",
+    "asr": ASR.instruction,
+    "st": ST.instruction.replace("{language}", "German"),
+    "er": ER.instruction.replace("{labels}", f"{', '.join(_FIRST)} or {_LAST}"),
+    "sv": SV.instruction,
 }
 ASR_SHARE_OF_ST = 0.3
 """Of the sentences with a translation, those that are asked for their transcript."""
-LETTER_SHARE, WORDS_SHARE = 0.65, 0.25
+ASR_SHARE_OF_SQA = 0.04
+CHOICES_SHARE, OPEN_SHARE = 0.65, 0.15
+"""Of the questions, those with choices and those without; the rest ask for the sentence that tells the answer."""
+QUOTE = "Quote the sentence."
+MOST_TURNS = 6
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One thing that the user asks, and the answer."""
+
+    instruction: str
+    answer: str
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One prompt and its answer."""
+    """One prompt with its answer, and further questions about the same audio with theirs."""
 
-    instruction: str
-    answer: str
+    turns: tuple[Turn, ...]
     passage: str | None = None
     """Text that stands in for the audio; None for the audio itself."""
     transcript: str | None = None
     """Lower-case words of the audio, for the CTC loss on its positions; None where they are unknown."""
 
+    @property
+    def instruction(self) -> str:
+        """What is asked first."""
+        return self.turns[0].instruction
+
+    @property
+    def answer(self) -> str:
+        """The answer to it."""
+        return self.turns[0].answer
+
 
 def question(asked: Mapping[str, Any]) -> str:
     """The instruction of spoken question answering, as the task words it, from `question` and `choices`."""
     choices = "; ".join(f"{letter}. {choice}" for letter, choice in zip("ABCD", asked["choices"], strict=True))
-    return f"{asked['question']} {choices}."
+    return SQA.instruction.replace("{choices}", choices).replace("{question}", asked["question"])
+
+
+def right_choice(asked: Mapping[str, Any]) -> str:
+    """The text of the right choice: what the model answers (a letter would have to be learnt without any meaning)."""
+    return str(asked["choices"]["ABCD".index(asked["answer"])])
 
 
 def task_lesson(item: Item, task: str | None = None) -> Lesson:
     """The item as its task (or another that it has the fields for) asks it at inference."""
     fields, task = item.fields, task or item.task
-    transcript = fields.get("text")
-    if task == "asr":
-        return Lesson(INSTRUCTIONS[task], fields["text"], transcript=transcript)
-    if task == "st":
-        return Lesson(INSTRUCTIONS[task], fields["translation"], transcript=transcript)
-    if task == "sqa":
-        return Lesson(question(fields), fields["answer"], transcript=transcript)
-    return Lesson(INSTRUCTIONS[task], fields["label"], transcript=transcript)
+    match task:
+        case "asr":
+            turn = Turn(INSTRUCTIONS[task], fields["text"])
+        case "st":
+            turn = Turn(INSTRUCTIONS[task], fields["translation"])
+        case "sqa":
+            turn = Turn(question(fields), right_choice(fields))
+        case _:
+            turn = Turn(INSTRUCTIONS[task], fields["label"])
+    return Lesson((turn,), transcript=fields.get("text"))
 
 
 def draw_lesson(item: Item, rng: random.Random) -> Lesson:
     """A lesson of the item, drawn with its task's chances; from text where the item has no audio."""
-    if item.task == "sqa":
-        lesson = _sqa(_another_question(item, rng), rng)
-    elif item.task == "st" and item.clips:
-        lesson = task_lesson(item, "asr" if rng.random() < ASR_SHARE_OF_ST else "st")
+    if item.task == "sqa" and not (item.clips and rng.random() < ASR_SHARE_OF_SQA):
+        lesson = Lesson(_questions(item, rng), transcript=item.fields.get("text"))
+    elif item.task == "sqa" or (item.task == "st" and item.clips and rng.random() < ASR_SHARE_OF_ST):
+        lesson = task_lesson(item, "asr")
     else:
         lesson = task_lesson(item)
     return lesson if item.clips else replace(lesson, passage=item.fields["text"], transcript=None)
 
 
-def _another_question(item: Item, rng: random.Random) -> Item:
-    """The item with any of its passage's questions, the choices in a new order: no letter can be learnt by heart."""
-    asked = rng.choice(item.fields.get("questions") or [item.fields])
-    choices = list(asked["choices"])
-    right = choices["ABCD".index(asked["answer"])]
-    rng.shuffle(choices)
-    new = {"question": asked["question"], "choices": choices, "answer": "ABCD"[choices.index(right)]}
-    return replace(item, fields={**item.fields, **new})
+def _questions(item: Item, rng: random.Random) -> tuple[Turn, ...]:
+    """Some of the passage's questions, with choices, without, or for the sentence that tells the answer."""
+    known = item.fields.get("questions") or [item.fields]
+    return tuple(_turn(asked, rng) for asked in rng.sample(known, min(len(known), MOST_TURNS)))
 
 
-def _sqa(item: Item, rng: random.Random) -> Lesson:
-    """Mostly the letter; else the answer in words (the same search, no matching) or, rarely, the transcript."""
+def _turn(asked: Mapping[str, Any], rng: random.Random) -> Turn:
     kind = rng.random()
-    if kind < LETTER_SHARE:
-        return task_lesson(item)
-    if kind < LETTER_SHARE + WORDS_SHARE or not item.clips:
-        right = item.fields["choices"]["ABCD".index(item.fields["answer"])]
-        return Lesson(item.fields["question"], right, transcript=item.fields.get("text"))
-    return task_lesson(item, "asr")
+    if kind < CHOICES_SHARE or "evidence" not in asked:
+        # In a new order: no place in the list can be learnt by heart.
+        return Turn(question({**asked, "choices": rng.sample(asked["choices"], 4)}), right_choice(asked))
+    if kind < CHOICES_SHARE + OPEN_SHARE:
+        return Turn(asked["question"], right_choice(asked))
+    return Turn(f"{asked['question']} {QUOTE}", asked["evidence"])

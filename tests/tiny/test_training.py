@@ -29,7 +29,7 @@ from experiments.tiny.items import FEATURES, ITEMS, Item, read_items
 from experiments.tiny.learner import CTC_BLANK, Learner, Recipe
 from experiments.tiny.lessons import Lessons
 from experiments.tiny.network import DecoderSize, make_network
-from experiments.tiny.prompts import draw_lesson, task_lesson
+from experiments.tiny.prompts import Lesson, Turn, draw_lesson, task_lesson
 from experiments.tiny.vocabulary import make_processor, train_tokenizer
 
 TEXTS = ["the cat sat on the mat", "Die Katze saß auf der Matte.", "who was it? A. Ann; B. Bob; C. Cy; D. Di."] * 4
@@ -130,13 +130,30 @@ def test_answer_loss_equals_the_models_own(
 
 
 def test_questions_keep_their_answer_when_choices_are_shuffled() -> None:
-    asked = {"question": "Who?", "choices": ["Ann", "Bob", "Cy", "Di"], "answer": "C"}
-    item = Item(Path(), "sqa", {"text": "cy did it", "questions": [asked]}, ((0, 10),))
-    lessons = [draw_lesson(item, random.Random(seed)) for seed in range(60)]
-    letters = [lesson for lesson in lessons if lesson.answer in "ABCD"]
-    assert {lesson.answer for lesson in letters} == set("ABCD")
-    assert all(f"{lesson.answer}. Cy" in lesson.instruction for lesson in letters)
-    assert {lesson.answer for lesson in lessons} - set("ABCD") == {"Cy", "cy did it"}
+    asked = {"question": "who?", "choices": ["ann", "bob", "cy", "di"], "answer": "C", "evidence": "it was cy"}
+    item = Item(Path(), "sqa", {"text": "someone did it it was cy", "questions": [asked, asked]}, ((0, 10),))
+    lessons = [draw_lesson(item, random.Random(seed)) for seed in range(200)]
+    turns = [turn for lesson in lessons for turn in lesson.turns if len(lesson.turns) == 2]
+    chosen = [turn for turn in turns if "; " in turn.instruction]
+    assert {letter for turn in chosen for letter in "ABCD" if f"{letter}. cy" in turn.instruction} == set("ABCD")
+    assert all(turn.answer == "cy" for turn in chosen)
+    assert {(turn.instruction, turn.answer) for turn in turns if turn not in chosen} == {
+        ("who?", "cy"),
+        ("who? Quote the sentence.", "it was cy"),
+    }
+    assert [lesson.answer for lesson in lessons if len(lesson.turns) == 1].count(item.fields["text"]) > 0
+
+
+def test_further_turns_are_written_like_the_first(processor: Qwen2AudioProcessor) -> None:
+    turns = (Turn("who?", "the cat"), Turn("what?", "a hat"))
+    row = Rows(processor.tokenizer)(Item(Path(), "sqa", {}, ()), Lesson(turns, passage="the cat sat"))
+    wanted = (
+        "<|im_start|>user\nthe cat sat\nwho?<|im_end|>\n<|im_start|>assistant\n the cat<|im_end|>\n"
+        "<|im_start|>user\nwhat?<|im_end|>\n<|im_start|>assistant\n a hat<|im_end|>"
+    )
+    assert row.ids == processor.tokenizer(wanted).input_ids
+    learnt = [token for token in row.labels if token != IGNORED]
+    assert processor.tokenizer.decode(learnt) == "the cat<|im_end|> a hat<|im_end|>"
 
 
 def test_shards_become_items_of_all_their_audio(network: Qwen2AudioForConditionalGeneration, tmp_path: Path) -> None:

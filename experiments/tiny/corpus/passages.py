@@ -12,12 +12,14 @@ LETTERS = "ABCD"
 
 @dataclass(frozen=True)
 class Question:
-    """A question with four choices, one of them right."""
+    """A question with four choices, one of them right; all lower-case, as transcripts are."""
 
     question: str
     choices: tuple[str, ...]
     answer: str
     """Letter of the right choice."""
+    evidence: str
+    """Transcript of the sentence that tells the answer."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _choices(right: str, rivals: list[str], others: list[str], rng: random.Rando
     return tuple(picked), LETTERS[picked.index(right)]
 
 
-def _question(told: Told, scene: list[Told], domain: Domain, rng: random.Random) -> Question:
+def _question(told: Told, sentence: str, scene: list[Told], domain: Domain, rng: random.Random) -> Question:
     """Ask for the value of a fact, or (a third of the time) for the entity that has the value."""
     fact, entity, value = told
     same = [t for t in scene if t[0] is fact and t is not told]
@@ -79,7 +81,8 @@ def _question(told: Told, scene: list[Told], domain: Domain, rng: random.Random)
         templates, right = fact.ask, value
         rivals, pool = [t[2] for t in same], fact.values
     choices, letter = _choices(right, rivals, pool, rng)
-    return Question(_fill(rng.choice(templates), entity, value), choices, letter)
+    asked = _fill(rng.choice(templates), entity, value)
+    return Question(asked.lower(), tuple(c.lower() for c in choices), letter, transcript(sentence))
 
 
 def _order(scene: list[Told], rng: random.Random) -> list[Told]:
@@ -106,19 +109,21 @@ def scene(facts: int, rng: random.Random, name: str | None = None, avoid: frozen
         told += [(kind, entity, value) for entity, value in zip(entities, values, strict=True)]
     sentences = [rng.choice(domain.openings)] if rng.random() < 0.8 else []
     last = ""
+    where: dict[int, str] = {}
     for one in _order(told, rng):
         filler = rng.random() < 0.12 and bool(sentences)
         if filler:
             sentences.append(rng.choice(FILLERS))
-        sentences.append(_sentence(one, one[1] == last and not filler, rng))
+        where[id(one)] = _sentence(one, one[1] == last and not filler, rng)
+        sentences.append(where[id(one)])
         last = one[1]
-    questions = [_question(one, told, domain, rng) for one in rng.sample(told, len(told))]
+    questions = [_question(one, where[id(one)], told, domain, rng) for one in rng.sample(told, len(told))]
     return Passage(tuple(sentences), tuple(questions), name)
 
 
-def passage(rng: random.Random) -> Passage:
-    """A passage of one scene, roughly 10 to 40 seconds when spoken."""
-    return scene(rng.randint(4, 11), rng)
+def passage(rng: random.Random, fewest: int = 4) -> Passage:
+    """A passage of one scene of `fewest` to 11 facts, with 4 or more roughly 10 to 40 seconds when spoken."""
+    return scene(rng.randint(fewest, 11), rng)
 
 
 def long_passage(rng: random.Random, scenes: int) -> Passage:

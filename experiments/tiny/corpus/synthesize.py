@@ -8,7 +8,7 @@ import argparse
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def read_aloud(sentences: Sequence[str], voice: Voice, rng: np.random.Generator)
 
 def passage_fields(told: Passage) -> dict[str, Any]:
     """Transcript, passage, and all questions; the first of them also at the top level, as the task wants it."""
-    questions = [{"question": q.question, "choices": list(q.choices), "answer": q.answer} for q in told.questions]
+    questions = [asdict(question) for question in told.questions]
     return {
         "text": told.transcript,
         "passage": told.text,
@@ -132,7 +132,7 @@ def question_passages(number: int, made: Making, count: int, minutes: bool = Fal
     draws = random.Random(f"{made.split}/{minutes}/{number}")
     clips: list[Clip] = []
     for _ in range(round(count * made.portion)):
-        told = long_passage(draws, draws.randint(2, 6)) if minutes else passage(draws)
+        told = long_passage(draws, draws.randint(2, 6)) if minutes else passage(draws, fewest=2)
         voice = draw(made.voices, made.rng)
         fields = {"voice": voice.name, "engine": voice.engine, "split": made.split, **passage_fields(told)}
         clips.append((read_aloud(told.sentences, voice, made.rng), fields))

@@ -26,7 +26,7 @@ def test_answer_and_question_share_their_place() -> None:
         for question in told.questions:
             right = question.choices[LETTERS.index(question.answer)].lower()
             entities = DOMAINS[told.domain].entities
-            named = [e.lower() for e in entities if e in question.question]
+            named = [e.lower() for e in entities if e.lower() in question.question]
             if len(named) == 1:
                 total += 1
                 sentences = [s.lower() for s in told.sentences]

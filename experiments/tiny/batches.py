@@ -17,10 +17,13 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Row:
-    """One lesson as tokens; `labels` are the ids where an answer is to be learnt, else IGNORED."""
+    """One lesson as tokens."""
 
     ids: list[int]
     labels: list[int]
+    """The ids where an answer is to be learnt, else IGNORED."""
+    read: list[int]
+    """The ids of all other text, else IGNORED: to foretell it is to find again what was heard or read before."""
     clips: list[Tensor]
     transcript: list[int]
 
@@ -34,6 +37,7 @@ class Batch:
 
     ids_BT: Tensor
     labels_BT: Tensor
+    read_BT: Tensor
     positions_BT: Tensor
     features_ND: Tensor
     """Tower outputs of all audio positions, row by row."""
@@ -68,7 +72,11 @@ class Rows:
             answer = [*self.tokenizer(turn.answer).input_ids, self.end]
             ids, labels = ids + asked + answer, labels + [IGNORED] * len(asked) + answer
         transcript = self.tokenizer(lesson.transcript).input_ids if lesson.transcript and clips else []
-        return Row(ids, labels, clips, transcript)
+        read = [
+            IGNORED if token == self.audio or label != IGNORED else token
+            for token, label in zip(ids, labels, strict=True)
+        ]
+        return Row(ids, labels, read, clips, transcript)
 
     def _further(self, instruction: str) -> list[int]:
         """Ids between one answer and the next."""
@@ -110,6 +118,7 @@ def collate(rows: Sequence[Row], audio: int, pad: int, reach: int, rng: random.R
     return Batch(
         ids_BT=padded([row.ids for row in rows], pad),
         labels_BT=padded([row.labels for row in rows], IGNORED),
+        read_BT=padded([row.read for row in rows], IGNORED),
         positions_BT=padded([positions(row, audio, reach, rng) for row in rows], 0),
         features_ND=torch.cat(clips) if clips else torch.zeros(0, 384, dtype=torch.bfloat16),
         transcripts=[row.transcript for row in rows],

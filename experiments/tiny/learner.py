@@ -31,6 +31,7 @@ class Recipe:
     muon_lr: float = 0.003
     adamw_lr: float = 0.002
     weight_decay: float = 0.05
+    read_weight: float = 0.5
     ctc_weight: float = 0.5
     ctc_layer: int = 6
     """The layer after which the audio positions spell the transcript."""
@@ -62,8 +63,9 @@ class Learner(pl.LightningModule):
     def on_train_start(self) -> None:
         self._clock = time.monotonic()
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(cross-entropy of the answers, CTC of the audio positions after layer `ctc_layer`), each a mean."""
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """(cross-entropy of the answers, that of the text before them, CTC of the audio positions after layer
+        `ctc_layer`), each a mean."""
         model, decoder = self.network.model, self.network.model.language_model
         audio_BT = batch.ids_BT == self.network.config.audio_token_id
         embeds_BTD = decoder.embed_tokens(batch.ids_BT)
@@ -72,11 +74,15 @@ class Learner(pl.LightningModule):
         outputs = decoder(
             inputs_embeds=embeds_BTD, position_ids=batch.positions_BT, use_cache=False, output_hidden_states=True
         )
-        answered_BT = batch.labels_BT[:, 1:] != IGNORED
-        logits = self.network.lm_head(outputs.last_hidden_state[:, :-1][answered_BT])
-        answers = nn.functional.cross_entropy(logits.float(), batch.labels_BT[:, 1:][answered_BT])
+        before_BTD = outputs.last_hidden_state[:, :-1]
+        answers, read = (self._foretold(before_BTD, ids_BT[:, 1:]) for ids_BT in (batch.labels_BT, batch.read_BT))
         inner_BTD = outputs.hidden_states[self.recipe.ctc_layer]
-        return answers, self._ctc(inner_BTD, audio_BT, batch.transcripts)
+        return answers, read, self._ctc(inner_BTD, audio_BT, batch.transcripts)
+
+    def _foretold(self, before_BTD: Tensor, ids_BT: Tensor) -> Tensor:
+        """Mean cross-entropy of the ids that are not IGNORED, from the states just before them."""
+        counts_BT = ids_BT != IGNORED
+        return nn.functional.cross_entropy(self.network.lm_head(before_BTD[counts_BT]).float(), ids_BT[counts_BT])
 
     def _ctc(self, inner_BTD: Tensor, audio_BT: Tensor, transcripts: list[list[int]]) -> Tensor:
         """CTC loss per transcript token, with the decoder's own final norm and head as the classifier."""
@@ -102,14 +108,15 @@ class Learner(pl.LightningModule):
         factor = warm_hold_decay(self.global_step // len(optimizers), done, recipe.warm_steps, recipe.decay)
         set_learning_rates([wrapped.optimizer for wrapped in optimizers], factor)
         with autocast():
-            answers, ctc = self.losses(batch)
-        self.manual_backward(answers + recipe.ctc_weight * ctc)
+            answers, read, ctc = self.losses(batch)
+        self.manual_backward(answers + recipe.read_weight * read + recipe.ctc_weight * ctc)
         nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.grad is not None], 1.0)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         self._count_time()
-        self.log_dict({"answers": answers.detach(), "ctc": ctc.detach(), "minutes": self.seconds / 60}, prog_bar=True)
+        losses = {"answers": answers.detach(), "read": read.detach(), "ctc": ctc.detach()}
+        self.log_dict({**losses, "minutes": self.seconds / 60}, prog_bar=True)
         self.log("tokens_per_s", self.trainer.world_size * batch.ids_BT.numel() / self._step_seconds, prog_bar=True)
 
     def _count_time(self) -> None:

@@ -113,13 +113,15 @@ def test_answer_loss_equals_the_models_own(
     folder = feature_folder(tmp_path / "asr-0000", "asr", 3, {"text": "the cat sat"})
     rows = Rows(processor.tokenizer)
     batch = collate([rows(item, task_lesson(item)) for item in read_items(folder)], rows.audio, 0, 0, random.Random(0))
-    answers, ctc = Learner(network, Recipe(minutes=1, ctc_layer=1)).losses(batch)
+    answers, read, ctc = Learner(network, Recipe(minutes=1, ctc_layer=1)).losses(batch)
     model = network.model
     embeds = model.get_input_embeddings()(batch.ids_BT)
     audio = batch.ids_BT == network.config.audio_token_id
     embeds[audio] = model.multi_modal_projector(batch.features_ND.float())
     wanted = network(inputs_embeds=embeds, labels=batch.labels_BT, output_hidden_states=True)
     torch.testing.assert_close(answers, wanted.loss)
+    text = batch.ids_BT.masked_fill(audio | (batch.labels_BT != IGNORED) | (batch.ids_BT == 0), IGNORED)
+    torch.testing.assert_close(read, network(inputs_embeds=embeds, labels=text).loss)
     assert processor.tokenizer.decode(batch.labels_BT[0][batch.labels_BT[0] != IGNORED]) == "the cat sat<|im_end|>"
     one_by_one = []
     for i, transcript in enumerate(batch.transcripts):

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=40_000)
     args = parser.parse_args()
     rng = random.Random("sqa text")
-    told = (passage_fields(scene(rng.randint(2, 11), rng)) for _ in range(args.passages))
+    told = (passage_fields(scene(min(rng.randint(2, 11) for _ in range(3)), rng)) for _ in range(args.passages))
     print(f"sqa: {write(args.out / 'sqa.jsonl', told)} passages")
     print(f"st: {write(args.out / 'st.jsonl', translations(args.texts))} sentences")
 

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-COLUMNS = ("minutes", "step", "answers", "ctc", "tokens_per_s")
+COLUMNS = ("minutes", "step", "answers", "read", "ctc", "tokens_per_s")
 
 
 def read_curve(run: Path) -> list[dict[str, float]]:
@@ -18,7 +18,7 @@ def read_curve(run: Path) -> list[dict[str, float]]:
     starts = sorted((run / "log").glob("version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1]))
     for path in starts:
         with path.open(encoding="utf-8") as file:
-            new = [{key: float(row[key]) for key in COLUMNS} for row in csv.DictReader(file)]
+            new = [{key: float(row.get(key) or "nan") for key in COLUMNS} for row in csv.DictReader(file)]
         rows = [row for row in rows if not new or row["minutes"] < new[0]["minutes"]] + new
     return rows
 
@@ -36,7 +36,11 @@ def main() -> None:
         writer.writeheader()
         writer.writerows({key: f"{value:.5g}" for key, value in row.items()} for row in rows)
     figure, axes = plt.subplots(figsize=(7, 4))
-    for key, label in (("answers", "answers (nats a token)"), ("ctc", "CTC after layer 6 (nats a token)")):
+    for key, label in (
+        ("answers", "answers (nats a token)"),
+        ("read", "text before them (nats a token)"),
+        ("ctc", "CTC after layer 6 (nats a token)"),
+    ):
         axes.plot([row["minutes"] for row in rows], [row[key] for row in rows], label=label)
     axes.set(xlabel="training time in minutes", ylabel="loss", ylim=(0, 8))
     axes.legend()

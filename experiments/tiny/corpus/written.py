@@ -1,6 +1,6 @@
 """Lessons without audio: `python -m experiments.tiny.corpus.written --texts FOLDER --out outputs/tiny/texts`.
 
-Passages with questions (`sqa.jsonl`) and sentences with their translation (`st.jsonl`), in the shards' fields: a passage
+Passages with questions (`sqa.jsonl`), sentences with their translation (`st.jsonl`), in the shards' fields. A passage
 has ten times fewer text than audio tokens, so the skill is learnt from text first.
 """
 

@@ -20,7 +20,8 @@ Weights = Enum("Weights", ["received", "per_query", "question", "size", "plain"]
 @dataclass(frozen=True)
 class Blend(MergeMethod):
     """Fuses the most similar adjacent pairs, as FastAdaSP does; what "similar" is, what weighs how much in the mean and
-    how much may become one token can each be chosen. `similarity=keys weights=received longest=0` is FastAdaSP.
+    how much may become one token can each be chosen. `similarity=keys weights=received` is FastAdaSP. The YAML also sets
+    `positions: original`, which is worth most of it at 50 % of the FLOPs (experiments/results/blend).
     """
 
     similarity: Similarity = Similarity.values
@@ -31,7 +32,7 @@ class Blend(MergeMethod):
     the token (plain sums favour early ones: causal attention lets more queries look at them); attention from the
     `question` alone (`received` where no text follows the audio); the prompt tokens (`size`) that it stands for;
     `plain`, all alike."""
-    longest: int = 4
+    longest: int = 0
     """Prompt tokens that one token may come to stand for while other pairs are left; then only pairs that do not touch
     are fused at one layer. 0: no limit, and runs of pairs fuse."""
 

@@ -20,8 +20,8 @@ Weights = Enum("Weights", ["received", "per_query", "question", "size", "plain"]
 @dataclass(frozen=True)
 class Blend(MergeMethod):
     """Fuses the most similar adjacent pairs, as FastAdaSP does; what "similar" is, what weighs how much in the mean and
-    how much may become one token can each be chosen. `similarity=keys weights=received` is FastAdaSP. The YAML also sets
-    `positions: original`, which is worth most of it at 50 % of the FLOPs (experiments/results/blend).
+    how much may become one token can each be chosen. `similarity=keys weights=received` is FastAdaSP. The YAML sets
+    `positions: original` too, worth most of it at 50 % of the FLOPs (experiments/results/blend).
     """
 
     similarity: Similarity = Similarity.values

@@ -18,10 +18,14 @@ from experiments.tiny.vocabulary import AUDIO
 from experiments.tiny.whisper import LAYERS, tower_state
 
 
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16; elsewhere it is emulated, several times slower than float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
 def autocast() -> torch.autocast:
-    """bfloat16 where this CPU multiplies it; elsewhere it is emulated, several times slower than float32."""
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.autocast("cpu", torch.bfloat16, enabled=fast)
+    """bfloat16 where this CPU multiplies it."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())
 
 
 @dataclass(frozen=True)

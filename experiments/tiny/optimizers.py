@@ -3,19 +3,24 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
+
+from experiments.tiny.network import has_bfloat16
 
 BASE_LR = "base_lr"
 
 
-class FloatMuon(Muon):
-    """Muon whose orthogonalisation runs in float32, matrices of one shape together.
+class SharedMuon(Muon):
+    """Muon that orthogonalises matrices of one shape together, each process of a group its share of them.
 
-    torch's own runs in bfloat16, which CPUs without it emulate: it took two fifths of a training step there. Learning
-    rates are always scaled as by `adjust_lr_fn="match_rms_adamw"`.
+    It does so in bfloat16 where the CPU multiplies that, else in float32: torch's own always takes bfloat16, which other
+    CPUs emulate, and repeats everything in each process, so that it took two fifths of a training step. Learning rates
+    are always scaled as by `adjust_lr_fn="match_rms_adamw"`.
     """
 
     @torch.no_grad()
@@ -29,11 +34,23 @@ class FloatMuon(Muon):
                     alike[tuple(parameter.shape)].append(parameter)
             for shape, parameters in alike.items():
                 updates = [self._momentum(parameter, group["momentum"], group["nesterov"]) for parameter in parameters]
-                turned = orthogonal(torch.stack(updates), group["ns_coefficients"], group["ns_steps"], group["eps"])
+                turned = self._turned(torch.stack(updates), group)
                 rate = group["lr"] * 0.2 * math.sqrt(max(shape))
                 for parameter, update in zip(parameters, turned, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
         return loss
+
+    def _turned(self, updates_NRC: Tensor, group: dict[str, Any]) -> Tensor:
+        """The orthogonalised updates; every process gets the same, to the bit."""
+        shared = dist.is_available() and dist.is_initialized()
+        rank, ranks = (dist.get_rank(), dist.get_world_size()) if shared else (0, 1)
+        turned_NRC = torch.zeros_like(updates_NRC, dtype=torch.bfloat16 if has_bfloat16() else torch.float32)
+        mine = updates_NRC[rank::ranks].to(turned_NRC.dtype)
+        if len(mine):
+            turned_NRC[rank::ranks] = orthogonal(mine, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        if shared:
+            dist.all_reduce(turned_NRC)  # of each matrix, all but one process hold zeros
+        return turned_NRC
 
     def _momentum(self, parameter: nn.Parameter, momentum: float, nesterov: bool) -> Tensor:
         state, grad = self.state[parameter], parameter.grad
@@ -63,7 +80,7 @@ def make_optimizers(network: nn.Module, muon_lr: float, adamw_lr: float, weight_
         if parameter.requires_grad:
             in_layer = parameter.ndim == 2 and ".layers." in name
             (matrices if in_layer else others).append(parameter)
-    muon = FloatMuon(matrices, lr=muon_lr, weight_decay=weight_decay)
+    muon = SharedMuon(matrices, lr=muon_lr, weight_decay=weight_decay)
     adamw = AdamW(others, lr=adamw_lr, betas=(0.9, 0.95), weight_decay=0.0)
     for optimizer in (muon, adamw):
         for group in optimizer.param_groups:

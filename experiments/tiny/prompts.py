@@ -27,10 +27,11 @@ INSTRUCTIONS = {
 ASR_SHARE_OF_ST = 0.3
 """Of the sentences with a translation, those that are asked for their transcript."""
 ASR_SHARE_OF_SQA = 0.04
-CHOICES_SHARE, OPEN_SHARE = 0.65, 0.15
-"""Of the questions, those with choices and those without; the rest ask for the sentence that tells the answer."""
+CHOICES_SHARE, OPEN_SHARE = 0.4, 0.45
+"""Of the questions, those with choices and those without, which teach the same search for a third of the tokens; the rest
+ask for the sentence that tells the answer."""
 QUOTE = "Quote the sentence."
-MOST_TURNS = 6
+MOST_TURNS = 8
 
 
 @dataclass(frozen=True)

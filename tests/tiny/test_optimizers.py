@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.optim import Muon
 
-from experiments.tiny.optimizers import FloatMuon
+from experiments.tiny.optimizers import SharedMuon
 
 
 def test_it_steps_as_torchs_muon_does() -> None:
@@ -14,7 +14,7 @@ def test_it_steps_as_torchs_muon_does() -> None:
     theirs = [nn.Parameter(p.detach().clone()) for p in ours]
     starts = [p.detach().clone() for p in ours]
     optimizers = (
-        FloatMuon(ours, lr=0.01, weight_decay=0.1),
+        SharedMuon(ours, lr=0.01, weight_decay=0.1),
         Muon(theirs, lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
     )
     for _ in range(3):

@@ -1,21 +1,26 @@
 """Answering one encoded batch under a reduction method, and noting what that took."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fastadasp.decoding import generate, obstacle
 from fastadasp.errors import ConfigError
-from fastadasp.evaluation.clock import GenerationClock
+from fastadasp.evaluation.clock import GenerationClock, MergeClock
+from fastadasp.evaluation.energy import energy_j, energy_since
 from fastadasp.hooks import MergeTrace, merging
 from fastadasp.merge.base import MergeMethod
 from fastadasp.models.base import Engine, Generation, ModelAdapter
 
 if TYPE_CHECKING:
     from transformers import BatchFeature
+
+_latest: WeakKeyDictionary[nn.Module, MergeMethod] = WeakKeyDictionary()
+"""The method under which each model answered last: the first batch under another also pays for what is set up then."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,13 @@ class Answers:
     texts: list[str]
     trace: MergeTrace
     cost: Mapping[str, float]
-    """Seconds of prefill and decoding, decoding steps, and device memory in use at the worst moment."""
+    """What the batch took.
+
+    `prefill_s`, `decode_s`, `decode_steps`; `ttft_s`: until the first token is chosen; `merge_s`: of the prefill, what
+    went into reducing tokens; `prompt_copies`: of each row, as many as beams where each beam reads the prompt itself;
+    `cold`: 1 for a process's first batch under a method; `peak_bytes`: device memory in use at the worst moment, 0 on
+    a CPU. On a GPU only: `peak_bytes_above_weights` and, where NVML tells it, `energy_j` of the whole device.
+    """
 
 
 def answer(
@@ -37,12 +48,29 @@ def answer(
     reason = _obstacle(adapter, method, generation, audio_BT)
     if generation.engine is Engine.static and reason:
         raise ConfigError(f"generation.engine=static is not possible: {reason}; use generation.engine=auto")
-    if generation.engine is Engine.static or (generation.engine is Engine.auto and not reason and not audio_BT.is_cuda):
-        return _static(adapter, method, generation, inputs, audio_BT)
-    clock = GenerationClock(adapter.model, audio_BT.device)
-    with merging(adapter.model, method, audio_BT) as trace, clock:
-        ids, texts = adapter.generate(inputs, generation)
-    return Answers(ids, texts, trace, _cost(clock.prefill_s, clock.decode_s, clock.decode_steps, clock.peak_bytes))
+    static = generation.engine is Engine.static or (
+        generation.engine is Engine.auto and not reason and not audio_BT.is_cuda
+    )
+    device, cold = audio_BT.device, _latest.get(adapter.model) is not method
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    began_j = energy_j(device)
+    with MergeClock(adapter.model, method, device) as clock:
+        answers = (_static if static else _transformers)(adapter, method, generation, inputs, audio_BT)
+    _latest[adapter.model] = method
+    cost = {**answers.cost, "merge_s": clock.seconds, "cold": int(cold)}
+    return replace(answers, cost=cost | _on_gpu(adapter.model, device, began_j))
+
+
+def _on_gpu(model: nn.Module, device: torch.device, began_j: float | None) -> dict[str, float]:
+    """Memory since the peak was set back, and energy since `began_j`."""
+    if device.type != "cuda":
+        return {"peak_bytes": 0}
+    peak = torch.cuda.max_memory_allocated(device)
+    weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()) if tensor.device == device)
+    used_j = energy_since(began_j, device)
+    energy = {} if used_j is None else {"energy_j": used_j}
+    return {"peak_bytes": peak, "peak_bytes_above_weights": peak - weights, **energy}
 
 
 def _obstacle(adapter: ModelAdapter, method: MergeMethod, generation: Generation, audio_BT: Tensor) -> str | None:
@@ -52,12 +80,21 @@ def _obstacle(adapter: ModelAdapter, method: MergeMethod, generation: Generation
     return obstacle(adapter.model, method, audio_BT.shape[1] + generation.max_new_tokens)
 
 
+def _transformers(
+    adapter: ModelAdapter, method: MergeMethod, generation: Generation, inputs: "BatchFeature", audio_BT: Tensor
+) -> Answers:
+    clock = GenerationClock(adapter.model, audio_BT.device)
+    with merging(adapter.model, method, audio_BT) as trace, clock:
+        ids, texts = adapter.generate(inputs, generation)
+    cost = {"prefill_s": clock.prefill_s, "ttft_s": clock.ttft_s, "decode_s": clock.decode_s}
+    return Answers(
+        ids, texts, trace, {**cost, "decode_steps": clock.decode_steps, "prompt_copies": generation.num_beams}
+    )
+
+
 def _static(
     adapter: ModelAdapter, method: MergeMethod, generation: Generation, inputs: "BatchFeature", audio_BT: Tensor
 ) -> Answers:
-    device = audio_BT.device
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
     done = generate(
         adapter.model,
         inputs,
@@ -67,10 +104,6 @@ def _static(
         num_beams=generation.num_beams,
         length_penalty=generation.length_penalty,
     )
-    peak_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    cost = _cost(done.prefill_s, done.decode_s, done.decode_steps, peak_bytes)
+    cost = {"prefill_s": done.prefill_s, "ttft_s": done.prefill_s, "decode_s": done.decode_s}
+    cost |= {"decode_steps": done.decode_steps, "prompt_copies": 1}
     return Answers(done.ids, adapter.texts(done.ids), done.trace, cost)
-
-
-def _cost(prefill_s: float, decode_s: float, decode_steps: int, peak_bytes: int) -> dict[str, float]:
-    return {"prefill_s": prefill_s, "decode_s": decode_s, "decode_steps": decode_steps, "peak_bytes": peak_bytes}

@@ -20,6 +20,12 @@ def batches(predictions: Sequence[Prediction]) -> list[Mapping[str, float]]:
     return list({(cost["batch"], cost["prefill_s"]): cost for p in predictions if (cost := p.cost)}.values())
 
 
+def warm(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Those whose batch was not the first of its process, which also pays for set-up and compilation; all if none."""
+    measured = [prediction for prediction in predictions if prediction.cost]
+    return [prediction for prediction in measured if not prediction.cost.get("cold")] or measured
+
+
 def reduction(predictions: Sequence[Prediction], layer: int) -> float:
     """Measured share of audio tokens removed, averaged over the layers after `layer`: what `merge.ratio` asks for.
 
@@ -77,23 +83,36 @@ def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: st
 def measured_cost(predictions: Sequence[Prediction]) -> dict[str, float]:
     """Time and memory of the run, from what was noted with each batch.
 
-    Seconds are medians over batches (the first one warms caches up); rates are sums over the run. `rtf`: seconds of
-    computing for a second of audio. `peak_bytes` is 0 where torch does not count memory.
+    Seconds are medians over batches and rates are sums, both without each process's first batch where there are others
+    (`warm`); `compute_s`, `batch_size`, `energy_j` and the peaks are of all. `ttft_s`: time to first token, `merge_s`:
+    what the merge takes of a prefill, `merge_share` likewise; `rtf`: seconds of computing for a second of audio.
+    `peak_bytes` is 0 where torch does not count memory. What no batch has noted is missing: `energy_j` (of the whole
+    GPU) without NVML, `peak_bytes_above_weights` on a CPU.
     """
     measured = batches(predictions)
     if not measured:
         return {}
-    compute_s = sum(cost["prefill_s"] + cost["decode_s"] for cost in measured)
-    decode_s = sum(cost["decode_s"] for cost in measured)
-    steps = [cost["decode_s"] / cost["decode_steps"] for cost in measured if cost["decode_steps"]]
-    answered = [prediction for prediction in predictions if prediction.error is None]
-    return {
+    answered = warm(predictions)
+    timed = batches(answered)
+    compute_s = sum(cost["prefill_s"] + cost["decode_s"] for cost in timed)
+    decode_s = sum(cost["decode_s"] for cost in timed)
+    steps = [cost["decode_s"] / cost["decode_steps"] for cost in timed if cost["decode_steps"]]
+    result = {
         "batch_size": fmean(cost["batch_size"] for cost in measured),
-        "prefill_s": median(cost["prefill_s"] for cost in measured),
+        "prefill_s": median(cost["prefill_s"] for cost in timed),
         "decode_step_s": median(steps) if steps else 0.0,
-        "compute_s": compute_s,
+        "compute_s": sum(cost["prefill_s"] + cost["decode_s"] for cost in measured),
         "examples_per_s": len(answered) / compute_s,
         "tokens_per_s": sum(p.new_tokens for p in answered) / decode_s if decode_s else 0.0,
         "rtf": compute_s / max(sum(p.seconds for p in answered), 1e-9),
         "peak_bytes": max(cost["peak_bytes"] for cost in measured),
     }
+    if all("ttft_s" in cost for cost in timed):
+        result["ttft_s"] = median(cost["ttft_s"] for cost in timed)
+        result["merge_s"] = median(cost["merge_s"] for cost in timed)
+        result["merge_share"] = sum(cost["merge_s"] for cost in timed) / sum(cost["prefill_s"] for cost in timed)
+    if above := [cost["peak_bytes_above_weights"] for cost in measured if "peak_bytes_above_weights" in cost]:
+        result["peak_bytes_above_weights"] = max(above)
+    if all("energy_j" in cost for cost in measured):
+        result["energy_j"] = sum(cost["energy_j"] for cost in measured)
+    return result

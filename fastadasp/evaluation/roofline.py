@@ -1,9 +1,8 @@
 """How close a run came to what its device can do: the arithmetic limit in prefill, the memory limit in decoding."""
 
 from collections.abc import Sequence
-from statistics import fmean
 
-from fastadasp.evaluation.cost import BYTES, batches, tokens_entering
+from fastadasp.evaluation.cost import BYTES, batches, tokens_entering, warm
 from fastadasp.evaluation.hardware import Hardware
 from fastadasp.merge.flops import prefill_flops
 from fastadasp.models.base import DecoderShape
@@ -13,24 +12,29 @@ from fastadasp.tasks.base import Prediction
 def shares_of_limit(
     predictions: Sequence[Prediction], shape: DecoderShape, dtype: str, hardware: Hardware, beams: int
 ) -> dict[str, float]:
-    """`prefill_mfu` and `decode_mbu` of one device, if `hardware` gives its limits; sums over the run.
+    """`prefill_mfu` and `decode_mbu` of one device, if `hardware` gives its limits; sums over the run's warm batches.
 
-    MFU (model FLOPs utilisation): the decoder's FLOPs in prefill over what the device could have done in that time;
-    the audio encoder's time counts, its FLOPs do not. MBU (memory bandwidth utilisation): bytes that decoding must
-    read, the decoder's weights once a step and every beam's cache, over what the memory could have delivered.
+    MFU (model FLOPs utilisation): the decoder's FLOPs in prefill, of every copy of a row that was read, over what the
+    device could have done in that time; the audio encoder's time counts, its FLOPs do not. MBU (memory bandwidth
+    utilisation): bytes that decoding must read, the decoder's weights once a step, as many caches of a prompt as the
+    engine keeps of it and what each beam has written, over what the memory could have delivered.
     """
-    answered = [prediction for prediction in predictions if prediction.cost]
+    answered = warm(predictions)
     measured = batches(answered)
     prefill_s = sum(cost["prefill_s"] for cost in measured)
     decode_s = sum(cost["decode_s"] for cost in measured)
     shares = {}
     if hardware.peak_flops is not None and prefill_s:
-        flops = sum(prefill_flops(tokens_entering(prediction), shape) for prediction in answered)
+        flops = sum(_copies(p, beams) * prefill_flops(tokens_entering(p), shape) for p in answered)
         shares["prefill_mfu"] = flops / (prefill_s * hardware.peak_flops)
     if hardware.bandwidth is not None and decode_s:
         steps = sum(cost["decode_steps"] for cost in measured)
         read = steps * weight_bytes(shape, dtype) + sum(
-            beams * prediction.cost["decode_steps"] * _cache_bytes(prediction, shape, dtype) for prediction in answered
+            p.cost["decode_steps"]
+            * decoding_cache(
+                shape, dtype, p.cached_tokens_per_layer, _copies(p, beams), beams, int(p.cost["decode_steps"])
+            )
+            for p in answered
         )
         shares["decode_mbu"] = read / (decode_s * hardware.bandwidth)
     return shares
@@ -43,8 +47,16 @@ def weight_bytes(shape: DecoderShape, dtype: str) -> int:
     return (shape.layers * (attention + mlp) + shape.hidden * shape.vocab) * BYTES[dtype]
 
 
-def _cache_bytes(prediction: Prediction, shape: DecoderShape, dtype: str) -> float:
-    """One row's cache halfway through its batch's decoding steps."""
+def decoding_cache(
+    shape: DecoderShape, dtype: str, prompt: Sequence[int], copies: int, beams: int, steps: int
+) -> float:
+    """Bytes of keys and values that one row's beams read at a step, on average over `steps` steps.
+
+    prompt: tokens that each layer has cached of the prompt, which is there `copies` times; a beam's own come to that.
+    """
     per_token = 2 * shape.kv_heads * shape.head_dim * BYTES[dtype]
-    prompt = fmean(tokens_entering(prediction)[:-1])
-    return shape.layers * per_token * (prompt + prediction.cost["decode_steps"] / 2)
+    return per_token * (copies * sum(prompt) + beams * shape.layers * steps / 2)
+
+
+def _copies(prediction: Prediction, beams: int) -> int:
+    return int(prediction.cost.get("prompt_copies", beams))

@@ -28,7 +28,10 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
         rows.append(("prefill FLOPs saved", f"{exact['flops_prefill_saved']:.1%} ({paper})"))
         rows.append(("KV cache saved", f"{exact['kv_bytes_saved']:.1%}"))
     if cost:
-        rows.append(("prefill", f"{cost['prefill_s'] * 1e3:.1f} ms per batch of {cost['batch_size']:.3g}"))
+        merge = f", {cost['merge_share']:.1%} of it in the merge" if cost.get("merge_share") else ""
+        rows.append(("prefill", f"{cost['prefill_s'] * 1e3:.1f} ms per batch of {cost['batch_size']:.3g}{merge}"))
+        if "ttft_s" in cost:
+            rows.append(("time to first token", f"{cost['ttft_s'] * 1e3:.1f} ms"))
         rows.append(("decoding", f"{cost['decode_step_s'] * 1e3:.1f} ms per step, {cost['tokens_per_s']:.1f} tokens/s"))
         rows.append(("real-time factor", f"{cost['rtf']:.4f}"))
         for name, label in (
@@ -38,7 +41,11 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
             if name in cost:
                 rows.append((label, f"{cost[name]:.1%}"))
         if cost["peak_bytes"]:
-            rows.append(("peak memory", f"{cost['peak_bytes'] / 2**30:.2f} GiB"))
+            more = cost.get("peak_bytes_above_weights")
+            above = "" if more is None else f", {more / 2**30:.2f} above the weights"
+            rows.append(("peak memory", f"{cost['peak_bytes'] / 2**30:.2f} GiB{above}"))
+        if "energy_j" in cost:
+            rows.append(("energy", f"{cost['energy_j']:.0f} J of the whole GPU"))
     return rows
 
 

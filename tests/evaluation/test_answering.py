@@ -79,3 +79,20 @@ def test_static_refuses_what_it_cannot_do(
 ) -> None:
     with pytest.raises(ConfigError, match=f"generation.engine=static is not possible.*{message}"):
         answer(model, method, engine=Engine.static, **settings)
+
+
+@pytest.mark.parametrize("engine", [Engine.transformers, Engine.static])
+def test_cost_of_a_batch(model: tuple[Qwen2AudioRandom, BatchFeature], engine: Engine) -> None:
+    adapter, inputs = model
+    generation = Generation(max_new_tokens=10, num_beams=2, engine=engine)
+    method = FastAdaSP(ratio=0.5, layer=1)
+    first, second = (
+        answering.answer(adapter, method, generation, inputs, adapter.audio_mask(inputs)).cost for _ in range(2)
+    )
+    assert (first["cold"], second["cold"]) == (1, 0)
+    assert second["prompt_copies"] == (1 if engine is Engine.static else 2)
+    assert 0 < second["merge_s"] < second["prefill_s"] <= second["ttft_s"]
+    assert second["ttft_s"] < second["prefill_s"] + second["decode_s"]
+    assert second["peak_bytes"] == 0 and "energy_j" not in second
+    full = answering.answer(adapter, FastAdaSP(layer=1), generation, inputs, adapter.audio_mask(inputs)).cost
+    assert (full["cold"], full["merge_s"]) == (1, 0)

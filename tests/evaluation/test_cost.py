@@ -87,6 +87,24 @@ def test_each_batch_counts_once_however_many_examples_it_held() -> None:
     }
 
 
+def test_a_process_first_batch_is_in_the_sums_but_not_in_the_rates() -> None:
+    noted = {"ttft_s": 1.5, "merge_s": 0.25, "peak_bytes_above_weights": 40, "energy_j": 3.0}
+    cold = {**measured(0, 1, 40.0, 20.0, 10), **noted, "merge_s": 30.0, "energy_j": 90.0, "cold": 1}
+    later = [{**measured(batch, 1, 1.0 + batch, 2.0, 10), **noted, "cold": 0} for batch in (1, 2)]
+    lines = [prediction((4, 4), new_tokens=5, seconds=2.0, cost=cost) for cost in (cold, *later)]
+    cost = measured_cost(lines)
+    assert (cost["examples_per_s"], cost["tokens_per_s"], cost["rtf"]) == (2 / 9, 10 / 4, 9 / 4)
+    assert (cost["prefill_s"], cost["compute_s"], cost["energy_j"]) == (2.5, 69.0, 96.0)
+    assert (cost["ttft_s"], cost["merge_s"], cost["merge_share"]) == (1.5, 0.25, 0.1)
+    assert cost["peak_bytes_above_weights"] == 40
+    alone = measured_cost(lines[:1])
+    assert alone["examples_per_s"] == 1 / 60, "a first batch that is the only one counts"
+    hardware = Hardware(peak_flops=1e6)
+    assert shares_of_limit(lines, SHAPE, "float32", hardware, 1) == shares_of_limit(
+        lines[1:], SHAPE, "float32", hardware, 1
+    )
+
+
 def test_a_run_in_which_all_failed_has_no_cost() -> None:
     assert exact_cost([prediction(error="x")], SHAPE, "float32") == measured_cost([prediction(error="x")]) == {}
 
@@ -96,9 +114,21 @@ def test_shares_of_the_devices_limits() -> None:
     hardware = Hardware(peak_flops=1e6, bandwidth=1e5)
     weights = 3 * (2 * 8 * 8 + 2 * 8 * 4 + 3 * 8 * 16) + 8 * 10
     assert weight_bytes(SHAPE, "float32") == weights * 4
-    cache = 3 * 2 * 4 * 4 * (8 + 2)  # layers, keys and values, head_dim, bytes, tokens halfway
+    prompt, halfway = (3 * 2 * 4 * 4 * tokens for tokens in (8, 2))  # layers, keys and values, head_dim, bytes, tokens
     shares = shares_of_limit(lines, SHAPE, "float32", hardware, beams=5)
     flops = exact_cost(lines, SHAPE, "float32")["flops_prefill"]
-    assert shares["prefill_mfu"] == pytest.approx(2 * flops / (0.5 * 1e6))
-    assert shares["decode_mbu"] == pytest.approx((4 * weights * 4 + 2 * 5 * 4 * cache) / (0.25 * 1e5))
+    assert shares["prefill_mfu"] == pytest.approx(2 * 5 * flops / (0.5 * 1e6)), "transformers reads a row for each beam"
+    read = 4 * weights * 4 + 2 * 4 * (5 * prompt + 5 * halfway)
+    assert shares["decode_mbu"] == pytest.approx(read / (0.25 * 1e5))
     assert shares_of_limit(lines, SHAPE, "float32", Hardware(), beams=5) == {}
+
+
+def test_an_engine_that_shares_the_prompt_reads_it_once() -> None:
+    cost = {**measured(0, 1, 0.5, 0.25, 4), "prompt_copies": 1}
+    line = prediction((6, 6, 6, 6), text_tokens=2, cost=cost, cached_tokens_per_layer=(8, 3, 3))
+    shares = shares_of_limit([line], SHAPE, "float32", Hardware(peak_flops=1e6, bandwidth=1e5), beams=5)
+    assert shares["prefill_mfu"] == pytest.approx(exact_cost([line], SHAPE, "float32")["flops_prefill"] / (0.5 * 1e6))
+    cache = (
+        2 * 4 * 4 * ((8 + 3 + 3) + 5 * 3 * 2)
+    )  # of the prompt; five beams' own tokens in three layers
+    assert shares["decode_mbu"] == pytest.approx(4 * (weight_bytes(SHAPE, "float32") + cache) / (0.25 * 1e5))

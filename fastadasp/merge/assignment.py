@@ -1,6 +1,9 @@
 """Who goes where with which weight, and its application: the only place where tokens are moved.
 
 B rows (left-padded), T columns of the sequence, S columns afterwards, D channels.
+
+Where the host knows how many tokens are left, nothing here waits for a GPU. Hence `masked_fill` throughout: `where`
+copies a number to the device first, and waits for that.
 """
 
 from collections.abc import Sequence
@@ -10,6 +13,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from fastadasp.merge.layout import per_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +43,14 @@ class Assignment:
     @cached_property
     def column(self) -> Tensor:
         """(B, T) int64 output column, rows right-aligned; any valid column for dropped tokens, whose share is zero."""
-        padding_B1 = self.slot.new_tensor([self.width - length for length in self.lengths])[:, None]
-        return torch.where(self.slot >= 0, self.slot + padding_B1, 0)
+        padding = per_row([self.width - length for length in self.lengths], self.slot.device)
+        return (self.slot + padding).masked_fill_(self.slot < 0, 0)
 
     @cached_property
     def first(self) -> Tensor:
         """(B, S) int64 input column of each slot's first token; T on padding."""
         rows, length = self.slot.shape
-        position = torch.arange(length, device=self.slot.device).where(self.slot >= 0, length)
+        position = torch.arange(length, device=self.slot.device).expand(rows, -1).masked_fill(self.slot < 0, length)
         first = self.slot.new_full((rows, self.width), length)
         return first.scatter_reduce(1, self.column, position, "amin")
 
@@ -56,16 +61,39 @@ class Assignment:
         weight = self.weight.float() * kept
         weight = torch.where(self.total(weight).gather(1, self.column) > 0, weight, kept)
         total = self.total(weight).gather(1, self.column)
-        return weight / total.where(total > 0, 1)  # nothing but padding has a total of 0
+        return weight / total.masked_fill(~(total > 0), 1)  # nothing but padding has a total of 0
 
     def total(self, value_BT: Tensor) -> Tensor:
         """(B, S): the sum over each slot's tokens; 0 on padding."""
-        value_BT = value_BT.where(self.slot >= 0, 0)
+        if value_BT.is_cuda:
+            return self.sums_in_order(value_BT[..., None])[..., 0]
+        value_BT = value_BT.masked_fill(self.slot < 0, 0)
         return value_BT.new_zeros(len(value_BT), self.width).scatter_add_(1, self.column, value_BT)
+
+    def sums_in_order(self, value_BTD: Tensor, weight_BT: Tensor | None = None) -> Tensor:
+        """(B, S, D): the sum over each slot's tokens, in their order; float32 where there are weights.
+
+        For GPUs, where `scatter_add` and `index_add` add in an order that differs from run to run.
+        """
+        order, starts = self._segments
+        terms = value_BTD.flatten(0, 1).index_select(0, order)
+        if weight_BT is not None:
+            terms = terms * weight_BT.flatten().index_select(0, order)[:, None]
+        sums = torch.segment_reduce(terms, "sum", offsets=starts, axis=0, unsafe=True, initial=0.0)
+        return sums.view(len(value_BTD), self.width, -1)
+
+    @cached_property
+    def _segments(self) -> tuple[Tensor, Tensor]:
+        """All B·T tokens sorted by row and output column, dropped ones last, and where each of B·S columns begins."""
+        rows = len(self.slot)
+        first_B1 = torch.arange(0, rows * self.width, self.width, device=self.slot.device)[:, None]
+        target = (first_B1 + self.column).masked_fill(self.slot < 0, rows * self.width).flatten()
+        target, order = target.sort(stable=True)
+        return order, torch.searchsorted(target, torch.arange(rows * self.width + 1, device=target.device))
 
     def then(self, later: "Assignment") -> "Assignment":
         """Both decisions as one, `later` being about this one's output tokens."""
-        slot = later.slot.gather(1, self.column).where(self.slot >= 0, -1)
+        slot = later.slot.gather(1, self.column).masked_fill(self.slot < 0, -1)
         return Assignment(slot, self.share * later.share.gather(1, self.column), later.tokens)
 
 
@@ -75,6 +103,8 @@ def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
         kept_BS = assignment.first < x_BTD.shape[1]
         index = assignment.first.clamp_max(x_BTD.shape[1] - 1)[..., None].expand(-1, -1, x_BTD.shape[2])
         return x_BTD.gather(1, index).masked_fill_(~kept_BS[..., None], 0)
+    if x_BTD.is_cuda:
+        return assignment.sums_in_order(x_BTD, assignment.share).to(x_BTD.dtype)
     weighted = x_BTD.float() * assignment.share[..., None]
     out = weighted.new_zeros(len(x_BTD), assignment.width, x_BTD.shape[-1])
     rows = torch.arange(len(x_BTD), device=x_BTD.device)[:, None]
@@ -95,7 +125,7 @@ def fuse_pairs(
         starts &= real_BT
     slot = starts.cumsum(1) - 1
     if real_BT is not None:
-        slot = slot.where(real_BT, -1)
+        slot = slot.masked_fill(~real_BT, -1)
     return Assignment(slot, weight_BT, tokens)
 
 
@@ -114,18 +144,19 @@ def fuse_groups(
     if real_BT is not None:
         kept_BT &= real_BT
     number_BT = ((first_BT == column) & kept_BT).cumsum(1) - 1
-    return Assignment(number_BT.gather(1, first_BT.clamp_max(length - 1)).where(kept_BT, -1), weight_BT, tokens)
+    slot = number_BT.gather(1, first_BT.clamp_max(length - 1)).masked_fill(~kept_BT, -1)
+    return Assignment(slot, weight_BT, tokens)
 
 
 def keep_only(keep_BT: Tensor, tokens: tuple[int, ...] | None) -> Assignment:
     """Drop every token that `keep_BT` does not mark."""
-    slot = (keep_BT.cumsum(1) - 1).where(keep_BT, -1)
+    slot = (keep_BT.cumsum(1) - 1).masked_fill(~keep_BT, -1)
     return Assignment(slot, torch.ones_like(slot, dtype=torch.float32), tokens, fuses=False)
 
 
 def choose_top(score_BT: Tensor, candidate_BT: Tensor, counts: Sequence[int]) -> Tensor:
     """(B, T) bool: each row's `counts[b]` candidates with the largest scores; of equal ones, the earlier column."""
     order = score_BT.float().masked_fill(~candidate_BT, -torch.inf).argsort(dim=1, descending=True, stable=True)
-    count_B1 = torch.tensor(counts, device=score_BT.device)[:, None]
-    chosen = torch.arange(score_BT.shape[1], device=score_BT.device).expand_as(order) < count_B1
+    rank = torch.arange(score_BT.shape[1], device=score_BT.device).expand_as(order)
+    chosen = rank < per_row(counts, score_BT.device)
     return torch.zeros_like(candidate_BT).scatter_(1, order, chosen)

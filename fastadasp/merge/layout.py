@@ -87,8 +87,22 @@ def padding_mask(tokens: Sequence[int], device: torch.device) -> Tensor | None:
     width = max(tokens)
     if min(tokens) == width:
         return None
-    padding_B1 = torch.tensor([width - count for count in tokens], device=device)[:, None]
-    return torch.arange(width, device=device) >= padding_B1
+    return torch.arange(width, device=device) >= per_row([width - count for count in tokens], device)
+
+
+def per_row(numbers: Sequence[int], device: torch.device) -> Tensor | int:
+    """(B, 1) int64, a number for each row, without waiting for the device; where rows agree, the number itself."""
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    return upload(torch.tensor(numbers), device)[:, None]
+
+
+def upload(made_by_host: Tensor, device: torch.device) -> Tensor:
+    """A CPU tensor on `device`. A GPU gets it from pinned memory, in its turn: a copy from any other memory waits until
+    all work given to the GPU before is done."""
+    if device.type != "cuda":
+        return made_by_host.to(device)
+    return made_by_host.pin_memory().to(device, non_blocking=True)
 
 
 def _check_rows(audio_BT: Tensor, real_BT: Tensor) -> None:

@@ -16,7 +16,7 @@ from fastadasp.merge.assignment import Assignment, choose_top, fuse_groups, fuse
 from fastadasp.merge.attention import attention_received, attention_received_by_group, attention_rows
 from fastadasp.merge.encoder import EncoderAttention
 from fastadasp.merge.eviction import evict_lowest
-from fastadasp.merge.layout import Layout
+from fastadasp.merge.layout import Layout, per_row, upload
 from fastadasp.merge.similarity import adjacent_key_cosine, cosine
 
 Rotary = tuple[Tensor, Tensor]
@@ -60,8 +60,7 @@ class State:
     @cached_property
     def question_BT(self) -> Tensor:
         """(B, T) bool: the text after the last audio token, where prompts put the instruction; none without audio."""
-        after_B1 = torch.tensor(self.layout.after, device=self.audio_BT.device)[:, None]
-        return torch.arange(self.layout.width, device=self.audio_BT.device) >= self.layout.width - after_B1
+        return self.column_BT >= self.layout.width - per_row(self.layout.after, self.audio_BT.device)
 
     @cached_property
     def pair_BT(self) -> Tensor:
@@ -93,7 +92,7 @@ class State:
         for row, audio in enumerate(self.layout.audio):
             generator = torch.Generator().manual_seed((seed << 42 | self.layer << 32 | audio) % 2**63)
             draws_BN[row, :audio] = torch.rand(audio, generator=generator)
-        return draws_BN.to(self.audio_BT.device).gather(1, self.rank_BT)
+        return upload(draws_BN, self.audio_BT.device).gather(1, self.rank_BT)
 
     def fuse(self, score_BT: Tensor, weight_BT: Tensor | None = None) -> Assignment:
         """Fuse the `budget` (or all) audio pairs with the largest scores; a run of chosen pairs becomes one token.
@@ -124,7 +123,7 @@ class State:
         """
         allowed_BTT = source_BT[..., None] & target_BT[:, None] & (self.run_BT[..., None] == self.run_BT[:, None])
         best_BT, into_BT = cosine(x_BTD, x_BTD).masked_fill(~allowed_BTT, -2).max(2)
-        return best_BT, into_BT.where(best_BT > -2, into_BT.shape[1])
+        return best_BT, into_BT.masked_fill(~(best_BT > -2), into_BT.shape[1])
 
     def drop(self, score_BT: Tensor) -> Assignment:
         """Drop the `budget` audio tokens with the largest scores."""
@@ -221,11 +220,12 @@ class LayerState(State):
 
         The window covers at most half of a row's tokens.
         """
-        sizes = torch.tensor([max(1, min(window, tokens // 2)) for tokens in self.layout.tokens])
-        width = int(sizes.max())
+        sizes = [max(1, min(window, tokens // 2)) for tokens in self.layout.tokens]
+        width = max(sizes)
         first = self.layout.width - width
         rows = attention_rows(self.queries_BHTd[:, :, first:], self.keys_BGTd, first, self.real_BT, self.scaling)
-        return rows, (torch.arange(width) >= width - sizes[:, None]).to(rows.device)
+        column_BW = torch.arange(width, device=rows.device).expand(len(rows), -1)
+        return rows, column_BW >= per_row([width - size for size in sizes], rows.device)
 
     def future_queries(self, counts_BT: Tensor, positions: int) -> tuple[Tensor, Tensor]:
         """Mean (B, H, d) and covariance (B, H, d, d) of the queries where `counts_BT`, as they would be if rotated by

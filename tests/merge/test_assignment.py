@@ -1,12 +1,19 @@
 """Fusing and dropping against a loop that anyone can read."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
+from host_waits import HostWaitError, no_host_waits
+from tiny_decoders import left_padded, prompt, tiny_decoder
 from torch import Tensor
 
-from fastadasp.merge.assignment import Assignment, apply, choose_top, fuse_pairs, keep_only
+from fastadasp import FastAdaSP, MergeMethod, hooks, merging
+from fastadasp.merge.assignment import Assignment, apply, choose_top, fuse_groups, fuse_pairs, keep_only
+from fastadasp.merge.blend import Blend
+from fastadasp.merge.layout import padding_mask, per_row
 
 CASES = 300
 
@@ -107,3 +114,123 @@ def test_of_equal_scores_the_earlier_is_chosen() -> None:
     score = torch.tensor([[1.0, 2, 2, 2, 1], [3.0, 3, 3, 3, 3]])
     candidate = torch.tensor([[True] * 5, [False, True, False, True, True]])
     assert choose_top(score, candidate, [2, 2]).int().tolist() == [[0, 1, 1, 0, 0], [0, 1, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_sums_in_order_as_on_a_gpu_are_those_of_the_cpu(dtype: torch.dtype) -> None:
+    for case in range(CASES):
+        draw = random.Random(case)
+        torch.manual_seed(case)
+        rows, length, channels = draw.randint(1, 4), draw.randint(1, 40), draw.randint(1, 8)
+        slots = torch.tensor([random_slots(draw, length) for _ in range(rows)])
+        into = torch.randint(0, length + 1, (rows, length))
+        into[:, 0] = 0
+        x, weight = torch.randn(rows, length, channels).to(dtype), torch.rand(rows, length)
+        for assignment in (Assignment(slots, weight), fuse_groups(into, weight, None, None)):
+            sums = assignment.sums_in_order(x, assignment.share)
+            assert sums.dtype == torch.float32
+            assert torch.equal(sums.to(dtype), apply(x, assignment))
+            assert torch.equal(assignment.sums_in_order(weight[..., None])[..., 0], assignment.total(weight))
+
+
+def merged(x: Tensor, score: Tensor, padding: tuple[int, ...], counts: tuple[int, ...]) -> Tensor:
+    """A merge as methods do it: choose, fuse, chain with another decision, move."""
+    length = x.shape[1]
+    lengths = tuple(length - missing for missing in padding)
+    real = padding_mask(lengths, x.device)
+    pair = torch.arange(length, device=x.device) >= per_row([missing + 1 for missing in padding], x.device)
+    pair = pair.expand(score.shape) & (torch.arange(length, device=x.device) < length - 1)
+    left = tuple(tokens - count for tokens, count in zip(lengths, counts, strict=True))
+    first = fuse_pairs(choose_top(score, pair, counts), score, real, left)
+    into = torch.arange(max(left), device=x.device).expand(len(x), -1)
+    then = first.then(fuse_groups(into, torch.ones_like(into, dtype=torch.float32), padding_mask(left, x.device), left))
+    kept = torch.ones_like(into, dtype=torch.bool) & (into >= per_row([max(left) - n for n in left], x.device))
+    return apply(apply(x, then), keep_only(kept, left))
+
+
+PADDINGS = [((0, 0), (5, 5)), ((0, 7), (5, 3))]
+
+
+@pytest.mark.parametrize(("padding", "counts"), PADDINGS, ids=["alike", "padded"])
+def test_no_step_waits_for_the_device(padding: tuple[int, ...], counts: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    x, score = torch.randn(2, 30, 4), torch.rand(2, 30)
+    with no_host_waits():
+        merged(x, score, padding, counts)
+
+
+def test_what_would_wait_is_found() -> None:
+    x, mask = torch.randn(3), torch.tensor([True, False, True])
+    for waits in (
+        lambda: x.sum().item(),
+        lambda: x.tolist(),
+        lambda: bool(mask.any()),
+        lambda: torch.tensor([1, 2], device=x.device),
+        lambda: x.new_tensor([1]),
+        lambda: x.where(mask, 0),
+        lambda: x[mask],
+        lambda: mask.nonzero(),
+    ):
+        with pytest.raises(HostWaitError), no_host_waits():
+            waits()
+
+
+@contextmanager
+def no_gpu_waits() -> Iterator[None]:
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+ON_GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+
+@pytest.mark.parametrize(
+    ("device", "guard"), [("cpu", no_host_waits), pytest.param("cuda", no_gpu_waits, marks=ON_GPU)], ids=["cpu", "gpu"]
+)
+@pytest.mark.parametrize("rows", [((4, 30, 6), (5, 30, 5)), ((4, 30, 6), (3, 50, 2, 9, 5))], ids=["alike", "padded"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        FastAdaSP(ratio=0.4, layer=1, schedule="constant"),
+        Blend(ratio=0.5, layer=1, weights="question", positions="original"),
+    ],
+    ids=lambda method: type(method).__name__,
+)
+def test_a_layer_that_merges_waits_for_nothing(
+    method: MergeMethod, rows: tuple, device: str, guard: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what the method reads of the layer to the moved tokens; the batch's masks were read before, once."""
+    model = tiny_decoder(layers=4).to(device)
+    ids, real, audio = (tensor.to(device) for tensor in left_padded([prompt(*row) for row in rows]))
+    reduce, entered = hooks._Run._reduce, []
+
+    def guarded(*args: object) -> Tensor:
+        entered.append(device)
+        with guard():
+            return reduce(*args)
+
+    for attempt in range(2):  # what is loaded at first use may wait
+        if attempt:
+            monkeypatch.setattr(hooks._Run, "_reduce", guarded)
+        with torch.inference_mode(), merging(model, method, audio):
+            model(input_ids=ids, attention_mask=real)
+    assert entered
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("padding", "counts"), PADDINGS, ids=["alike", "padded"])
+def test_no_step_waits_for_a_gpu_and_each_run_gives_the_same_bits(
+    padding: tuple[int, ...], counts: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    x, score = torch.randn(2, 30, 512), torch.rand(2, 30)
+    on_gpu = x.cuda(), score.cuda()
+    runs = [merged(*on_gpu, padding, counts)]  # what is loaded at first use may wait
+    with no_gpu_waits():
+        runs += [merged(*on_gpu, padding, counts) for _ in range(5)]
+    assert all(torch.equal(run, runs[0]) for run in runs)
+    torch.testing.assert_close(runs[0].cpu(), merged(x, score, padding, counts))

@@ -38,7 +38,9 @@ class SharedPromptCache(Cache):  # type: ignore[misc]  # transformers is not typ
         for layer in prompt.layers:
             self.keys.append(_with_room(layer.keys, beams * new_tokens))
             self.values.append(_with_room(layer.values, beams * new_tokens))
-            layer.reset()  # frees the original: at no time is more than one layer held twice
+            # Frees the original: at no time is more than one layer held twice. `reset()` may but fill it with zeros.
+            layer.keys = layer.values = None
+            layer.is_initialized = False
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         """Tokens that each beam has cached so far."""
         self.unrelated_BKM = torch.ones(rows, beams, beams * new_tokens, dtype=torch.bool, device=device)
@@ -46,10 +48,12 @@ class SharedPromptCache(Cache):  # type: ignore[misc]  # transformers is not typ
         self.columns = beams
         """M: how many columns of the new tokens attention looks at; set by the host, at least K times the steps."""
         self._own_K = torch.arange(beams, device=device)
+        self.column_K = self._own_K.clone()
+        """Where each beam's next key and value go."""
 
     def begin_step(self) -> None:
         """Give each beam a column for the token that it is about to read."""
-        self.column_K = self.step * self.beams + self._own_K
+        torch.add(self._own_K, self.step, alpha=self.beams, out=self.column_K)
         index = self.column_K.expand(len(self.unrelated_BKM), -1)[..., None]
         self.unrelated_BKM.scatter_(2, index, False)
         self.step += 1

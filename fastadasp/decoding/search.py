@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fastadasp.merge.layout import upload
+
 WORST = -1.0e9
 """transformers' score of what must not be chosen."""
 
@@ -26,7 +28,7 @@ class Search(ABC):
         self, rows: int, beams: int, new_tokens: int, eos: Sequence[int], pad: int, device: torch.device
     ) -> None:
         self.beams = beams
-        self.eos = torch.tensor(list(eos), dtype=torch.int64, device=device)
+        self.eos = upload(torch.tensor(list(eos), dtype=torch.int64), device)
         self.pad = pad
         self.limit = new_tokens
         self.length = torch.zeros((), dtype=torch.int64, device=device)
@@ -131,7 +133,8 @@ class BeamSearch(Search):
         """Is any running beam still able to beat the worst answer kept, by its score so far at its present length?"""
         hope_B1 = self._score_BK[:, :1] / self.length**self.length_penalty
         worst_B1 = self._best_score_BK.amin(1, keepdim=True)
-        better_BK = hope_B1 > worst_B1.where(self._complete_BK, WORST)
+        # Not `where`: on a GPU it would copy WORST there and wait, which a graph being recorded cannot.
+        better_BK = hope_B1 > worst_B1.expand_as(self._complete_BK).masked_fill(~self._complete_BK, WORST)
         self._improvable_B1 &= better_BK.any(1, keepdim=True)
         ended = ~self._improvable_B1.any() | ends_BC.all()
         if self.early_stopping:

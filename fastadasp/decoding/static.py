@@ -5,8 +5,9 @@ B rows (left-padded), K beams, T prompt tokens, V vocabulary entries.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ from fastadasp.merge.layout import padding_mask
 GRAPH_BLOCK = 32
 """Least number of steps that share a CUDA graph. Attention looks at the room for all of them from the first on; a long
 prompt, beside which that room is small, lets more steps share one."""
+LEAST_REPLAYS = 8
+"""Fewest replays for which a step is recorded; recording takes as long as running a few steps from the host."""
 CHECK_EVERY = 16
 """Steps between two looks at whether a search on a GPU has ended; each look waits for the device."""
 
@@ -37,6 +40,9 @@ class Generated:
     prefill_s: float
     """Until the first tokens are chosen; audio encoder included."""
     decode_s: float
+    """From then on, recording apart: building the caches, then the steps."""
+    capture_s: float
+    """Recording CUDA graphs, in neither of the others; the whole call takes the sum of the three."""
     decode_steps: int
     """Forward passes after the prefill."""
     cache_bytes: int
@@ -59,7 +65,9 @@ def generate(
     """Answer a batch under a reduction method; the ids are those of `merging()` with transformers' `generate()`.
 
     The prompt is read once per row rather than once per beam, logits are computed where they are used, each layer's
-    cache is allocated once at its own length, and on a GPU the steps run as CUDA graphs.
+    cache is allocated once at its own length, and on a GPU the steps run as CUDA graphs. Each call records its own: a
+    graph is bound to the addresses of the caches, so keeping it would keep their gigabytes for a later batch of the
+    same lengths, layer by layer, which seldom comes.
 
     inputs: keyword arguments of `model` for left-padded prompts (input_ids or inputs_embeds, attention_mask, ...).
     audio_mask: (B, T) bool. max_new_tokens: at least 1.
@@ -81,10 +89,19 @@ def generate(
     search.advance(logits_B1V.expand(-1, num_beams, -1))
     prefilled = _now(device)
     cache = _static(prompt, trace, num_beams, max_new_tokens)
+    del prompt
     steps = _Steps(model, decoder, cache, search, real_BT.sum(1), _graphable(model) if graphs is None else graphs)
     taken = steps.run(max_new_tokens - 1, check_every=CHECK_EVERY if device.type == "cuda" else 1)
     ids = search.result()
-    return Generated(ids, trace, prefilled - started, _now(device) - prefilled, taken, cache.nbytes)
+    return Generated(
+        ids,
+        trace,
+        prefill_s=prefilled - started,
+        decode_s=_now(device) - prefilled - steps.capture_s,
+        capture_s=steps.capture_s,
+        decode_steps=taken,
+        cache_bytes=cache.nbytes,
+    )
 
 
 def _prefill(
@@ -140,6 +157,7 @@ class _Steps:
         graphs: bool,
     ) -> None:
         self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
+        self.capture_s = 0.0
         self._head = _head(model)
         self._prompt_BK = prompt_B[:, None].expand(-1, search.beams)
         self._recorded: dict[int, torch.cuda.CUDAGraph] = {}
@@ -155,17 +173,25 @@ class _Steps:
         return steps
 
     def _take(self, step: int, steps: int) -> None:
-        self.cache.columns = min((step // self._block + 1) * self._block, steps) * self.cache.beams
-        if not self.graphs:
-            self._step()
-        elif self.cache.columns in self._recorded:
+        end = min((step // self._block + 1) * self._block, steps)
+        self.cache.columns = end * self.cache.beams
+        if self.cache.columns in self._recorded:
             self._recorded[self.cache.columns].replay()
-        else:
-            # The first step of a block runs as usual, which also warms up; recording then executes nothing.
+            return
+        self._step()  # a block's first step, which also warms up, or one of too few to be worth a recording
+        if self.graphs and end - step - 1 >= LEAST_REPLAYS:
+            self._record()
+
+    def _record(self) -> None:
+        """Make a graph of a step over the present `columns`, which executes nothing; a former one is dropped first."""
+        device = self.search.token_BK.device
+        started = _now(device)
+        self._recorded.clear()
+        graph = torch.cuda.CUDAGraph()
+        with _recording(graph, device):
             self._step()
-            self._recorded = {self.cache.columns: (graph := torch.cuda.CUDAGraph())}
-            with torch.cuda.graph(graph):
-                self._step()
+        self._recorded[self.cache.columns] = graph
+        self.capture_s += _now(device) - started
 
     def _step(self) -> None:
         """Read one token with every beam and choose the next. Shapes and addresses are the same each time."""
@@ -181,6 +207,17 @@ class _Steps:
         parent_BK = self.search.advance(self._head(hidden_BKD))
         if parent_BK is not None:
             self.cache.reorder(parent_BK)
+
+
+def _recording(graph: torch.cuda.CUDAGraph, device: torch.device) -> AbstractContextManager[object]:
+    """Inside, what is launched on `device` is recorded; by default it would be on the first device ever recorded on."""
+    return torch.cuda.graph(graph, stream=_recording_stream(device))
+
+
+@lru_cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Always the same: cuBLAS keeps a workspace for each stream that it has seen."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _head(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:

@@ -21,7 +21,10 @@ READS = {Tensor.tolist, Tensor.item, Tensor.cpu, Tensor.numpy, Tensor.__bool__, 
 """What the host can only know once the device has got there."""
 UPLOADS = {torch.as_tensor, torch.tensor, Tensor.new_tensor}
 """What copies from ordinary memory, if made where the others are."""
-DATA_DEPENDENT = {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "bincount"}
+DATA_DEPENDENT = {
+    *("_local_scalar_dense", "item", "is_nonzero"),
+    *("nonzero", "masked_select", "_unique2", "unique_dim", "bincount"),
+}
 """Operators whose result's shape or value the host asks for."""
 
 
@@ -42,7 +45,7 @@ class _NoDataDependence(TorchDispatchMode):
         name = operator.overloadpacket.__name__
         if name in DATA_DEPENDENT:
             raise HostWaitError(f"{name} waits for the device")
-        if name == "where" and any(isinstance(choice, Tensor) and choice.ndim == 0 for choice in args[1:]):
+        if name == "where" and any(not isinstance(choice, Tensor) or choice.ndim == 0 for choice in args[1:]):
             raise HostWaitError("where copies a number to the device; use masked_fill")
         if name == "index" and any(index is not None and index.dtype == torch.bool for index in args[1]):
             raise HostWaitError("indexing by a mask waits for the device")

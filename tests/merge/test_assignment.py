@@ -159,7 +159,8 @@ def test_no_step_waits_for_the_device(padding: tuple[int, ...], counts: tuple[in
         merged(x, score, padding, counts)
 
 
-def test_what_would_wait_is_found() -> None:
+@pytest.mark.parametrize("inference", [False, True])
+def test_what_would_wait_is_found(inference: bool) -> None:
     x, mask = torch.randn(3), torch.tensor([True, False, True])
     for waits in (
         lambda: x.sum().item(),
@@ -171,7 +172,7 @@ def test_what_would_wait_is_found() -> None:
         lambda: x[mask],
         lambda: mask.nonzero(),
     ):
-        with pytest.raises(HostWaitError), no_host_waits():
+        with pytest.raises(HostWaitError), torch.inference_mode(inference), no_host_waits():
             waits()
 
 

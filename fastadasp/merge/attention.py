@@ -3,12 +3,11 @@
 B rows (left-padded), H query heads, G key-value heads, Q queries, T keys, d channels per head.
 """
 
-from importlib.util import find_spec
-
 import torch
 from torch import Tensor
 
-HAS_TRITON = find_spec("triton") is not None
+from fastadasp.merge.kernels import try_column_sums
+
 CPU_BLOCK, GPU_BLOCK = 2**20, 2**25
 """Scores held at once by `attention_received`: what a CPU caches, what keeps a GPU busy."""
 
@@ -47,12 +46,13 @@ def attention_received_by_group(
     """(B, G, N) float32: the same for each key-value head, summed over the query heads that share it.
 
     These are column sums of the causal attention matrix, which is never held: queries are taken in blocks, at 2·T·N·d
-    multiply-accumulates per head beyond the softmax, and O(block·T) memory. On CUDA by a Triton kernel, tile by tile.
+    multiply-accumulates per head beyond the softmax, and O(block·T) memory. On CUDA by a Triton kernel, tile by tile,
+    where Triton can compile it.
     """
-    if queries_BHTd.is_cuda and HAS_TRITON:
-        from fastadasp.merge.kernels.column_sums import column_sums
-
-        return column_sums(queries_BHTd, keys_BGTd, columns, real_BT, scaling)
+    if queries_BHTd.is_cuda:
+        by_kernel = try_column_sums(queries_BHTd, keys_BGTd, columns, real_BT, scaling)
+        if by_kernel is not None:
+            return by_kernel
     batch, heads, length, _ = queries_BHTd.shape
     groups = keys_BGTd.shape[1]
     scores = CPU_BLOCK if queries_BHTd.device.type == "cpu" else GPU_BLOCK

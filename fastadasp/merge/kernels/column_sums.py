@@ -1,12 +1,16 @@
 """Column sums of causal attention as two Triton kernels, for `fastadasp.merge.attention` on CUDA.
 
 The first computes the log-sum-exp of each query's scores, the second recomputes the scores tile by tile and sums
-exp(score - lse) down the columns. Nothing of size T x T leaves the chip; both do one product of queries and keys, so
-together they cost about what one pass of flash attention does, at the layers that reduce only.
+exp(score - lse) down the columns. Nothing of size T x T leaves the chip. Each does one product of queries and keys, so
+together they have the FLOPs of one pass of flash attention, not a few per cent of it, at the layers that reduce only:
+one of L with `once`, every one from `layer` on with `constant`. The log-sum-exp that the model's own attention computes
+would save the first, but no interface of transformers hands it out, and calling flash attention again for it costs the
+product with the values on top.
 
 B rows (left-padded), H query heads, G key-value heads, T columns, N columns summed, d channels per head.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -78,15 +82,15 @@ def _column_sum_kernel(  # type: ignore[no-untyped-def]
     key_pointer += row.to(tl.int64) * key_row + (head // REPEATS) * key_head
     lse_pointer += tl.program_id(1).to(tl.int64) * length
     key = tl.trans(_load(key_pointer, keys, length, key_column, CHANNELS, PADDED))
-    received = tl.zeros((TILE,), tl.float32)
+    received = tl.zeros((TILE, TILE), tl.float32)  # summed down its columns once: that takes all warps of the program
     for query_begin in range(begin, length, TILE):  # earlier queries do not see these keys
         queries = query_begin + tl.arange(0, TILE)
         query = _load(query_pointer, queries, length, query_column, CHANNELS, PADDED)
         real = (queries >= start) & (queries < length)
         lse = tl.load(lse_pointer + queries, mask=real, other=float("inf"))
-        received += tl.sum(tl.exp2(_scores(query, key, queries, keys, start, SCALE) - lse[:, None]), 0)
+        received += tl.exp2(_scores(query, key, queries, keys, start, SCALE) - lse[:, None])
     offset = tl.program_id(1).to(tl.int64) * (stop - first) + keys - first
-    tl.store(sum_pointer + offset, received, mask=keys < stop)
+    tl.store(sum_pointer + offset, tl.sum(received, 0), mask=keys < stop)
 
 
 def column_sums(
@@ -115,13 +119,19 @@ def column_sums(
     }
     strides = (*queries.stride()[:3], *keys.stride()[:3])
     query_tiles, key_tiles = triton.cdiv(length - columns.start, BLOCK), triton.cdiv(width, BLOCK)
-    _log_sum_exp_kernel[(query_tiles, rows * heads)](
-        queries, keys, start_B, lse, columns.start, length, *strides, **constants
-    )
-    _column_sum_kernel[(key_tiles, rows * heads)](
-        queries, keys, start_B, lse, received_BHN, columns.start, columns.stop, length, *strides, **constants
-    )
+    with _current(queries.device):
+        _log_sum_exp_kernel[(query_tiles, rows * heads)](
+            queries, keys, start_B, lse, columns.start, length, *strides, **constants
+        )
+        _column_sum_kernel[(key_tiles, rows * heads)](
+            queries, keys, start_B, lse, received_BHN, columns.start, columns.stop, length, *strides, **constants
+        )
     return received_BHN.view(rows, keys.shape[1], -1, width).sum(2)
+
+
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """Triton launches on the current GPU, wherever the tensors are; its interpreter needs none."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _dense_rows(x: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
 """The Triton kernels against column sums of the whole matrix in float64; on a CPU in the interpreter (see conftest)."""
 
+import warnings
+
 import pytest
 import torch
 from torch import Tensor
 
+from fastadasp.merge import kernels
 from fastadasp.merge.attention import attention_received_by_group
 
 column_sums = pytest.importorskip("fastadasp.merge.kernels.column_sums", exc_type=ImportError).column_sums
@@ -67,6 +70,60 @@ def test_sums_equal_those_of_plain_torch() -> None:
     sums = column_sums(queries, keys, slice(25, 80), real, 0.2)
     plain = attention_received_by_group(queries.cpu(), keys.cpu(), slice(25, 80), real.cpu(), 0.2)
     torch.testing.assert_close(sums.cpu(), plain, atol=2e-5, rtol=2e-5)
+
+
+SMALL = torch.randn(1, 2, 40, 16), torch.randn(1, 2, 40, 16), slice(5, 30), None, 0.3
+MODULE = "fastadasp.merge.kernels.column_sums"
+
+
+def no_compiler(*_: object) -> Tensor:
+    raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable")
+
+
+def test_where_triton_cannot_compile_one_warning_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_usable", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{MODULE}.column_sums", no_compiler)
+        with pytest.warns(UserWarning, match=r"float32 and 16 channels \(RuntimeError: Failed to find C compiler"):
+            assert kernels.try_column_sums(*SMALL) is None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert kernels.try_column_sums(*SMALL) is None
+        with pytest.warns(UserWarning, match="float16"):  # compiled anew, so tried anew
+            assert kernels.try_column_sums(SMALL[0].half(), SMALL[1].half(), *SMALL[2:]) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kernels.try_column_sums(*SMALL) is None  # it is not tried again
+
+
+def test_errors_of_a_kernel_that_has_worked_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_usable", {})
+    small = tuple(part.to(DEVICE) if isinstance(part, Tensor) else part for part in SMALL)
+    assert torch.equal(kernels.try_column_sums(*small), column_sums(*small))
+    monkeypatch.setattr(f"{MODULE}.column_sums", no_compiler)
+    with pytest.raises(RuntimeError, match="C compiler"):
+        kernels.try_column_sums(*small)
+
+
+def test_lack_of_memory_is_no_lack_of_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*_: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(kernels, "_usable", {})
+    monkeypatch.setattr(f"{MODULE}.column_sums", too_large)
+    with pytest.raises(torch.OutOfMemoryError):
+        kernels.try_column_sums(*SMALL)
+    assert not kernels._usable
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_a_layer_on_the_second_gpu() -> None:
+    small = tuple(part.to("cuda:1") if isinstance(part, Tensor) else part for part in SMALL)
+    assert torch.cuda.current_device() == 0
+    sums = column_sums(*small)
+    assert sums.device.index == 1
+    torch.testing.assert_close(sums.cpu(), attention_received_by_group(*SMALL), atol=2e-5, rtol=2e-5)
 
 
 @pytest.mark.gpu

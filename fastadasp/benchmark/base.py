@@ -1,7 +1,7 @@
 """What a benchmark is."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Benchmark(ABC):
     """Something to time; its dataclass fields are the schema of the `benchmark` node in experiments/*.yaml."""
+
+    quick: bool = field(default=False, kw_only=True)
+    """The smallest size that still shows everything once: minutes instead of hours."""
 
     @abstractmethod
     def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:

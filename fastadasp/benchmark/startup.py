@@ -1,6 +1,7 @@
-"""How long it takes until something happens: imports, the command line, and whole evaluations as a user starts them."""
+"""How long it takes until something happens: imports, the command line, a loaded model, whole evaluations."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StartUp(Benchmark):
-    """Each command runs in a process of its own."""
+    """Each command runs in a process of its own. `quick`: once."""
 
     imports: list[str] = field(default_factory=list)
     """Modules to import."""
+    loads: dict[str, list[str]] = field(default_factory=dict)
+    """Models to load: command lines as for run.py by the name of their row."""
     evaluations: dict[str, list[str]] = field(default_factory=dict)
     """Command lines of run.py by the name of their row."""
     repeats: int = 3
@@ -49,15 +52,19 @@ class StartUp(Benchmark):
             **{f"import {module}": ["-c", f"import {module}"] for module in self.imports},
             "run.py --help": [str(REPOSITORY / "run.py"), "--help"],
         }
-        seconds = {name: median(_seconds(command) for _ in range(self.repeats)) for name, command in commands.items()}
-        evaluations = {name: self._evaluate(overrides) for name, overrides in self.evaluations.items()}
         facts = {"provenance": provenance(resolve(hardware)), "config": asdict(self)}
+        seconds = {name: median(_seconds(command) for _ in range(self._rounds)) for name, command in commands.items()}
+        loads = {name: self._load(overrides) for name, overrides in self.loads.items()}
+        evaluations = {name: self._evaluate(overrides) for name, overrides in self.evaluations.items()}
         folder = Path(HydraConfig.get().runtime.output_dir)
-        results = facts | {"seconds": seconds, "evaluations": evaluations}
+        results = facts | {"seconds": seconds, "loads": loads, "evaluations": evaluations}
         (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
         console, starts = Console(), Table("start", "seconds")
         for name, taken in seconds.items():
             starts.add_row(name, f"{taken:.2f}")
+        for name, load in loads.items():
+            starts.add_row(f"load {name}, from the start of the process", f"{load['whole_s']:.2f}")
+            starts.add_row(f"load {name}, alone", f"{load['load_s']:.2f}")
         console.print(starts)
         runs = Table("evaluation", "whole s", "computing s", "examples/s", "RTF", "ms per step")
         for name, cost in evaluations.items():
@@ -72,10 +79,24 @@ class StartUp(Benchmark):
         console.print(runs)
         console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
 
+    @property
+    def _rounds(self) -> int:
+        return 1 if self.quick else self.repeats
+
+    def _load(self, overrides: Sequence[str]) -> dict[str, float]:
+        """Medians of a process that loads a model and ends, and of the loading in it."""
+        whole_s, load_s = [], []
+        for _ in range(self._rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                told = Path(folder) / "load.json"
+                whole_s.append(_seconds(["-m", "fastadasp.benchmark.load", str(told), *overrides]))
+                load_s.append(json.loads(told.read_text(encoding="utf-8"))["load_s"])
+        return {"whole_s": median(whole_s), "load_s": median(load_s)}
+
     def _evaluate(self, overrides: Sequence[str]) -> dict[str, Any]:
         """Medians of what evaluations of `overrides` measured of themselves, and of their whole duration."""
         taken: list[dict[str, float]] = []
-        for _ in range(self.repeats):
+        for _ in range(self._rounds):
             with tempfile.TemporaryDirectory() as folder:  # a new one each time, or there would be nothing left to do
                 command = [str(REPOSITORY / "run.py"), f"hydra.run.dir={folder}", "logger=none", *overrides]
                 whole_s = _seconds(command)
@@ -87,7 +108,9 @@ class StartUp(Benchmark):
 def _seconds(command: Sequence[str]) -> float:
     """Wall-clock time of a Python process; InputError with what it said if it fails."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]  # it need not be installed
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
     if done.returncode:
         raise InputError(f"`python {' '.join(command)}` failed:\n{done.stderr.strip()[-2000:]}")
     return time.perf_counter() - began

@@ -2,34 +2,41 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import composed
+from conftest import SMALLEST_MODEL, composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from fastadasp.config import validate_benchmark
 from fastadasp.errors import ConfigError, InputError
 
-QUICK = ("experiments=startup", "benchmark.repeats=1")
+QUICK = ("experiments=startup", "benchmark.quick=true")
 
 
-def measured(folder: Path, *modules: str) -> dict[str, float]:
-    """Seconds by command."""
+def measured(folder: Path, *modules: str, **loads: list[str]) -> dict[str, dict[str, Any]]:
+    """What results.json holds."""
     cfg = composed(*QUICK, f"benchmark.imports=[{','.join(modules)}]", f"output_dir={folder}")
     with open_dict(cfg):
         cfg.benchmark.evaluations = {}
+        cfg.benchmark.loads = loads
         cfg.hydra.runtime.output_dir = str(folder)
         HydraConfig.instance().set_config(cfg)
     wanted, hardware = validate_benchmark(cfg)
     wanted.run(cfg, hardware)
-    return dict(json.loads((folder / "results.json").read_text())["seconds"])
+    return dict(json.loads((folder / "results.json").read_text()))
 
 
 def test_every_command_is_timed(tmp_path: Path) -> None:
-    seconds = measured(tmp_path, "json", "fastadasp")
+    seconds = measured(tmp_path, "json", "fastadasp")["seconds"]
     assert set(seconds) == {"import json", "import fastadasp", "run.py --help"}
     assert all(taken > 0 for taken in seconds.values())
+
+
+def test_a_model_is_loaded_in_a_process_of_its_own(tmp_path: Path) -> None:
+    load = measured(tmp_path, random=[*SMALLEST_MODEL, "hardware=cpu"])["loads"]["random"]
+    assert 0 < load["load_s"] < load["whole_s"]
 
 
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ import torch
 from transformers import PreTrainedModel
 
 from fastadasp.benchmark.contenders import Contender, answer
+from fastadasp.benchmark.room import attempt
 from fastadasp.benchmark.shapes import SpeechShape, prompt
 
-MOST_ROWS, MOST_SECONDS = 1024, 2400
+MOST_ROWS, MOST_SECONDS = 1024, 7200
+SHARE = 0.95
+"""Of the device's memory, at most: the rest is for what torch's allocator does not see, such as the CUDA context."""
 
 
 def largest(fits: Callable[[int], bool], step: int, most: int) -> int:
@@ -35,17 +38,13 @@ def capacity(
     """Largest batch of `seconds` of audio, and longest audio of one row, that a GPU answers without running out."""
     device = model.device
     total = torch.cuda.get_device_properties(device).total_memory
-    share = min(1.0, memory_gib * 2**30 / total) if memory_gib is not None else 1.0
+    share = SHARE if memory_gib is None else min(SHARE, memory_gib * 2**30 / total)
     torch.cuda.set_per_process_memory_fraction(share, device)
 
     def fits(rows: int, length: float) -> bool:
-        try:
-            answer(model, contender, prompt(shape, length, rows, model), beams, new_tokens=4)
-        except torch.OutOfMemoryError:
-            return False
-        finally:
-            torch.cuda.empty_cache()
-        return True
+        torch.cuda.empty_cache()
+        done = attempt(lambda: answer(model, contender, prompt(shape, length, rows, model), beams, new_tokens=4))
+        return done is not None
 
     try:
         return {

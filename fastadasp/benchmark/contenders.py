@@ -1,25 +1,23 @@
 """The ways to answer a prompt that the benchmark compares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
-from fastadasp.benchmark.long_audio import Path
-from fastadasp.benchmark.meters import Meter, timed
+from fastadasp.benchmark.long_audio import LongAudio, Path
+from fastadasp.benchmark.meters import Meter
 from fastadasp.benchmark.released import released_approach
 from fastadasp.benchmark.shapes import Prompt
 from fastadasp.decoding import generate
-from fastadasp.evaluation.clock import GenerationClock
-from fastadasp.hooks import merging
-from fastadasp.merge.assignment import Assignment, apply
+from fastadasp.evaluation.clock import GenerationClock, MergeClock
+from fastadasp.hooks import MergeTrace, merging
 from fastadasp.merge.base import MergeMethod, Schedule
 from fastadasp.merge.fastadasp import FastAdaSP
 from fastadasp.merge.none import NoReduction
 from fastadasp.merge.schedule import Plan, solve_layer_ratio
-from fastadasp.merge.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -50,46 +48,71 @@ class Contender:
         return Plan.of(self.method(layers), layers).audio_tokens(prompt)
 
 
+def contenders(benchmark: LongAudio, paths: Sequence[Path]) -> list[Contender]:
+    """On each path full tokens, then every schedule."""
+    schedules: list[Schedule | None] = [None, *benchmark.schedules]
+    return [Contender(path, schedule, benchmark.ratio, benchmark.layer) for path in paths for schedule in schedules]
+
+
 @dataclass(frozen=True)
 class Sample:
-    """One measured answer."""
+    """One measured answer; None: cannot be told."""
 
     prefill_s: float
+    ttft_s: float
+    """Until the first token is chosen."""
+    merge_s: float | None
+    """Of the prefill, what goes into deciding what to merge and moving it; None for the released approach."""
     decode_s: float
     decode_steps: int
-    peak_bytes: int
-    """Above the weights; 0 where it cannot be told."""
-    energy_j: float
-    """Of the whole GPU; 0 where it cannot be told."""
+    cache_bytes: int | None
+    """What keys and values really take, beams and padding included: of the prompt, on the path `static` of the answers
+    too."""
+    peak_bytes: int | None
+    """Above what was in use before, the weights among it."""
+    energy_j: float | None
+    """Of the whole GPU."""
 
 
 @torch.inference_mode()
 def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: int, new_tokens: int) -> Sample:
     """Answer `prompt` as `contender` does and measure it."""
-    meter = Meter(prompt.embeddings_BTD.device)
+    device = prompt.embeddings_BTD.device
     method = contender.method(model.config.num_hidden_layers)
+    meter, merge = Meter(device), MergeClock(model, method, device)
     inputs = {
         "inputs_embeds": prompt.embeddings_BTD,
         "attention_mask": torch.ones_like(prompt.audio_BT, dtype=torch.long),
     }
     if contender.path is Path.static:
-        with meter:
+        with meter, merge:
             done = generate(model, inputs, method, prompt.audio_BT, max_new_tokens=new_tokens, num_beams=beams)
-        timing = done.prefill_s, done.decode_s, done.decode_steps
+        timing, ttft_s = (done.prefill_s, done.decode_s, done.decode_steps), done.prefill_s
+        cache_bytes: int | None = done.cache_bytes
     else:
-        clock = GenerationClock(model, meter.device)
-        with _reading(model, contender, method, prompt), meter, clock:
+        clock = GenerationClock(model, device)
+        with _reading(model, contender, method, prompt) as trace, meter, merge, clock:
             model.generate(
                 **inputs, num_beams=beams, do_sample=False, max_new_tokens=new_tokens, min_new_tokens=new_tokens
             )
-        timing = clock.prefill_s, clock.decode_s, clock.decode_steps
+        timing, ttft_s = (clock.prefill_s, clock.decode_s, clock.decode_steps), clock.ttft_s
+        cache_bytes = None if trace is None else trace.cache_bytes
     prefill_s, decode_s, steps = timing
-    return Sample(prefill_s, decode_s if steps else 0.0, steps, meter.peak_bytes, meter.energy_j)
+    return Sample(
+        prefill_s=prefill_s,
+        ttft_s=ttft_s,
+        merge_s=None if contender.path is Path.released else merge.seconds,
+        decode_s=decode_s if steps else 0.0,
+        decode_steps=steps,
+        cache_bytes=cache_bytes,
+        peak_bytes=meter.peak_bytes,
+        energy_j=meter.energy_j,
+    )
 
 
 def _reading(
     model: PreTrainedModel, contender: Contender, method: MergeMethod, prompt: Prompt
-) -> AbstractContextManager[object]:
+) -> AbstractContextManager[MergeTrace | None]:
     if contender.path is Path.merging:
         return merging(model, method, prompt.audio_BT)
     return _released(model, contender, method, prompt)
@@ -113,25 +136,3 @@ def _released(model: PreTrainedModel, contender: Contender, method: MergeMethod,
             yield
     finally:
         model.set_attn_implementation(fused)
-
-
-@torch.inference_mode()
-def merge_seconds(model: PreTrainedModel, contender: Contender, prompt: Prompt) -> float:
-    """Seconds of one prefill that go into deciding what to merge and moving it, each layer's part timed on its own."""
-    method = contender.method(model.config.num_hidden_layers)
-    device, taken, assign = prompt.embeddings_BTD.device, [], method.assign
-
-    def timed_assign(state: LayerState) -> Assignment:
-        decided: list[Assignment] = []
-
-        def decide_and_move() -> None:
-            decided.append(assign(state))
-            apply(state.hidden_BTD, decided[0])
-
-        taken.append(timed(decide_and_move, device))
-        return decided[0]
-
-    object.__setattr__(method, "assign", timed_assign)  # the dataclass is frozen, and this instance ours
-    with merging(model, method, prompt.audio_BT):
-        model.get_decoder()(inputs_embeds=prompt.embeddings_BTD, use_cache=True)
-    return sum(taken)

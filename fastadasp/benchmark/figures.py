@@ -1,15 +1,16 @@
 """From measured samples to the columns of the paper's tables 3 and 4, memory, and shares of the device's limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from fastadasp.benchmark.contenders import Contender, Sample
 from fastadasp.benchmark.long_audio import Case, Path
 from fastadasp.benchmark.shapes import SpeechShape
 from fastadasp.evaluation.cost import BYTES
-from fastadasp.evaluation.roofline import weight_bytes
+from fastadasp.evaluation.roofline import decoding_cache, weight_bytes
 from fastadasp.merge.flops import paper_flops, prefill_flops
 
 
@@ -39,30 +40,44 @@ def cache_bytes(shape: SpeechShape, tokens: Sequence[int], dtype: str) -> int:
 def figures(
     case: Case, contender: Contender, sample: Sample, shape: SpeechShape, dtype: str, limits: Limits
 ) -> dict[str, Any]:
-    """One row of the result. Seconds are of a whole batch; FLOPs and the cache are of one row."""
+    """One row of the result: of a whole batch, but for what is saved."""
     decoder, rows = shape.decoder, case.batch_size
     tokens = prompt_tokens(shape, contender, case.seconds)
     full = [tokens[0]] * len(tokens)
     flops = prefill_flops(tokens, decoder)
     copies = 1 if contender.path is Path.static else case.beams
     cache = cache_bytes(shape, tokens, dtype)
-    read = weight_bytes(decoder, dtype) + rows * case.beams * cache
+    step_cache = decoding_cache(decoder, dtype, tokens[:-1], copies, case.beams, sample.decode_steps)
+    read = weight_bytes(decoder, dtype) + rows * step_cache
     return {
         "path": contender.path.name,
         "tokens": contender.tokens,
         "flops_paper_saved": 1 - _paper(tokens, shape) / _paper(full, shape),
         "flops_saved": 1 - flops / prefill_flops(full, decoder),
         "prefill_s": sample.prefill_s,
+        "ttft_s": sample.ttft_s,
+        "merge_s": sample.merge_s,
+        "merge_share": None if sample.merge_s is None else sample.merge_s / sample.prefill_s,
         "decode_s": sample.decode_s,
         "decode_step_s": sample.decode_s / max(sample.decode_steps, 1),
         "tokens_per_s": rows * sample.decode_steps / sample.decode_s if sample.decode_steps else 0.0,
         "rtf": (sample.prefill_s + sample.decode_s) / (rows * case.seconds),
         "cache_bytes": rows * copies * cache,
+        "cache_bytes_measured": sample.cache_bytes,
         "peak_bytes": sample.peak_bytes,
         "energy_j": sample.energy_j,
-        "prefill_mfu": rows * flops / (sample.prefill_s * limits.flops),
+        "prefill_mfu": rows * copies * flops / (sample.prefill_s * limits.flops),
         "decode_mbu": sample.decode_steps * read / (sample.decode_s * limits.bandwidth) if sample.decode_steps else 0.0,
     }
+
+
+def medians(samples: Sequence[Sample]) -> Sample:
+    """Of each column, without samples that cannot tell it."""
+    columns: dict[str, Any] = {}
+    for name in asdict(samples[0]):
+        told = [value for sample in samples if (value := getattr(sample, name)) is not None]
+        columns[name] = median(told) if told else None
+    return Sample(**columns | {"decode_steps": int(columns["decode_steps"])})
 
 
 def _paper(tokens: Sequence[int], shape: SpeechShape) -> float:

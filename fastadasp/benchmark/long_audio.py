@@ -1,7 +1,7 @@
 """What the long-audio benchmark measures: the schema of `benchmark` in experiments/long_audio*.yaml."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import product
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ class Sweep:
     new_tokens: int = 1
     """1 measures the prefill alone."""
     repeats: int = 3
-    """Measured rounds, of which medians are taken; one more goes before them to warm up."""
+    """Measured rounds, of which medians are taken; at least one more goes before them to warm up."""
     paths: list[Path] = field(default_factory=lambda: list(Path))
 
     def __post_init__(self) -> None:
@@ -62,11 +62,19 @@ class Sweep:
         for seconds, beams, rows in product(self.seconds, self.beams, self.batch_sizes):
             yield Case(shape, seconds, beams, rows, self.new_tokens)
 
+    def quick(self) -> "Sweep":
+        """The shortest audio in the smallest batch, one measured round, at most 8 new tokens."""
+        seconds, rows = min(self.seconds), min(self.batch_sizes)
+        return replace(self, seconds=[seconds], batch_sizes=[rows], new_tokens=min(self.new_tokens, 8), repeats=1)
+
 
 @dataclass(frozen=True)
 class LongAudio(Benchmark):
     """Every contender answers the same prompts in the same process, round after round, so that ratios stay fair on a
-    machine whose speed drifts."""
+    machine whose speed drifts.
+
+    `quick`: each sweep at its shortest audio and smallest batch, one round, at most 8 new tokens; memory is not filled.
+    """
 
     shapes: dict[str, SpeechShape]
     sweeps: dict[str, Sweep]
@@ -89,4 +97,10 @@ class LongAudio(Benchmark):
         """As in Benchmark; broken off, the same command goes on where it stopped."""
         from fastadasp.benchmark.measure import run
 
-        run(cfg, self, hardware)
+        sweeps = {name: sweep.quick() for name, sweep in self.sweeps.items()} if self.quick else self.sweeps
+        run(cfg, replace(self, sweeps=sweeps), hardware)
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest audio of any sweep."""
+        return max(max(sweep.seconds) for sweep in self.sweeps.values())

@@ -1,9 +1,10 @@
 """What a device can do, and what a piece of work took of it."""
 
+import ctypes
 import re
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -11,22 +12,28 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from fastadasp.evaluation.energy import energy_j, energy_since
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+LEAST_S = 1.5
+"""Seconds over which energy is averaged: NVML's counter moves only some ten times a second."""
 
 
 class Meter:
     """Context manager: memory that was in use at the worst moment above what it began with, and energy."""
 
-    peak_bytes: int
-    """On CUDA by torch's allocator; on Linux the process' resident memory, hence only roughly; elsewhere 0."""
-    energy_j: float
-    """Of the whole GPU, where NVML (package nvidia-ml-py) tells it; else 0."""
+    peak_bytes: int | None
+    """On CUDA by torch's allocator; on Linux by the process' resident memory, which does not show what malloc had in
+    reserve (see `trim_heap`); None where nothing is seen."""
+    energy_j: float | None
+    """Of the whole GPU; None where NVML does not tell it."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def __enter__(self) -> Self:
-        self._energy_began = _energy_j(self.device)
+        self._energy_began = energy_j(self.device)
+        self._bytes_began = 0
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             self._bytes_began = torch.cuda.memory_allocated(self.device)
@@ -38,32 +45,36 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-            self.peak_bytes = torch.cuda.max_memory_allocated(self.device) - self._bytes_began
+            peak = torch.cuda.max_memory_allocated(self.device)
         else:
-            self.peak_bytes = _resident_peak() - self._bytes_began if _CLEAR.exists() else 0
-        self.energy_j = _energy_j(self.device) - self._energy_began
+            peak = _resident_peak() if _CLEAR.exists() else 0
+        self.peak_bytes = peak - self._bytes_began if peak > self._bytes_began else None
+        self.energy_j = energy_since(self._energy_began, self.device)
+
+
+def trim_heap() -> None:
+    """Hand what malloc holds in reserve back to Linux: then a Meter on the CPU sees all that is asked for."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems have no malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def joules(work: Callable[[], Any], device: torch.device) -> float | None:
+    """Energy of one call of `work`, averaged over calls for LEAST_S seconds; None where NVML does not tell it."""
+    if (began_j := energy_j(device)) is None:
+        return None
+    began, calls = time.perf_counter(), 0
+    while time.perf_counter() - began < LEAST_S:
+        work()
+        synchronize(device)
+        calls += 1
+    used_j = energy_since(began_j, device)
+    return None if used_j is None else used_j / calls
 
 
 def _resident_peak() -> int:
     """Peak resident bytes of this process since it was last set back."""
     found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
     return int(found[1]) * 1024 if found else 0
-
-
-def _energy_j(device: torch.device) -> float:
-    """Joules that the GPU has used since its driver was loaded; 0 where it does not say."""
-    if device.type != "cuda" or find_spec("pynvml") is None:
-        return 0.0
-    import pynvml
-
-    pynvml.nvmlInit()
-    try:
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
-        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
-    except pynvml.NVMLError:
-        return 0.0
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def measured_limits(device: torch.device, dtype: torch.dtype) -> tuple[float, float]:

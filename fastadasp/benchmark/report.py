@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fastadasp.benchmark.capacity import MOST_ROWS, MOST_SECONDS
 from fastadasp.benchmark.memory import CLAIMED
 
 _COLUMNS = (
@@ -16,6 +17,8 @@ _COLUMNS = (
     ("prefill s", lambda row: f"{row['prefill_s']:.3f}"),
     ("x full (by FLOPs)", lambda row: f"{row.get('prefill_over_full', 1):.2f} ({row['prefill_predicted']:.2f})"),
     ("x released", lambda row: f"{row['prefill_over_released']:.2f}" if "prefill_over_released" in row else ""),
+    ("merge", lambda row: f"{row['merge_share']:.1%}" if row["merge_share"] else ""),
+    ("TTFT s", lambda row: f"{row['ttft_s']:.3f}"),
     ("MFU", lambda row: f"{row['prefill_mfu']:.0%}"),
     ("decode s", lambda row: f"{row['decode_s']:.2f}"),
     ("tokens/s", lambda row: f"{row['tokens_per_s']:.2f}"),
@@ -23,6 +26,7 @@ _COLUMNS = (
     ("x released ", lambda row: f"{row['decode_over_released']:.2f}" if "decode_over_released" in row else ""),
     ("MBU", lambda row: f"{row['decode_mbu']:.0%}" if row["decode_s"] else ""),
     ("KV MiB", lambda row: f"{row['cache_bytes'] / 2**20:.0f}"),
+    ("KV MiB measured", lambda row: f"{row['cache_bytes_measured'] / 2**20:.0f}" if row["cache_bytes_measured"] else ""),
     ("peak MiB", lambda row: f"{row['peak_bytes'] / 2**20:.0f}" if row["peak_bytes"] else ""),
     ("J", lambda row: f"{row['energy_j']:.0f}" if row["energy_j"] else ""),
 )
@@ -77,7 +81,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
 
 def _layers(console: Console, shape: str, layers: Mapping[str, Any]) -> None:
     for tokens, layer in layers.items():
-        if tokens != "seconds" and layer["merge_s"]:
+        if tokens != "seconds" and layer.get("merge_s"):
             merge_s, prefill_s = layer["merge_s"], layer["prefill_s"]
             console.print(
                 f"{shape}, {layers['seconds']:g} s, {tokens}: {merge_s * 1e3:.1f} ms of {prefill_s * 1e3:.0f} ms "
@@ -86,11 +90,14 @@ def _layers(console: Console, shape: str, layers: Mapping[str, Any]) -> None:
 
 
 def _capacity(console: Console, shape: str, capacity: Mapping[str, Any]) -> None:
-    if not capacity:
-        return
-    table = Table(title=f"{shape} · what fits, {capacity['beams']} beams", title_justify="left")
-    for column in ("", f"rows of {capacity['seconds']:g} s", "seconds of one row"):
-        table.add_column(column)
-    for name, most in capacity["by"].items():
-        table.add_row(name, str(most["rows"]), str(most["seconds"]))
-    console.print(table)
+    for beams, by_contender in capacity.get("by_beams", {}).items():
+        table = Table(title=f"{shape} · what fits, beams: {beams}", title_justify="left")
+        for column in ("", f"rows of {capacity['seconds']:g} s", "seconds of one row"):
+            table.add_column(column)
+        for name, most in by_contender.items():
+            table.add_row(name, _most(most["rows"], MOST_ROWS), _most(most["seconds"], MOST_SECONDS))
+        console.print(table)
+
+
+def _most(found: int, searched: int) -> str:
+    return f"{found} or more" if found >= searched else str(found)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,30 @@ from conftest import composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
-from fastadasp.benchmark.capacity import largest
-from fastadasp.benchmark.contenders import Contender, Sample, answer, merge_seconds
-from fastadasp.benchmark.figures import Limits, figures, layer_flops, prompt_tokens, with_ratios
-from fastadasp.benchmark.long_audio import Case
+from fastadasp.benchmark.contenders import Contender, Sample, answer
+from fastadasp.benchmark.figures import Limits, figures, layer_flops, medians, prompt_tokens, with_ratios
+from fastadasp.benchmark.long_audio import Case, Sweep
 from fastadasp.benchmark.long_audio import Path as AnswerPath
-from fastadasp.benchmark.meters import LayerClock, Meter
+from fastadasp.benchmark.meters import LayerClock, Meter, trim_heap
 from fastadasp.benchmark.shapes import SpeechShape, build, prompt
 from fastadasp.config import validate_benchmark
-from fastadasp.errors import ConfigError
+from fastadasp.errors import ConfigError, InputError
+from fastadasp.evaluation.roofline import weight_bytes
+from fastadasp.evaluation.store import RunStore
 from fastadasp.merge.base import Schedule
 from fastadasp.merge.flops import prefill_flops
 
 SHAPE = SpeechShape(layers=6, hidden=32, intermediate=48, heads=4, kv_heads=2, head_dim=8, vocab=64)
+SAMPLE = Sample(
+    prefill_s=2.0,
+    ttft_s=2.5,
+    merge_s=0.5,
+    decode_s=4.0,
+    decode_steps=10,
+    cache_bytes=9,
+    peak_bytes=7,
+    energy_j=3.0,
+)
 TINY = [
     f"benchmark.shapes.half_billion.{key}={getattr(SHAPE, key)}"
     for key in ("layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "vocab")
@@ -68,9 +80,31 @@ def test_whole_benchmark_and_going_on_after_a_break(benchmark: Callable[..., Pat
     assert once["decode_step_s"] > 0 and once["prefill_predicted"] > 1
     assert once["prefill_over_released"] == rows["released", "50% once"]["prefill_s"] / once["prefill_s"]
     assert rows["merging", "50% once"]["cache_bytes"] == 2 * once["cache_bytes"]  # a copy for each beam
+    assert rows["merging", "50% once"]["cache_bytes_measured"] == rows["merging", "50% once"]["cache_bytes"]
+    assert once["cache_bytes_measured"] > once["cache_bytes"], "the answers come to that"
+    assert rows["released", "50% once"]["merge_s"] is rows["released", "50% once"]["cache_bytes_measured"] is None
+    assert 0 < once["merge_share"] < 1 and rows["static", "full"]["merge_s"] == 0
+    assert once["ttft_s"] >= once["prefill_s"]
+    layers = results["shapes"]["half_billion"]["layers"]
+    assert (
+        len(layers["50% once"]["seconds"]) == 6 and 0 < layers["50% once"]["merge_s"] < layers["50% once"]["prefill_s"]
+    )
+    assert results["provenance"]["threads"] >= 1 and results["limits"]["source"] == "data sheet"
     cases = (folder / "cases.jsonl").read_text()
+    (folder / "cases.jsonl").write_text(cases + '{"key": ["to')  # a kill while it was written
     assert benchmark(*TINY, *small) == folder
     assert (folder / "cases.jsonl").read_text() == cases  # nothing was measured again
+    assert json.loads((folder / "results.json").read_text())["shapes"] == results["shapes"]
+    with RunStore(folder).locked(), pytest.raises(InputError, match="another process is running this very"):
+        benchmark(*TINY, *small)
+
+
+def test_quick_takes_the_smallest_of_everything_but_beams() -> None:
+    sweep = Sweep([60, 30], beams=[1, 5], batch_sizes=[4, 1], new_tokens=75, repeats=5)
+    assert sweep.quick() == Sweep([30], beams=[1, 5], batch_sizes=[1], new_tokens=8, repeats=1)
+    for experiment in ("long_audio", "long_audio_cpu", "startup"):
+        wanted, _ = validate_benchmark(composed(f"experiments={experiment}", "hardware=cpu", "benchmark.quick=true"))
+        assert wanted.quick
 
 
 def test_columns_of_the_tables() -> None:
@@ -78,13 +112,32 @@ def test_columns_of_the_tables() -> None:
     contender = Contender(AnswerPath.released, Schedule.once, 0.5, 1)
     tokens = prompt_tokens(SHAPE, contender, 8)
     assert tokens == [185, 185, 135, 135, 135, 135, 135]
-    row = figures(case, contender, Sample(2.0, 4.0, 10, 7, 3.0), SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
+    row = figures(case, contender, SAMPLE, SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
     assert row["rtf"] == 6 / 16
     assert row["tokens_per_s"] == 5
-    assert row["cache_bytes"] == 2 * 5 * (185 * 2 + 135 * 4) * 2 * 2 * 8 * 2
-    assert row["prefill_mfu"] == pytest.approx(2 * prefill_flops(tokens, SHAPE.decoder) / 2e9)
-    assert sum(layer_flops(SHAPE, tokens)) + 2 * 32 * 64 == pytest.approx(prefill_flops(tokens, SHAPE.decoder))
-    assert row["decode_mbu"] > 0 and row["peak_bytes"] == 7 and row["energy_j"] == 3.0
+    per_token = 2 * 2 * 8 * 2
+    prompt_bytes = (185 * 2 + 135 * 4) * per_token
+    assert row["cache_bytes"] == 2 * 5 * prompt_bytes
+    flops = prefill_flops(tokens, SHAPE.decoder)
+    assert row["prefill_mfu"] == pytest.approx(2 * 5 * flops / 2e9), "transformers reads a row for each beam"
+    assert sum(layer_flops(SHAPE, tokens)) + 2 * 32 * 64 == pytest.approx(flops)
+    written = 6 * 5 * per_token  # halfway through ten steps, in six layers
+    read = weight_bytes(SHAPE.decoder, "bfloat16") + 2 * 5 * (prompt_bytes + written)
+    assert row["decode_mbu"] == pytest.approx(10 * read / 4e9)
+    assert (row["merge_share"], row["ttft_s"]) == (0.25, 2.5)
+    assert (row["cache_bytes_measured"], row["peak_bytes"], row["energy_j"]) == (9, 7, 3.0)
+    shared = replace(contender, path=AnswerPath.static)
+    row = figures(case, shared, SAMPLE, SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
+    assert row["cache_bytes"] == 2 * prompt_bytes
+    assert row["prefill_mfu"] == pytest.approx(2 * flops / 2e9)
+    read = weight_bytes(SHAPE.decoder, "bfloat16") + 2 * (prompt_bytes + 5 * written)
+    assert row["decode_mbu"] == pytest.approx(10 * read / 4e9)
+
+
+def test_medians_leave_out_what_cannot_be_told() -> None:
+    samples = [SAMPLE, replace(SAMPLE, prefill_s=4.0, peak_bytes=None), replace(SAMPLE, prefill_s=3.0, peak_bytes=9)]
+    assert medians(samples) == replace(SAMPLE, prefill_s=3.0, peak_bytes=8)
+    assert medians([replace(SAMPLE, energy_j=None)]).energy_j is None
 
 
 def test_ratios_are_over_full_tokens_of_the_same_path_and_over_the_released_approach() -> None:
@@ -103,7 +156,7 @@ def test_ratios_are_over_full_tokens_of_the_same_path_and_over_the_released_appr
     assert rows[3] == {"path": "merging", "tokens": "full", "error": "out of memory"}
 
 
-def test_meters_and_merge_seconds() -> None:
+def test_meters() -> None:
     model = build(SHAPE.decoder, device="cpu", dtype="float32", attention="sdpa")
     read = prompt(SHAPE, 8, 2, model)
     assert read.span == (57, 157) and read.embeddings_BTD.shape == (2, 185, 32)
@@ -112,23 +165,14 @@ def test_meters_and_merge_seconds() -> None:
         sample = answer(model, contender, read, beams=1, new_tokens=1)
     assert sample.decode_steps == 0 and sample.decode_s == 0
     assert len(clock.seconds) == 6 and 0 < sum(clock.seconds) < sample.prefill_s
-    assert merge_seconds(model, contender, read) > 0
+    assert sample.merge_s is not None and 0 < sample.merge_s < sample.prefill_s
+    trim_heap()
     with Meter(torch.device("cpu")) as meter:
         torch.ones(2**24)
-    assert meter.peak_bytes == 0 or meter.peak_bytes > 2**25  # 0 outside Linux
-    assert meter.energy_j == 0
-
-
-@pytest.mark.parametrize("limit", [0, 1, 2, 3, 7, 8, 1000])
-def test_largest_that_fits(limit: int) -> None:
-    asked = []
-
-    def fits(size: int) -> bool:
-        asked.append(size)
-        return size <= limit * 30
-
-    assert largest(fits, 30, 3000) == min(limit, 100) * 30
-    assert len(asked) <= 15 and max(asked) <= 3000
+    assert meter.peak_bytes is None or meter.peak_bytes > 2**25  # None outside Linux
+    with Meter(torch.device("cpu")) as meter:
+        pass
+    assert meter.peak_bytes is None and meter.energy_j is None
 
 
 @pytest.mark.parametrize(

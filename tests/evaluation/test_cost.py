@@ -128,7 +128,5 @@ def test_an_engine_that_shares_the_prompt_reads_it_once() -> None:
     line = prediction((6, 6, 6, 6), text_tokens=2, cost=cost, cached_tokens_per_layer=(8, 3, 3))
     shares = shares_of_limit([line], SHAPE, "float32", Hardware(peak_flops=1e6, bandwidth=1e5), beams=5)
     assert shares["prefill_mfu"] == pytest.approx(exact_cost([line], SHAPE, "float32")["flops_prefill"] / (0.5 * 1e6))
-    cache = (
-        2 * 4 * 4 * ((8 + 3 + 3) + 5 * 3 * 2)
-    )  # of the prompt; five beams' own tokens in three layers
+    cache = 2 * 4 * 4 * ((8 + 3 + 3) + 5 * 3 * 2)  # of the prompt; five beams' own tokens in three layers
     assert shares["decode_mbu"] == pytest.approx(4 * (weight_bytes(SHAPE, "float32") + cache) / (0.25 * 1e5))

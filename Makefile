@@ -1,9 +1,16 @@
 # Each target installs what it needs first. `make run ARGS="task=sqa merge.ratio=0.3"`
+# With BIN=/path/to/python/bin nothing is installed (a machine without network): the Python there must have the
+# dependencies, pytest among them for tests; this package is then used from where it lies.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HARDWARE ?= h100
 INSTALLED := $(VENV)/.installed
+ENERGY := $(VENV)/.installed-energy
+ifeq ($(origin BIN),command line)
+INSTALLED :=
+ENERGY :=
+endif
 
 .PHONY: help install run test check format sweep-local tables bench bench-gpu clean
 
@@ -12,9 +19,13 @@ help:            ## list the targets
 
 install: $(INSTALLED)  ## create .venv with the pinned versions
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	touch $@
+
+$(VENV)/.installed-energy: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[energy]'
 	touch $@
 
 run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
@@ -37,12 +48,13 @@ sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sw
 tables: install  ## every method against FLOPs saved on four tasks of the embedded model; goes on where it stopped
 	$(BIN)/python -m fastadasp.grid experiments/tables/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 
-bench: install   ## long audio, start-up and evaluation speed in a size for CPUs
+bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)
 	$(BIN)/python run.py experiments=startup $(ARGS)
 
-bench-gpu: install  ## tables 3 and 4 of the paper on this GPU, its tests first: make bench-gpu HARDWARE=h100
-	$(BIN)/python -m pytest -m gpu tests/merge/kernels tests/decoding
+# All tests of the kernels and of decoding run, not only those marked `gpu`: the others take the GPU where there is one.
+bench-gpu: install $(ENERGY)  ## tables 3 and 4 of the paper on this GPU, its tests first: make bench-gpu HARDWARE=h100
+	$(BIN)/python -m pytest tests/merge/kernels tests/decoding
 	$(BIN)/python run.py experiments=long_audio hardware=$(HARDWARE) $(ARGS)
 
 clean:           ## remove results and caches, keep .venv

@@ -26,7 +26,10 @@ _COLUMNS = (
     ("x released ", lambda row: f"{row['decode_over_released']:.2f}" if "decode_over_released" in row else ""),
     ("MBU", lambda row: f"{row['decode_mbu']:.0%}" if row["decode_s"] else ""),
     ("KV MiB", lambda row: f"{row['cache_bytes'] / 2**20:.0f}"),
-    ("KV MiB measured", lambda row: f"{row['cache_bytes_measured'] / 2**20:.0f}" if row["cache_bytes_measured"] else ""),
+    (
+        "KV MiB measured",
+        lambda row: f"{row['cache_bytes_measured'] / 2**20:.0f}" if row["cache_bytes_measured"] else "",
+    ),
     ("peak MiB", lambda row: f"{row['peak_bytes'] / 2**20:.0f}" if row["peak_bytes"] else ""),
     ("J", lambda row: f"{row['energy_j']:.0f}" if row["energy_j"] else ""),
 )

@@ -79,7 +79,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
     """Answer `prompt` as `contender` does and measure it."""
     device = prompt.embeddings_BTD.device
     method = contender.method(model.config.num_hidden_layers)
-    meter, merge = Meter(device), MergeClock(model, method, device)
+    meter, merge = Meter(device), MergeClock(model, method)
     inputs = {
         "inputs_embeds": prompt.embeddings_BTD,
         "attention_mask": torch.ones_like(prompt.audio_BT, dtype=torch.long),

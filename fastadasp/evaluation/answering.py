@@ -55,7 +55,7 @@ def answer(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     began_j = energy_j(device)
-    with MergeClock(adapter.model, method, device) as clock:
+    with MergeClock(adapter.model, method) as clock:
         answers = (_static if static else _transformers)(adapter, method, generation, inputs, audio_BT)
     _latest[adapter.model] = method
     cost = {**answers.cost, "merge_s": clock.seconds, "cold": int(cold)}

@@ -79,8 +79,8 @@ class MergeClock:
 
     seconds: float
 
-    def __init__(self, model: nn.Module, method: MergeMethod, device: torch.device) -> None:
-        self._layers, self._method, self._device = find_decoder(model).layers, method, device
+    def __init__(self, model: nn.Module, method: MergeMethod) -> None:
+        self._layers, self._method = find_decoder(model).layers, method
         self._stages = method.stages()
         self._began: Any = None
         self._taken: list[tuple[Any, Any]] = []
@@ -98,30 +98,35 @@ class MergeClock:
         for stage in self._stages:
             stage.__dict__.pop("assign", None)
         self._method.__dict__.pop("stages", None)
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        self.seconds = sum(self._between(*mark) for mark in self._taken)
+        self.seconds = sum(_between(*marks) for marks in self._taken)
 
     def _assign(self, stage: MergeMethod, assign: Any, state: Any) -> Any:
         self._end()  # an eviction at the same layer, which the layer does not go on from
         layer = self._layers[state.layer]
         goes_on = layer.input_layernorm if stage.site is Site.input else layer.post_attention_layernorm
         self._going_on = goes_on.register_forward_pre_hook(lambda *_: self._end())
-        self._began = self._mark()
+        self._device = state.hidden_BTD.device  # layers may be spread over several
+        self._began = _mark(self._device)
         return assign(state)
 
     def _end(self) -> None:
         if self._began is not None:
-            self._taken.append((self._began, self._mark()))
+            self._taken.append((self._began, _mark(self._device)))
             self._began = None
             self._going_on.remove()
 
-    def _mark(self) -> Any:
-        if self._device.type != "cuda":
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
 
-    def _between(self, began: Any, ended: Any) -> float:
-        return float(began.elapsed_time(ended)) / 1e3 if self._device.type == "cuda" else float(ended - began)
+def _mark(device: torch.device) -> Any:
+    """This moment: of the host, or of what `device` has been told to do."""
+    if device.type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
+def _between(began: Any, ended: Any) -> float:
+    if not isinstance(ended, torch.cuda.Event):
+        return float(ended - began)
+    ended.synchronize()
+    return float(began.elapsed_time(ended)) / 1e3

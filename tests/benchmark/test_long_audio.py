@@ -10,13 +10,15 @@ import torch
 from conftest import composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
+from transformers import PreTrainedModel
 
+from fastadasp.benchmark import bench as benches
 from fastadasp.benchmark.contenders import Contender, Sample, answer
 from fastadasp.benchmark.figures import Limits, figures, layer_flops, medians, prompt_tokens, with_ratios
 from fastadasp.benchmark.long_audio import Case, Sweep
 from fastadasp.benchmark.long_audio import Path as AnswerPath
 from fastadasp.benchmark.meters import LayerClock, Meter, trim_heap
-from fastadasp.benchmark.shapes import SpeechShape, build, prompt
+from fastadasp.benchmark.shapes import Prompt, SpeechShape, build, prompt
 from fastadasp.config import validate_benchmark
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.roofline import weight_bytes
@@ -97,6 +99,38 @@ def test_whole_benchmark_and_going_on_after_a_break(benchmark: Callable[..., Pat
     assert json.loads((folder / "results.json").read_text())["shapes"] == results["shapes"]
     with RunStore(folder).locked(), pytest.raises(InputError, match="another process is running this very"):
         benchmark(*TINY, *small)
+
+
+def test_what_does_not_fit_is_reported_and_the_rest_measured(
+    benchmark: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short_of_memory(model: PreTrainedModel, contender: Contender, read: Prompt, *_: int) -> Sample:
+        model.get_decoder()(inputs_embeds=read.embeddings_BTD)  # for the clock of the layers
+        if contender.path is AnswerPath.released:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return replace(SAMPLE, prefill_s=2.0 * (contender.schedule is None) + 1, energy_j=2.0)
+
+    def short_prompt(shape: SpeechShape, seconds: float, *args: object) -> object:
+        if seconds > 7:
+            raise RuntimeError("CUDA error: out of memory")
+        return prompt(shape, seconds, *args)
+
+    monkeypatch.setattr(benches, "answer", short_of_memory)
+    monkeypatch.setattr(benches, "prompt", short_prompt)
+    monkeypatch.setattr(benches, "joules", lambda *_: 0.25)
+    small = ["benchmark.sweeps.prefill.seconds=[4,8]", "benchmark.sweeps.answers.seconds=[4]"]
+    results = json.loads((benchmark(*TINY, *small) / "results.json").read_text())["shapes"]["half_billion"]
+    short, long = results["sweeps"]["prefill"]
+    assert [row.get("error") for row in short["rows"]] == ["out of memory"] * 4 + [None] * 4
+    assert all(row["error"] == "out of memory" for row in long["rows"])
+    assert short["rows"][5]["prefill_over_full"] == 3.0 and "prefill_over_released" not in short["rows"][5]
+    assert short["rows"][5]["energy_j"] == 2.0, "6 s are enough for the counter"
+    assert results["layers"]["full"]["error"] == "out of memory"
+    assert "out of memory" in capsys.readouterr().out
+    monkeypatch.setattr(benches, "LEAST_S", 10)
+    results = json.loads((benchmark(*TINY, *small, "benchmark.quick=true") / "results.json").read_text())
+    assert results["shapes"]["half_billion"]["sweeps"]["prefill"][0]["rows"][5]["energy_j"] == 0.25
+    assert results["shapes"]["half_billion"]["layers"]["seconds"] == 4, "the longest audio of the small size"
 
 
 def test_quick_takes_the_smallest_of_everything_but_beams() -> None:

@@ -42,7 +42,7 @@ def test_each_time_that_a_method_is_asked_counts(
     model, (ids, audio) = tiny_decoder(), prompt(6, 50, 9)
     monkeypatch.setattr(clocks, "time", Ticks())
     before = dict(vars(method))
-    with MergeClock(model, method, CPU) as clock, merging(model, method, audio[None]):
+    with MergeClock(model, method) as clock, merging(model, method, audio[None]):
         model.generate(ids[None], do_sample=False, max_new_tokens=3)
     assert clock.seconds == asked, "nothing reads the clock between a beginning and its end"
     assert vars(method) == before
@@ -52,7 +52,7 @@ def test_each_time_that_a_method_is_asked_counts(
 def test_a_prefill_that_breaks_off_leaves_no_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     model, (ids, audio), method = tiny_decoder(), prompt(6, 50, 9), FastAdaSP(ratio=0.5, layer=3)
     monkeypatch.setattr(FastAdaSP, "assign", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError), MergeClock(model, method, CPU), merging(model, method, audio[None]):
+    with pytest.raises(ZeroDivisionError), MergeClock(model, method), merging(model, method, audio[None]):
         model(ids[None])
     assert "assign" not in vars(method)
     assert not any(module._forward_pre_hooks for module in model.modules())

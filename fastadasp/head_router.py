@@ -20,6 +20,7 @@ from hydra import compose, initialize_config_dir
 from fastadasp.config import Setup, readable_errors, validate
 from fastadasp.errors import ConfigError
 from fastadasp.fingerprint import REPOSITORY
+from fastadasp.merge.base import Schedule
 from fastadasp.merge.head_router import HeadRouter, Routing, spread
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def calibrate(adapter: "SpeechLM", method: HeadRouter, clips: Mapping[str, "Sequ
 
     A head counts as much as the answers' negative log-likelihood rises, on average over a kind's clips, when the other
     heads choose the tokens without it; heads without which it falls do not count. `uniform` stands half way.
+    Whatever `method.schedule`, tokens go at that layer alone. [recon] All of it: the paper publishes neither how
+    profiles are calibrated nor what comes out.
     """
+    method = replace(method, schedule=Schedule.once)
     heads = adapter.shape.heads
     uniform = [1 / heads] * heads
     weights, spreads = {"uniform": uniform}, {}

@@ -63,6 +63,13 @@ def test_dense_tasks_merge_at_every_layer_and_sparse_ones_at_one_whatever_the_me
     assert composed("task=asr", "merge.schedule=decay").merge.schedule == "decay"
 
 
+@pytest.mark.parametrize("merge", ["fastv", "dart", "frame", "head_router", "affinity_pooling_deep"])
+def test_methods_published_for_one_layer_prune_once_also_on_dense_tasks(merge: str) -> None:
+    assert composed("task=asr", f"merge={merge}").merge.schedule == "once"
+    assert composed("task=st", "merge=chain", f"merge@merge.decoder={merge}").merge.decoder.schedule == "once"
+    assert composed("task=asr", f"merge={merge}", "merge.schedule=constant").merge.schedule == "constant"
+
+
 def test_all_problems_of_all_nodes_are_listed_at_once() -> None:
     cfg = composed("merge.ratio=1.5", "hardware.batch_size=0", "+generation.beams=2", "merge.schedule=never")
     with pytest.raises(ConfigError) as caught:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from conftest import SMALLEST_MODEL
 from fastadasp import HeadRouter
 from fastadasp.errors import ConfigError
 from fastadasp.head_router import _prompt, answer_loss, main
+from fastadasp.merge.head_router import Routing
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 from fastadasp.tasks.asr import ASR
 
@@ -33,8 +35,8 @@ def test_the_loss_without_reduction_is_that_of_one_plain_pass(tones: Path) -> No
 def test_what_calibration_writes_routes_a_run(tones: Path, tmp_path: Path) -> None:
     output = tmp_path / "routing.json"
     kinds = [f"--{kind}=task=asr task.manifest={tones}" for kind in ("semantic", "acoustic")]
-    settings = [*SMALLEST_MODEL, "hardware=cpu", "merge.ratio=0.5"]
-    main([*kinds, "--clips=3", f"--output={output}", *settings])
+    settings = [*SMALLEST_MODEL, "hardware=cpu", "merge.ratio=0.8", "merge.prefilter=0"]
+    main([*kinds, "--clips=5", f"--output={output}", *settings])
     routing = json.loads(output.read_text())
     assert routing["layer"] == 1
     assert routing["width"] > 0
@@ -49,6 +51,21 @@ def test_what_calibration_writes_routes_a_run(tones: Path, tmp_path: Path) -> No
     prompt = _prompt(adapter, ASR(manifest=tones).examples()[-1])
     routed, plain = (HeadRouter(ratio=0.9, layer=1, prefilter=0.0, routing=file) for file in (str(output), None))
     assert answer_loss(adapter, routed, *prompt) != answer_loss(adapter, plain, *prompt)
+
+
+def test_calibration_for_a_dense_task_is_of_one_layer_and_its_file_routes_a_run(
+    tones: Path, tmp_path: Path, evaluate: Callable[..., tuple[Path, float]]
+) -> None:
+    output = tmp_path / "routing.json"
+    kinds = [f"--{kind}=task=asr task.manifest={tones} merge.schedule=constant" for kind in ("semantic", "acoustic")]
+    main([*kinds, "--clips=1", f"--output={output}", *SMALLEST_MODEL, "hardware=cpu", "merge.ratio=0.5"])
+    routing = Routing(**json.loads(output.read_text()))
+    assert routing.width == 1e-6  # one clip, both kinds alike, one layer: spreads that do not differ
+    run = ("task=asr", f"task.manifest={tones}", "merge=head_router", "merge.ratio=0.5", f"merge.routing={output}")
+    folder, _ = evaluate(*run)
+    assert json.loads((folder / "metrics.json").read_text())["failed"] == 0
+    with pytest.raises(ConfigError, match=r"was calibrated for one layer, but merge\.schedule=constant"):
+        evaluate(*run, "merge.schedule=constant")
 
 
 def test_calibration_needs_a_ratio(tones: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, check_share
+from fastadasp.merge.base import MergeMethod, Schedule, check_share
 from fastadasp.merge.frame import evenly_spaced
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ class HeadRouter(MergeMethod):
         check_share("merge.prefilter", self.prefilter, "it is the share of the removal that is by even spacing")
         if self.routing is not None:
             read_routing(self.routing)
+            if self.schedule is not Schedule.once:
+                raise ConfigError(
+                    f"merge.routing={self.routing} was calibrated for one layer, but merge.schedule="
+                    f"{self.schedule.name} reduces at many; set merge.schedule=once, or merge.routing=null for heads "
+                    "that count alike"
+                )
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep what the routed heads look at."""

@@ -7,6 +7,8 @@ from fastadasp.errors import ConfigError
 from fastadasp.merge.input import InputMethod
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fastadasp.merge.assignment import Assignment
     from fastadasp.merge.state import InputState
 
@@ -20,8 +22,9 @@ class Samp(InputMethod):
     2. If more clusters than the budget allows are left, the greedy MAP of a determinantal point process with kernel
        r_i cos_ij r_j chooses among them, r being its tokens' attention to themselves, the mean over tokens and heads.
 
-    So at least `ratio` goes, and more where the audio is monotonous (silence). The release then picks clusters twice
-    and NaN comes out; here all of them stay. The report's formula for r reads like a column sum; the code's is used.
+    Ours: where more would join than may go (silence), only those with the largest mean cosines do. The release joins
+    all, so that more goes than was asked for, and then picks clusters twice, which gives NaN. The report's formula for
+    r reads like a column sum; the code's is used.
     """
 
     threshold: float = 0.85
@@ -34,15 +37,17 @@ class Samp(InputMethod):
     def assign(self, state: "InputState") -> "Assignment":
         """Merge into clusters, then prune these."""
         from fastadasp.merge.adjacent import mean_similarity_groups
-        from fastadasp.merge.assignment import Assignment, apply, keep_only
+        from fastadasp.merge.assignment import Assignment, apply, choose_top, keep_only
         from fastadasp.merge.diversity import determinantal_choice
         from fastadasp.merge.similarity import cosine
 
         hull = state.layout.hull
         token_BND = state.hidden_BTD[:, hull]
         follows_BN = state.pair_BT.roll(1, 1)[:, hull]
-        starts_BN = mean_similarity_groups(cosine(token_BND, token_BND), follows_BN, self.threshold)
-        joins_BT = state.spread(~starts_BN).roll(-1, 1)
+        cosine_BNN = cosine(token_BND, token_BND)
+        starts_BN = mean_similarity_groups(cosine_BNN, follows_BN, self.threshold)
+        joins_BT, score_BT = (state.spread(x).roll(-1, 1) for x in (~starts_BN, joined_at(cosine_BNN, starts_BN)))
+        joins_BT = joins_BT & choose_top(score_BT, joins_BT, state.budget)
         clusters = state.join(joins_BT, weight_BT=state.encoder.received_BT("max"))
         equal = Assignment(clusters.slot, joins_BT.new_ones(joins_BT.shape), clusters.lengths)
         cluster_BSD = apply(state.hidden_BTD, clusters)
@@ -51,4 +56,16 @@ class Samp(InputMethod):
         audio_BS = clusters.total(state.audio_BT.int()) > 0
         real_BS = clusters.total((clusters.slot >= 0).int()) > 0
         chosen_BS = determinantal_choice(kernel_BSS, audio_BS, state.kept)
-        return clusters.then(keep_only(chosen_BS | (real_BS & ~audio_BS), None))
+        return clusters.then(keep_only(chosen_BS | (real_BS & ~audio_BS), state.left(state.budget)))
+
+
+def joined_at(similarity_BNN: "Tensor", starts_BN: "Tensor") -> "Tensor":
+    """(B, N): the mean similarity of each token to those of its group that stand before it; 0 where a group starts."""
+    import torch
+
+    column = torch.arange(starts_BN.shape[1], device=starts_BN.device)
+    first_BN = column.where(starts_BN, 0).cummax(1).values
+    before_BNN = (column >= first_BN[..., None]) & (column < column[:, None])
+    # In double, so that the scores of monotonous audio do not differ by rounding.
+    total_BN = similarity_BNN.masked_fill(~before_BNN, 0).sum(2, dtype=torch.float64)
+    return total_BN / (column - first_BN).clamp_min(1)

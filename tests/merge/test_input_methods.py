@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -114,19 +115,29 @@ def test_cdpruner_is_a_determinantal_choice_among_a_rows_audio(ratio: float, see
 
 
 def clusters(row: Row, threshold: float) -> list[list[int]]:
-    """The released scan: token by token, by its mean cosine with the open cluster."""
+    """The released scan: token by token, by its mean cosine with the open cluster. If more than `row.gone` tokens join,
+    the others of them open clusters of their own."""
     hidden = row.of(row.state.hidden_BTD)
-    groups: list[list[int]] = []
+    open_cluster: list[int] = []
+    joins: dict[int, float] = {}
     for token in row.audio:
-        neighbour = bool(groups) and groups[-1][-1] == token - 1
-        if neighbour and sum(dot(hidden[token], hidden[t]) for t in groups[-1]) / len(groups[-1]) >= threshold:
+        mean = sum(dot(hidden[token], hidden[t]) for t in open_cluster) / max(1, len(open_cluster))
+        if open_cluster and open_cluster[-1] == token - 1 and mean >= threshold:
+            joins[token] = mean
+            open_cluster.append(token)
+        else:
+            open_cluster = [token]
+    groups: list[list[int]] = []
+    allowed = best(list(joins), row.gone, joins)
+    for token in row.audio:
+        if token in allowed:
             groups[-1].append(token)
         else:
             groups.append([token])
     return groups
 
 
-@pytest.mark.parametrize("threshold", [0.85, 0.95, 1.0])
+@pytest.mark.parametrize("threshold", [-1.0, 0.5, 0.85, 0.95, 1.0])
 @pytest.mark.parametrize(("ratio", "seed"), CASES[4:])
 def test_samp_merges_then_prunes(ratio: float, seed: int, threshold: float) -> None:
     state = input_state(ratio, seed)
@@ -147,6 +158,14 @@ def test_samp_merges_then_prunes(ratio: float, seed: int, threshold: float) -> N
         for i in picks:
             column = merged.shape[1] - len(expected) + expected.index(groups[i])
             torch.testing.assert_close(merged[row.index, column], values[i], rtol=1e-4, atol=1e-5)
+
+
+def test_samp_removes_what_was_asked_for_however_monotonous_the_audio() -> None:
+    state = input_state(0.3, rows=[(3, 50, 4), (2, 9, 3), (1, 3), (4, 20, 2, 11, 5)])
+    state.hidden_BTD[:] = torch.ones(CHANNELS)
+    state = replace(state, budget=(15, 0, 1, 30))
+    assignment = Samp(threshold=0.85).assign(state)
+    assert assignment.lengths == tuple(int(slots.max()) + 1 for slots in assignment.slot) == (42, 14, 3, 12)
 
 
 def test_samps_golden_clusters() -> None:

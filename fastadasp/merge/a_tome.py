@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class ATome(MergeMethod):
     """Fuses adjacent tokens two by two into their mean: the most similar keys first, each token at most once.
 
-    One layer fuses half of the tokens at most, and when neighbours are taken, fewer (a third is always possible). In
-    FastAdaSP's version (`atome`) any pair that follows a chosen one is lost and the budget with it; here the next best
-    takes its place, as in the paper. [recon] The paper trains an encoder with it; the decoder's keys, all heads
-    concatenated and rotated, are FastAdaSP's reading.
+    One layer fuses half of a run's tokens at most. In FastAdaSP's version (`atome`) any pair that follows a chosen one
+    is lost and the budget with it; here the next best takes its place, as in the paper. Ours: where all that is left
+    are single tokens between pairs, the pairs between two of these move by one token, which makes room for one more.
+    [recon] The paper trains an encoder with it; the decoder's keys, all heads concatenated and rotated, are FastAdaSP's
+    reading.
     """
 
     threshold: float | None = None
@@ -40,12 +41,20 @@ class ATome(MergeMethod):
         """Fuse disjoint pairs, best first."""
         from fastadasp.merge.adjacent import disjoint_pairs
         from fastadasp.merge.assignment import choose_top
+        from fastadasp.merge.matching import add_pairs
 
-        pair_BT = state.pair_BT
+        score_BT, pair_BT = state.key_similarity_BT, state.pair_BT
         if self.threshold is not None:
-            pair_BT = pair_BT & (state.key_similarity_BT > self.threshold)
-        pair_BT = disjoint_pairs(state.key_similarity_BT, pair_BT)
+            pair_BT = pair_BT & (score_BT > self.threshold)
+        pair_BT = disjoint_pairs(score_BT, pair_BT)
         if self.amounts() or not self.adaptive:
-            pair_BT = pair_BT & choose_top(state.key_similarity_BT, pair_BT, state.budget)
-        enough = all(3 * gone <= pairs for gone, pairs in zip(state.budget, state.layout.pairs, strict=True))
-        return state.join(pair_BT, state.budget if enough and not self.adaptive else None)
+            pair_BT = pair_BT & choose_top(score_BT, pair_BT, state.budget)
+        if self.adaptive:
+            return state.join(pair_BT)
+        layout = state.layout
+        if any(3 * gone > pairs for gone, pairs in zip(state.budget, layout.pairs, strict=True)):
+            pair_BT = add_pairs(score_BT, state.audio_BT, pair_BT, state.budget)
+        known = max(layout.runs) <= 1  # else runs of odd length may hold fewer pairs
+        possible = (audio // 2 if known else pairs // 2 for audio, pairs in zip(layout.audio, layout.pairs, strict=True))
+        removed = tuple(map(min, state.budget, possible))
+        return state.join(pair_BT, removed if known or removed == state.budget else None)

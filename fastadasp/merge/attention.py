@@ -17,14 +17,14 @@ def attention_rows(
 ) -> Tensor:
     """(B, H, Q, K) float32 causal attention of queries in columns `first` to `first` + Q, over K = `first` + Q keys.
 
-    Products are taken in the model's dtype and the softmax in float32, as the eager kernel does. real_BT: False on
-    padding, None without any; the rows of padded queries mean nothing.
+    Products are summed in float32, as fused kernels do: in float16 they overflow before they are scaled. real_BT: False
+    on padding, None without any; the rows of padded queries mean nothing.
     """
     batch, heads, length, channels = queries_BHQd.shape
     groups, visible = keys_BGTd.shape[1], first + length
     grouped = queries_BHQd.reshape(batch, groups, heads // groups * length, channels)
-    scores = (grouped @ keys_BGTd[:, :, :visible].transpose(2, 3)).view(batch, heads, length, visible)
-    scores = scores.float().mul_(scaling)
+    keys_BGKd = keys_BGTd[:, :, :visible].float()
+    scores = (grouped.float() @ keys_BGKd.transpose(2, 3)).view(batch, heads, length, visible).mul_(scaling)
     column = torch.arange(length, device=scores.device)
     scores[..., first:].masked_fill_(column > column[:, None], -torch.inf)
     if real_BT is not None:
@@ -57,6 +57,7 @@ def attention_received_by_group(
     groups = keys_BGTd.shape[1]
     scores = CPU_BLOCK if queries_BHTd.device.type == "cpu" else GPU_BLOCK
     block = max(1, scores // (batch * heads * length))
+    keys_BGTd = keys_BGTd.float()  # once for all blocks
     received = queries_BHTd.new_zeros(batch, groups, columns.stop - columns.start, dtype=torch.float32)
     for first in range(columns.start, length, block):  # earlier queries see none of the columns
         rows = attention_rows(queries_BHTd[:, :, first : first + block], keys_BGTd, first, real_BT, scaling)

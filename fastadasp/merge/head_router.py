@@ -118,8 +118,8 @@ def text_to_audio(state: "LayerState") -> "Tensor":
     query_BHTd, key_BGNd = state.unrotated_queries_BHTd, state.unrotated_keys_BGTd[:, :, hull]
     heads, groups, channels = query_BHTd.shape[1], key_BGNd.shape[1], query_BHTd.shape[3]
     query_BHMd = query_BHTd.gather(2, column_BM[:, None, :, None].expand(-1, heads, -1, channels))
-    grouped = query_BHMd.reshape(len(column_BM), groups, -1, channels)
-    scores = (grouped @ key_BGNd.transpose(2, 3)).view(len(column_BM), heads, -1, key_BGNd.shape[2]).float()
+    grouped = query_BHMd.reshape(len(column_BM), groups, -1, channels).float()
+    scores = (grouped @ key_BGNd.float().transpose(2, 3)).view(len(column_BM), heads, -1, key_BGNd.shape[2])
     scores_BHMN = scores.mul(state.scaling).masked_fill(~state.audio_BT[:, None, None, hull], float("-inf"))
     weight_BM = real_BM.float() / real_BM.sum(1, keepdim=True).clamp_min(1)
     probe_BHN = (scores_BHMN.softmax(-1) * weight_BM[:, None, :, None]).sum(2)

@@ -65,6 +65,31 @@ def test_rows_are_those_of_the_full_matrix() -> None:
     torch.testing.assert_close(attention_rows(queries[:, :, -1:], keys, 19, None, 0.35), full[:, :, -1:])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_large_products_of_half_precision_stay_finite(dtype: torch.dtype) -> None:
+    """Against float64 on the same numbers; q · k = 128 · 300² does not fit into float16."""
+    torch.manual_seed(0)
+    queries, keys = (300 + torch.randn(1, heads, 20, 128).to(dtype) for heads in (4, 2))
+    scaling = 128**-0.5
+    scores = queries.double() @ keys.double().repeat_interleave(2, 1).transpose(2, 3) * scaling
+    full = scores.masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf).softmax(-1)
+    # Scores near 10⁶: float32 has them to 1/16.
+    rows = attention_rows(queries[:, :, 12:15], keys, 12, None, scaling)
+    torch.testing.assert_close(rows.double(), full[:, :, 12:15, :15], atol=0.1, rtol=0)
+    received = attention_received(queries, keys, slice(5, 18), None, scaling)
+    torch.testing.assert_close(received.double(), full.sum((1, 2))[:, 5:18], atol=0.5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_products_of_half_precision_are_not_rounded_to_it(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    queries, keys = (4 * torch.randn(1, 4, 20, 16).to(dtype) for _ in range(2))
+    scores = queries.double() @ keys.double().transpose(2, 3) * 0.25
+    full = scores.masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf).softmax(-1)
+    rows = attention_rows(queries, keys, 0, None, 0.25)
+    torch.testing.assert_close(rows.double(), full, atol=1e-5, rtol=1e-4)
+
+
 def test_the_state_is_what_the_layer_works_on() -> None:
     """Keys against the cache of the unpatched model; hidden states against its own submodules."""
     batch = ids, real, audio = left_padded(PROMPTS)

@@ -2,12 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from method_states import GROUPS, HEADS, Row, Scores, best, dot, layer_state, rows_of
+from method_states import GROUPS, HEAD_DIM, HEADS, Row, Scores, best, dot, layer_state, rows_of
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.a_tome import ATome
@@ -18,7 +19,7 @@ from fastadasp.merge.base import MergeMethod
 from fastadasp.merge.dart import Dart
 from fastadasp.merge.fastv import FastV
 from fastadasp.merge.frame import Frame
-from fastadasp.merge.head_router import HeadRouter, spread
+from fastadasp.merge.head_router import HeadRouter, spread, text_to_audio
 from fastadasp.merge.tome import Tome
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.33, 0.5) for seed in range(4)]
@@ -236,6 +237,18 @@ def test_head_router_weighs_heads_by_the_spread_of_their_selectivity(
     for row in rows_of(state):
         expected = head_router(row, 0.4, ROUTING if routed else None) if row.audio else []
         assert row.kept_audio(assignment) == expected
+
+
+def test_head_router_reads_large_queries_of_half_precision() -> None:
+    """Against float64 on the same numbers; q · k overflows float16."""
+    state = layer_state(0.5, rows=[(3, 21, 4)])
+    queries, keys = ((150 + x).half() for x in (state.queries_BHTd, state.keys_BGTd))
+    still = torch.ones(1, 28, HEAD_DIM), torch.zeros(1, 28, HEAD_DIM)
+    state = replace(state, queries_BHTd=queries, keys_BGTd=keys, rotary=still)
+    text = [*range(3), *range(24, 28)]
+    key = keys[0, :, 3:24].double().repeat_interleave(HEADS // GROUPS, 0)
+    probe = (queries[0, :, text].double() @ key.transpose(1, 2) * state.scaling).softmax(-1).mean(1)
+    torch.testing.assert_close(text_to_audio(state)[0, :, 3:24].double(), probe, atol=2e-2, rtol=0)
 
 
 def test_spread_is_the_standard_deviation_of_selectivity() -> None:

@@ -1,7 +1,7 @@
 """Reading the last self-attention of a SpeechLM's audio encoder while it runs."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fastadasp.decoder import AttentionTap
-from fastadasp.merge.encoder import EncoderAttention, tokens_per_clip
+from fastadasp.merge.encoder import EncoderAttention, count_runs, tokens_per_clip
 
 
 class EncoderTap:
@@ -62,9 +62,8 @@ class EncoderTap:
             )
         clips, length = tap.query_BHTd.shape[0], tap.query_BHTd.shape[2]
         frames = _real_frames(tap.mask, clips, length)
-        ran_for_each = clips > 1 and torch.allclose(tap.query_BHTd[0], tap.query_BHTd[1], rtol=1e-2, atol=1e-3)
-        repeats = beams if beams > 1 and not ran_for_each else 1
-        tokens, stride = tokens_per_clip(frames, audio_BT[::repeats], self.stride)
+        once = rows_read_once(beams, tap.query_BHTd, frames, audio_BT, self.stride)
+        tokens, stride = tokens_per_clip(frames, audio_BT[::once], self.stride)
         device = audio_BT.device
         return EncoderAttention(
             queries_CHFd=tap.query_BHTd.to(device),
@@ -73,9 +72,39 @@ class EncoderTap:
             frames=frames,
             tokens=tokens,
             stride=stride,
-            audio_BT=audio_BT[::repeats],
-            repeats=repeats,
+            audio_BT=audio_BT[::once],
+            repeats=once,
         )
+
+
+def rows_read_once(
+    beams: int, queries_CHFd: Tensor, frames: Sequence[int], audio_BT: Tensor, stride: int | None
+) -> int:
+    """`beams` if the encoder ran once for all of a prompt's equal rows, 1 if for each of them.
+
+    As many clips as runs of audio tell, then as many frames as tokens need. Where both readings fit (long audio, cut
+    for the encoder, in one run, and a model that does not say how many frames make a token), clips that stand there
+    `beams` times each were read for each row.
+    """
+    if beams == 1:
+        return 1
+    fitting = [once for once in (beams, 1) if _fits(frames, audio_BT[::once], stride)]
+    by_runs = [once for once in fitting if count_runs(audio_BT[::once]) == len(frames)]
+    if by_runs or len(fitting) < 2:
+        return (by_runs or fitting or [1])[0]
+    if len(frames) % beams:
+        return beams
+    queries_PKHFd = queries_CHFd.unflatten(0, (-1, beams))
+    alike = torch.allclose(queries_PKHFd, queries_PKHFd[:, :1].expand_as(queries_PKHFd), rtol=1e-2, atol=1e-3)
+    return 1 if alike else beams
+
+
+def _fits(frames: Sequence[int], audio_BT: Tensor, stride: int | None) -> bool:
+    try:
+        tokens_per_clip(frames, audio_BT, stride)
+    except ValueError:
+        return False
+    return True
 
 
 def find_encoder(model: nn.Module) -> Any:

@@ -77,10 +77,11 @@ class EncoderAttention:
         seen_CF = column < torch.tensor(self.frames, device=device)[:, None]
         asks_CF = column < torch.tensor(self.tokens, device=device)[:, None] * self.stride
         block = max(1, BLOCK_SCORES // (clips * count * frames * self.stride)) * self.stride
+        keys_CHdF = self.keys_CHFd.float().transpose(2, 3)  # float16 overflows before products are scaled
         received, own = [], []
         for first in range(0, self._length, block):
             rows = slice(first, min(first + block, self._length))
-            scores = (self.queries_CHFd[:, :, rows] @ self.keys_CHFd.transpose(2, 3)).float().mul_(self.scaling)
+            scores = (self.queries_CHFd[:, :, rows].float() @ keys_CHdF).mul_(self.scaling)
             attention = scores.masked_fill_(~seen_CF[:, None, None], -torch.inf).softmax(-1)[..., : self._length]
             attention_CQF = attention.amax(1) if heads == "max" else attention.mean(1)
             attention_CQF = attention_CQF * asks_CF[:, rows, None]
@@ -106,8 +107,7 @@ def tokens_per_clip(frames: Sequence[int], audio_BT: Tensor, stride: int | None 
     tell. stride: frames that make one token, where the model says so. Raises ValueError if the numbers do not fit.
     """
     audio = int(audio_BT.sum())
-    starts = audio_BT & ~torch.nn.functional.pad(audio_BT, (1, 0))[:, :-1]
-    runs = torch.bincount(starts.flatten().cumsum(0)[audio_BT.flatten()])[1:].tolist()
+    runs = torch.bincount(_starts(audio_BT).flatten().cumsum(0)[audio_BT.flatten()])[1:].tolist()
     stride = stride or max(1, sum(frames) // max(1, audio))
     tokens = runs if len(runs) == len(frames) else [count // stride for count in frames]
     if sum(tokens) != audio or any(count * stride > most for count, most in zip(tokens, frames, strict=True)):
@@ -117,3 +117,12 @@ def tokens_per_clip(frames: Sequence[int], audio_BT: Tensor, stride: int | None 
             "encoder's frames one after another"
         )
     return tuple(tokens), stride
+
+
+def count_runs(audio_BT: Tensor) -> int:
+    """Maximal stretches of adjacent audio tokens, in all rows."""
+    return int(_starts(audio_BT).sum())
+
+
+def _starts(audio_BT: Tensor) -> Tensor:
+    return audio_BT & ~torch.nn.functional.pad(audio_BT, (1, 0))[:, :-1]

@@ -54,7 +54,7 @@ class ATome(MergeMethod):
         layout = state.layout
         if any(3 * gone > pairs for gone, pairs in zip(state.budget, layout.pairs, strict=True)):
             pair_BT = add_pairs(score_BT, state.audio_BT, pair_BT, state.budget)
+        removed = tuple(min(gone, audio // 2) for gone, audio in zip(state.budget, layout.audio, strict=True))
         known = max(layout.runs) <= 1  # else runs of odd length may hold fewer pairs
-        possible = (audio // 2 if known else pairs // 2 for audio, pairs in zip(layout.audio, layout.pairs, strict=True))
-        removed = tuple(map(min, state.budget, possible))
-        return state.join(pair_BT, removed if known or removed == state.budget else None)
+        known = known or all(2 * gone <= pairs for gone, pairs in zip(removed, layout.pairs, strict=True))
+        return state.join(pair_BT, removed if known else None)

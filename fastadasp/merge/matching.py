@@ -15,9 +15,10 @@ from fastadasp.merge.layout import per_row
 def add_pairs(score_BT: Tensor, token_BT: Tensor, chosen_BT: Tensor, counts: Sequence[int]) -> Tensor:
     """(B, T) bool: the pairs (t, t + 1) of `chosen_BT`, rearranged until there are `counts[b]` or no more are possible.
 
-    chosen_BT: disjoint pairs to which none can be added. token_BT: runs of tokens; a run of m then holds at most m // 2
-    pairs. Between a run's first and second, third and fourth, ... single token all are paired; moved by one token, these
-    pairs and the two single tokens make one pair more. Stretches go first whose lowest score is then highest.
+    chosen_BT: disjoint pairs, with room for none where they are fewer than `counts`. token_BT: runs of tokens; one of m
+    holds at most m // 2 pairs. Between a run's first and second, third and fourth, ... single token all are paired;
+    moved by one token, these pairs and the two single tokens make one pair more. Stretches go first whose lowest score
+    is then highest.
     """
     single_BT = token_BT & ~chosen_BT & ~pad(chosen_BT[:, :-1], (1, 0))
     begins_BT, ends_BT = _stretches(token_BT, single_BT)
@@ -34,7 +35,7 @@ def add_pairs(score_BT: Tensor, token_BT: Tensor, chosen_BT: Tensor, counts: Seq
 
 
 def _stretches(token_BT: Tensor, single_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, T) bool each: the single tokens with which a stretch begins and ends, the 1st and 2nd, 3rd and 4th of a run."""
+    """(B, T) bool each: single tokens that a stretch begins and ends with, the 1st and 2nd, 3rd and 4th of a run."""
     count_BT = single_BT.cumsum(1)
     before_BT = count_BT - single_BT.long()
     run_starts_BT = token_BT & ~pad(token_BT[:, :-1], (1, 0))

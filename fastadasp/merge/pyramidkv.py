@@ -24,12 +24,14 @@ class PyramidKV(SnapKV):
 
     def kept(self, tokens: int, layer: int, layers: int) -> int:
         """The layer's step of the pyramid."""
-        beyond = tokens * (1 - self.share)
-        least = beyond / self.beta
-        most = 2 * beyond - least
+        mean = super().kept(tokens, layer, layers)
+        least = mean / self.beta
+        most = 2 * mean - least
         if most >= tokens - self.window:
             most = tokens - self.window
-            least = 2 * beyond - most
+            least = 2 * mean - most
         if not tokens >= most >= least >= self.window or layers == 1:
-            return round(beyond)
-        return round(most - layer * (most - least) / (layers - 1))
+            return mean
+        step = min(layer, layers - 1 - layer)
+        count = round(most - step * (most - least) / (layers - 1)) if 2 * step < layers - 1 else mean
+        return count if layer == step else 2 * mean - count  # so that rounding does not change the mean

@@ -32,7 +32,7 @@ class SnapKV(CacheMethod):
             raise ConfigError(f"merge.kernel must be odd, got {self.kernel}: a score is averaged around its token")
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Smoothed attention of the window, whose own tokens score best."""
+        """Smoothed attention of the window, whose own tokens score best: where it must shrink, its first ones go."""
         import torch
         from torch.nn.functional import avg_pool1d
 
@@ -44,4 +44,4 @@ class SnapKV(CacheMethod):
         inside_BT[:, width - asks_BQ.shape[1] :] = asks_BQ
         smooth_BHT = avg_pool1d(mean_BHT.masked_fill(inside_BT[:, None], 0), self.kernel, 1, self.kernel // 2)
         score_BGT = smooth_BHT.view(len(smooth_BHT), groups, -1, width).mean(2)
-        return score_BGT.masked_fill(inside_BT[:, None], float("inf"))
+        return score_BGT.float().where(~inside_BT[:, None], 2.0 + state.column_BT[:, None])  # no attention exceeds 1

@@ -67,8 +67,8 @@ class SpeechPrune(InputMethod):
 
         from fastadasp.merge.groups import choose_by_quota
 
-        for row, (audio, text) in enumerate(zip(state.layout.audio, state.layout.after, strict=True)):
-            if audio and not text:
+        for row, (audio, count) in enumerate(zip(state.layout.audio, counts, strict=True)):
+            if count < audio and not state.layout.after[row]:
                 raise ValueError(
                     f"SpeechPrune keeps what the question asks for, but row {row} of the batch has no text after its "
                     "audio; put the question there, or choose another method"

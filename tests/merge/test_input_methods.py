@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from method_states import CHANNELS, GROUPS, HEAD_DIM, HEADS, Row, best, dot, input_state, rows_of
+from method_states import CHANNELS, Row, best, dot, input_state, rows_of
 from torch import Tensor
 
 from fastadasp.errors import ConfigError
@@ -18,7 +18,7 @@ from fastadasp.merge.diversity import determinantal_choice, farthest_choice
 from fastadasp.merge.divprune import DivPrune
 from fastadasp.merge.samp import Samp
 from fastadasp.merge.segment_topk import SegmentTopK
-from fastadasp.merge.speech_prune import SpeechPrune, frame_quotas
+from fastadasp.merge.speech_prune import SpeechPrune
 from fastadasp.merge.stride import Stride
 from fastadasp.merge.visionzip import VisionZip
 from fastadasp.merge.vispruner import VisPruner
@@ -220,6 +220,16 @@ def test_vispruner_thins_out_what_attention_leaves(ratio: float, seed: int, impo
         assert row.kept_audio(assignment) == sorted(first + rest)
 
 
+def test_vispruner_may_leave_none_but_important_tokens() -> None:
+    state = replace(input_state(0.5, rows=[(1, 2, 3), (2, 9, 1), (1, 4, 1)]), budget=(1, 4, 4))
+    assignment = VisPruner(ratio=0.5, important=0.9).assign(state)
+    row, received = rows_of(state)[0], state.encoder.received_BT("max")
+    assert row.kept_audio(assignment) == best(row.audio, 1, row.of(received).tolist())
+    assert assignment.lengths == (5, 8, 2)
+    for part in rows_of(state)[1:]:
+        assert len(part.kept_audio(assignment)) == left(part)
+
+
 @pytest.mark.parametrize("segments", [1, 4, 10])
 @pytest.mark.parametrize(("ratio", "seed"), CASES)
 def test_segment_topk_takes_some_from_everywhere(ratio: float, seed: int, segments: int) -> None:
@@ -246,59 +256,6 @@ def test_stride_keeps_every_kth_token_where_that_is_the_budget(stride: int) -> N
 def test_stride_between_two_strides_is_even_spacing() -> None:
     state = input_state(0.3, rows=[(0, 10)])
     assert rows_of(state)[0].kept_audio(Stride(ratio=0.3).assign(state)) == [int(i * 10 / 7) for i in range(7)]
-
-
-def speech_prune(row: Row, frame: int, window: int) -> list[int]:
-    state, audio, n = row.state, row.audio, len(row.audio)
-    hidden = row.of(state.hidden_BTD)
-    relevance = {t: sum(dot(hidden[t], hidden[q]) for q in row.question) / len(row.question) for t in audio}
-    count = max(left(row), min(n, window))
-    if count < n:
-        frames = [audio[start : start + frame] for start in range(0, n, frame)]
-        share = torch.tensor([sum(relevance[t] for t in part) for part in frames], dtype=torch.float64).softmax(0)
-        kept = [
-            t
-            for part, p in zip(frames, share.tolist(), strict=True)
-            for t in best(part, math.floor(count * p), relevance)
-        ]
-        audio = sorted(kept + best([t for t in audio if t not in kept], count - len(kept), relevance))
-
-    def sign(x: Tensor) -> Tensor:
-        return torch.where(x >= 0, 1.0, -1.0)
-
-    query = sign(hidden[audio]) @ sign(state.decoder.query_weight_ED).T
-    key = sign(hidden[audio]) @ sign(state.decoder.key_weight_ED).T
-    received = torch.zeros(len(audio), dtype=torch.float64)
-    for head in range(HEADS):
-        q, shared = query[:, head * HEAD_DIM : (head + 1) * HEAD_DIM], head // (HEADS // GROUPS)
-        k = key[:, shared * HEAD_DIM : (shared + 1) * HEAD_DIM]
-        received += (q @ k.T / math.sqrt(HEAD_DIM)).double().softmax(1).sum(0)
-    # Signs make many equal scores, up to rounding.
-    return best(audio, left(row), {t: round(score, 4) for t, score in zip(audio, received.tolist(), strict=True)})
-
-
-@pytest.mark.parametrize(("frame", "window"), [(5, 750), (5, 12), (4, 0)])
-@pytest.mark.parametrize(("ratio", "seed"), CASES[2:6])
-def test_speech_prune_keeps_relevant_frames_then_what_is_attended_to(
-    ratio: float, seed: int, frame: int, window: int
-) -> None:
-    state = input_state(ratio, seed)
-    assignment = SpeechPrune(ratio=ratio, frame=frame, window=window).assign(state)
-    for row in rows_of(state):
-        assert row.kept_audio(assignment) == (speech_prune(row, frame, window) if row.audio else [])
-
-
-def test_speech_prunes_golden_quotas() -> None:
-    relevance = torch.tensor([[1.0, 2, 0]])
-    frame = torch.tensor([[0, 1, 2]])
-    quotas = frame_quotas(relevance, torch.ones(1, 3, dtype=torch.bool), frame, 3, [30])
-    assert quotas.tolist() == [[7, 19, 2]]
-
-
-def test_speech_prune_needs_a_question_after_the_audio() -> None:
-    state = input_state(0.5, rows=[(3, 9, 2), (4, 8)])
-    with pytest.raises(ValueError, match="row 1 of the batch has no text after its audio"):
-        SpeechPrune(ratio=0.5, window=2).assign(state)
 
 
 def test_affinity_pooling_of_the_input_compares_neighbours() -> None:

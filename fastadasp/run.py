@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,7 +44,8 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
     if setup.hardware.threads is not None:
         torch.set_num_threads(setup.hardware.threads)
     examples = setup.examples
-    Stages.of(setup.method, setup.adapter.shape.layers)  # raises ConfigError where the model has no layer `merge.layer`
+    # Raises ConfigError where the model has no layer `merge.layer`.
+    setup = replace(setup, method=Stages.of(setup.method, setup.adapter.shape.layers).method)
     seed_everything(cfg.seed, verbose=False)
     store = RunStore(Path(HydraConfig.get().runtime.output_dir))
     leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
@@ -87,6 +89,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
     choices = HydraConfig.get().runtime.choices
     settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     measured = cache_reduction if setup.method.site is Site.cache else reduction
+    layer = -1 if setup.method.site is Site.input else setup.method.layer
     return {
         **{group: choices[group] for group in ("task", "model", "merge")},
         "fingerprint": fingerprint(cfg),
@@ -102,7 +105,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
             "layer_ratio": setup.method.layer_ratio,
             "flops_reduction": cfg.merge.flops_reduction,
             "tokens_kept": cfg.merge.tokens_kept,
-            "measured": measured(predictions, setup.method.layer),
+            "measured": measured(predictions, layer),
         },
         "cost": exact_cost(predictions, setup.adapter.shape, placement.dtype),
         "provenance": provenance(placement),

@@ -11,6 +11,7 @@ from fastadasp.config import Setup
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import PreparedBatches, plan
 from fastadasp.evaluation.store import RunStore
+from fastadasp.merge.base import MergeMethod
 from fastadasp.merge.budget import Prompt, settle
 from fastadasp.merge.flops import paper_flops
 from fastadasp.models.base import ModelAdapter
@@ -24,16 +25,20 @@ def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bo
 
     All audio is read once to count tokens; with `keep` the ratio is kept in the run's folder, since it can change only
     with what the folder's name depends on. `tokens_kept` is left to `merging()`: it speaks of each prompt by itself.
-    Raises ConfigError when the target cannot be met.
+    Raises ConfigError when the target cannot be met, in any prompt.
     """
-    if setup.method.flops_reduction is None:
-        return setup
     known = store.read(FILE)
+    if setup.method.unsettled.flops_reduction is None:
+        if known is None and _may_refuse(setup.method):
+            known = _check_each(setup, examples)
+            if keep:
+                store.write(FILE, known)
+        return setup
     if known is None:
         known = _solve(setup, examples)
         if keep:
             store.write(FILE, known)
-    return replace(setup, method=replace(setup.method, ratio=known["ratio"], flops_reduction=None))
+    return replace(setup, method=setup.method.with_ratio(known["ratio"]))
 
 
 def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
@@ -45,14 +50,38 @@ def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
     method = settle(
         setup.method, prompts, shape.layers, lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
     )
+    asked = setup.method.unsettled
+    (ratio,) = (stage.ratio for stage in method.stages() if stage.site is asked.site)
     audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
     return {
-        "flops_reduction": setup.method.flops_reduction,
-        "ratio": method.ratio,
+        "flops_reduction": asked.flops_reduction,
+        "ratio": ratio,
         "prompts": len(prompts),
         "audio_tokens": audio,
         "text_tokens": text,
     }
+
+
+def _may_refuse(method: MergeMethod) -> bool:
+    """Whether `tokens_kept` can ask for a ratio that the method does not take."""
+    if not method.unsolved:
+        return False
+    try:
+        method.with_ratio(0.99)
+    except ConfigError:
+        return True
+    return False
+
+
+def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
+    """What was looked at; ConfigError, before any answer, where a prompt's `tokens_kept` cannot be met."""
+    prompts = _prompts(setup, examples)
+    for audio, text in dict.fromkeys(prompts):
+        try:
+            settle(setup.method, [(audio, text)], setup.adapter.shape.layers, lambda _: 0.0)
+        except ConfigError as error:
+            raise ConfigError(f"a prompt of this run has {audio} audio and {text} other tokens: {error}") from error
+    return {"tokens_kept": setup.method.unsettled.tokens_kept, "prompts": len(prompts)}
 
 
 def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:

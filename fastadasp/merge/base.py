@@ -1,7 +1,7 @@
 """What a token-reduction method is."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -70,8 +70,20 @@ class MergeMethod(ABC):
                 "and give the share per merging layer (layer_ratio), the FLOPs to save (flops_reduction) or the "
                 "tokens to keep (tokens_kept)"
             )
-        check_count("merge.layer", self.layer, "decoder layers are counted from 0")
+        self.check_layer()
         check_count("merge.seed", self.seed, "it seeds the method's own random generator")
+
+    def check_layer(self) -> None:
+        """ConfigError for a `layer` that no decoder has."""
+        check_count("merge.layer", self.layer, "decoder layers are counted from 0")
+
+    def at_depth(self, layers: int) -> "MergeMethod":
+        """Itself for a decoder of `layers` layers, a `layer` that was left open settled."""
+        return self
+
+    def at_layer(self, layer: int) -> "MergeMethod":
+        """Itself, but reducing from `layer` on."""
+        return replace(self, layer=layer)
 
     def check_at_most_half(self) -> None:
         """For a method that fuses tokens two by two: ConfigError where one layer is to remove more than half."""
@@ -97,6 +109,17 @@ class MergeMethod(ABC):
     def unsolved(self) -> bool:
         """Whether the ratio depends on the prompt and is still to be found (`merge.budget.settle`)."""
         return self.flops_reduction is not None or self.tokens_kept is not None
+
+    @property
+    def unsettled(self) -> "MergeMethod":
+        """The method whose target `merge.budget` solves, for one that is made of others: one of these or itself."""
+        return self
+
+    def with_ratio(self, ratio: float) -> "MergeMethod":
+        """Itself with the ratio that meets its target. A 0 stays in sight as `layer_ratio`, for methods that remove by
+        themselves as much as they are not kept from."""
+        layer_ratio = None if ratio else 0.0
+        return replace(self, ratio=ratio, layer_ratio=layer_ratio, flops_reduction=None, tokens_kept=None)
 
     @property
     def share(self) -> float:

@@ -4,7 +4,6 @@ A prompt is given by its numbers of audio tokens and of all other tokens.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.base import MergeMethod, Schedule, Site
@@ -23,29 +22,36 @@ def settle(method: MergeMethod, prompts: Sequence[Prompt], layers: int, flops: F
 
     Itself if it has a ratio already. layers: of the decoder. Raises ConfigError when the target cannot be met.
     """
-    if method.flops_reduction is not None:
-        ratio = _ratio_that_saves(method, method.flops_reduction, prompts, layers, flops)
-    elif method.tokens_kept is not None:
-        ratio = _ratio_that_keeps(method, method.tokens_kept, prompts)
-    else:
+    method = method.at_depth(layers)
+    if not method.unsolved:
         return method
+    asked = method.unsettled
+    if asked.flops_reduction is not None:
+        ratio = _ratio_that_saves(method, asked.flops_reduction, prompts, layers, flops)
+    else:
+        ratio = _ratio_that_keeps(method, asked.tokens_kept or 0, prompts)
     try:
-        return replace(method, ratio=ratio, flops_reduction=None, tokens_kept=None)
+        return method.with_ratio(ratio)
     except ConfigError as error:
-        raise ConfigError(f"{method.amounts()[0]} takes merge.ratio={ratio:.3f}, but {error}") from error
+        raise ConfigError(f"{asked.amounts()[0]} takes merge.ratio={ratio:.3f}, but {error}") from error
 
 
 def _ratio_that_saves(
     method: MergeMethod, reduction: float, prompts: Sequence[Prompt], layers: int, flops: Flops
 ) -> float:
     """The overall ratio with which all prompts together cost `reduction` less, in whole tokens."""
-    acting = _reducer(method)
+    acting = _reducer(method.unsettled)
     full = sum(flops([audio + text] * (layers + 1)) for audio, text in prompts)
 
     def saved(share: float) -> float:
-        counts = _counts(acting, share, layers)
+        counts = _counts(method, acting, share, layers)
         return 1 - sum(flops([count + text for count in counts(audio)]) for audio, text in prompts) / full
 
+    if reduction < (least := saved(0.0)):
+        raise ConfigError(
+            f"merge.{acting.site.name}.flops_reduction={reduction} is less than the {least:.3f} that the chain's other "
+            "stages save alone; lower their ratios or ask for more"
+        )
     if reduction > (most := saved(_ALMOST_ALL)):
         where = "at the input" if acting.site is Site.input else f"{acting.schedule.name} from layer {acting.layer} on"
         audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
@@ -73,22 +79,36 @@ def _reducer(method: MergeMethod) -> MergeMethod:
     )
 
 
-def _counts(acting: MergeMethod, share: float, layers: int) -> Callable[[int], tuple[int, ...]]:
+def _counts(method: MergeMethod, acting: MergeMethod, share: float, layers: int) -> Callable[[int], tuple[int, ...]]:
     """From a prompt's audio tokens to those entering each layer and leaving the last, `share` going at each of the
-    method's layers."""
-    if acting.site is Site.input:
-        return lambda audio: (audio - int(audio * share),) * (layers + 1)
-    ratios = layer_ratios(acting.schedule, share, acting.layer, layers)
-    return Plan(ratios, overall=acting.schedule is not Schedule.once).audio_tokens
+    layers of `acting`, a stage of `method`; the others do what they are set to."""
+    stages = {stage.site: stage for stage in method.stages()}
+    plan = Plan((0.0,) * layers, overall=False)
+    if acting.site is Site.decoder:
+        ratios = layer_ratios(acting.schedule, share, acting.layer, layers)
+        plan = Plan(ratios, overall=acting.schedule is not Schedule.once)
+    elif Site.decoder in stages:
+        plan = Plan.of(stages[Site.decoder], layers)
+    before = share if acting.site is Site.input else stages[Site.input].share if Site.input in stages else 0.0
+    return lambda audio: plan.audio_tokens(audio - int(audio * before))
 
 
 def _ratio_that_keeps(method: MergeMethod, kept: float, prompts: Sequence[Prompt]) -> float:
-    """The ratio that leaves the share `kept` of the tokens, or as many of each prompt."""
+    """The ratio that leaves the share `kept` of the tokens that get there, or as many of each prompt."""
     if kept < 1:
         return round(1 - kept, 12)  # 1 - 0.9 is a little less than 0.1, and would then be rounded down to no token
-    stages = method.stages()
-    removable = [stages[0].removable(audio, text) for audio, text in prompts]
+    prompts = [prompt for prompt in prompts if prompt[0]]  # one without audio is left as it is
+    acting = method.unsettled.stages()[0]
+    for stage in method.stages():
+        if stage.site is Site.input and acting.site is not Site.input:
+            prompts = [(audio - int(audio * stage.share), text) for audio, text in prompts]
+        elif stage.site is Site.decoder and acting.site is Site.cache and stage.share:
+            raise ConfigError(
+                f"merge.cache.tokens_kept={kept:g} is no one share of what merging leaves to each layer's cache; give "
+                "a share below 1, or merge.cache.ratio"
+            )
+    removable = [acting.removable(audio, text) for audio, text in prompts]
     gone = sum(max(0, tokens - int(kept)) for tokens in removable)
-    truncated = stages[0].site is not Site.decoder or stages[0].schedule is Schedule.once
+    truncated = acting.site is not Site.decoder or acting.schedule is Schedule.once
     # Half a token more where what is to go is rounded down, so that no error of a float takes one away.
     return (gone + truncated * len(prompts) / 2) / sum(removable) if gone else 0.0

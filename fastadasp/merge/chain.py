@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastadasp.errors import ConfigError
@@ -27,8 +27,8 @@ class Chain(Composite):
     """Input reduction, then merging inside the decoder, then eviction from the caches; each may be missing.
 
     `Chain(input=Samp(ratio=0.3), cache=H2O(ratio=0.5))`. Each stage has its own ratio, of what the one before it left;
-    `ratio`, `layer_ratio`, `flops_reduction` and `tokens_kept` of the chain must stay unset; a stage takes one of the
-    first two.
+    `ratio`, `layer_ratio`, `flops_reduction` and `tokens_kept` of the chain must stay unset. One stage may leave its
+    ratio to a target instead: `flops_reduction`, what the whole chain saves, or `tokens_kept`, what this stage leaves.
     """
 
     input: Any = None
@@ -40,14 +40,14 @@ class Chain(Composite):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share or self.unsolved:
+        if given := self.amounts():
             raise ConfigError(
-                f"{self.amounts()[0]} means nothing for merge=chain; give each stage its own ratio, such as "
-                "merge.decoder.ratio"
+                f"{given[0]} means nothing for merge=chain; give it to a stage, such as "
+                f"{given[0].replace('merge', 'merge.decoder', 1)}"
             )
         for site, stage in self._given():
             if isinstance(stage, Mapping):  # conf/merge/chain.yaml with no method chosen for this site
-                if stage.get("ratio") or stage.get("layer_ratio"):
+                if any(stage.get(key) for key in ("ratio", "layer_ratio", "flops_reduction", "tokens_kept")):
                     raise ConfigError(
                         f"merge.{site.name} has a ratio but no method; choose one with merge@merge.{site.name}"
                     )
@@ -59,15 +59,36 @@ class Chain(Composite):
                     f"merge.{site.name} is {type(stage).__name__}, which acts at site {stage.site.name}; choose it "
                     f"with merge@merge.{stage.site.name}, and another for merge.{site.name}"
                 )
-            elif stage.unsolved:
-                raise ConfigError(
-                    f"{stage.amounts()[0].replace('merge', f'merge.{site.name}', 1)} cannot be solved inside a chain; "
-                    f"give merge.{site.name}.ratio"
-                )
+        if len(targets := [stage for stage in self.stages() if stage.unsolved]) > 1:
+            wanted = (one.amounts()[0].replace("merge", f"merge.{one.site.name}", 1) for one in targets)
+            raise ConfigError(f"{' and '.join(wanted)}: one ratio of a chain can be solved; give the others' ratios")
 
     def stages(self) -> tuple[MergeMethod, ...]:
         """Those given."""
         return tuple(stage for _, stage in self._given())
+
+    @property
+    def unsolved(self) -> bool:
+        """Whether a stage's ratio is still to be found."""
+        return any(stage.unsolved for stage in self.stages())
+
+    @property
+    def unsettled(self) -> MergeMethod:
+        """The stage that has a target, if any."""
+        return next((stage for stage in self.stages() if stage.unsolved), self)
+
+    def with_ratio(self, ratio: float) -> "Chain":
+        """With `ratio` in the stage that has a target."""
+        stage = self.unsettled
+        return replace(self, **{stage.site.name: stage.with_ratio(ratio)})
+
+    def at_depth(self, layers: int) -> "Chain":
+        """With the layers of all stages settled."""
+        return replace(self, **{site.name: stage.at_depth(layers) for site, stage in self._given()})
+
+    def at_layer(self, layer: int) -> "Chain":
+        """Merging from `layer` on inside the decoder; where caches are shortened stays."""
+        return replace(self, layer=layer, decoder=self.decoder and self.decoder.at_layer(layer))
 
     def _given(self) -> Iterator[tuple[Site, Any]]:
         stages = {Site.input: self.input, Site.decoder: self.decoder, Site.cache: self.cache}

@@ -29,6 +29,7 @@ class Stages:
     @classmethod
     def of(cls, method: MergeMethod, layers: int) -> "Stages":
         """What `method` is made of; ConfigError where two want the same site or a layer does not exist."""
+        method = method.at_depth(layers)
         sites: dict[Site, MergeMethod] = {}
         for stage in method.stages():
             if stage.site in sites:
@@ -36,6 +37,8 @@ class Stages:
                     f"{type(sites[stage.site]).__name__} and {type(stage).__name__} both act at site "
                     f"{stage.site.name}; compose methods of different sites"
                 )
+            if stage.site is Site.cache and stage.layer == method.layer + 1 == layers:
+                continue  # eviction after merging at the last layer: no cache is left for it
             if stage.layer >= layers and stage.site is not Site.input:
                 raise ConfigError(
                     f"merge.layer must lie in [0, {layers - 1}], got {stage.layer}: the model has {layers} layers"
@@ -89,8 +92,16 @@ class Stages:
             prompt = [(audio, text)]
             return Stages.of(settle(self.method, prompt, self.layers, flops), self.layers) if audio else self
 
-        rows = zip(layout.audio, layout.tokens, strict=True)
-        return RowStages(tuple(settled(audio, tokens - audio) for audio, tokens in rows))
+        rows = []
+        for row, (audio, tokens) in enumerate(zip(layout.audio, layout.tokens, strict=True)):
+            try:
+                rows.append(settled(audio, tokens - audio))
+            except ConfigError as error:
+                raise ConfigError(
+                    f"row {row} of the batch, with {audio} audio and {tokens - audio} other tokens: {error}; or give "
+                    "all prompts one merge.ratio, as fastadasp.merge.budget.settle finds it for many together"
+                ) from error
+        return RowStages(tuple(rows))
 
 
 @dataclass(frozen=True)

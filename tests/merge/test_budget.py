@@ -173,5 +173,3 @@ def test_methods_without_one_ratio_take_no_target() -> None:
         NoReduction(flops_reduction=0.2)
     with pytest.raises(ConfigError, match=r"merge\.tokens_kept=9 means nothing for merge=chain"):
         Chain(tokens_kept=9)
-    with pytest.raises(ConfigError, match=r"merge\.decoder\.flops_reduction=0\.2 cannot be solved inside a chain"):
-        Chain(decoder=FastAdaSP(flops_reduction=0.2))

@@ -16,10 +16,12 @@ from fastadasp.merge.adjacent import disjoint_pairs
 from fastadasp.merge.affinity_pooling import DeepAffinityPooling
 from fastadasp.merge.assignment import apply
 from fastadasp.merge.base import MergeMethod
+from fastadasp.merge.chain import Chain
 from fastadasp.merge.dart import Dart
 from fastadasp.merge.fastv import FastV
 from fastadasp.merge.frame import Frame
 from fastadasp.merge.head_router import HeadRouter, spread, text_to_audio
+from fastadasp.merge.stages import Stages
 from fastadasp.merge.tome import Tome
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.33, 0.5) for seed in range(4)]
@@ -314,3 +316,16 @@ def test_affinity_poolings_golden_vectors(window: int, expected: list[list[int]]
     state.hidden_BTD[..., 2:] = 0
     assignment = DeepAffinityPooling(threshold=0.8, window=window).assign(state)
     assert rows_of(state)[0].groups(assignment) == expected
+
+
+@pytest.mark.parametrize(("layers", "layer"), [(32, 29), (12, 10), (4, 3), (1, 0)])
+def test_deep_affinity_pooling_acts_as_deep_in_any_decoder(layers: int, layer: int) -> None:
+    """Layer 29 of 32 in the paper."""
+    chain = Chain(decoder=DeepAffinityPooling(ratio=0.5))
+    for method in (DeepAffinityPooling(ratio=0.5), chain):
+        decoder = Stages.of(method, layers).decoder
+        assert decoder is not None
+        assert decoder.layer == layer
+    assert DeepAffinityPooling(layer=1).at_depth(layers).layer == 1
+    with pytest.raises(ConfigError, match=r"merge\.layer must be a whole number from 0 up, got -1"):
+        DeepAffinityPooling(layer=-1)

@@ -4,7 +4,7 @@ import json
 from copy import deepcopy
 from pathlib import Path
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fastadasp.errors import ConfigError
 from fastadasp.fingerprint import AUTO, fingerprint
@@ -40,5 +40,8 @@ def with_chosen_layer(cfg: DictConfig) -> DictConfig:
             "too"
         )
     chosen = deepcopy(cfg)
-    chosen.merge.layer = json.loads(file.read_text(encoding="utf-8"))["chosen"]["layer"]
+    layer = json.loads(file.read_text(encoding="utf-8"))["chosen"]["layer"]
+    chosen.merge.layer = layer
+    if OmegaConf.select(chosen, "merge.decoder._target_") is not None:
+        chosen.merge.decoder.layer = layer  # of a chain, in which a method may have set its own
     return chosen

@@ -1,5 +1,8 @@
 """Entropy of features that are taken to be Gaussian, and the divergences that layers are judged by.
 
+[recon] FastAdaSP's own equation of transfer entropy could not be read: this is that of the work which it builds on,
+over the audio tokens of all clips. A layer's value is the absolute difference to the entropy with full tokens.
+
 B rows, N tokens, D channels, V words of the vocabulary, T columns.
 """
 

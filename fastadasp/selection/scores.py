@@ -1,7 +1,7 @@
 """Every layer's value, over batches of calibration clips."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,7 +12,9 @@ from fastadasp.hooks import merging
 from fastadasp.merge.assignment import Assignment
 from fastadasp.merge.base import MergeMethod, Schedule, Site
 from fastadasp.merge.budget import Prompt, settle
+from fastadasp.merge.chain import Chain
 from fastadasp.merge.flops import paper_flops
+from fastadasp.merge.stages import Stages
 from fastadasp.merge.state import LayerState
 from fastadasp.models.base import DecoderShape, ModelAdapter
 from fastadasp.selection.entropy import Features, divergence, evenness
@@ -55,15 +57,23 @@ def candidates(
 ) -> dict[int, MergeMethod]:
     """By layer, `method` reducing from there on with the ratio that it asks for; not the layers where that cannot be.
 
+    Of a composition, the stage inside the decoder is moved; shortening caches changes nothing that is looked at here.
     Raises ConfigError if there is no such layer or the method does not act inside the decoder.
     """
-    if any(stage.site is not Site.decoder for stage in method.stages()) or not method.stages():
+    sites = [stage.site for stage in method.stages()]
+    if Site.decoder not in sites:
         raise ConfigError(
             f"a layer can be chosen for methods inside the decoder alone, not for {type(method).__name__}"
         )
-    if not method.amounts():
+    if Site.input in sites:
         raise ConfigError(
-            "a layer can be chosen for a certain reduction only: give merge.ratio or merge.flops_reduction"
+            "a layer is chosen on full prompts, so not behind a method that shortens the input; choose it without "
+            "merge.input, and give the number here as merge.layer"
+        )
+    if not acting(method).share and not method.unsolved:
+        where = "merge.decoder" if isinstance(method, Chain) else "merge"
+        raise ConfigError(
+            f"a layer can be chosen for a certain reduction only: give {where}.ratio or {where}.flops_reduction"
         )
     if wrong := [layer for layer in layers or () if layer >= shape.layers]:
         raise ConfigError(f"selection.layers={wrong} do not exist: the model has {shape.layers} layers")
@@ -71,12 +81,18 @@ def candidates(
     problem: ConfigError | None = None
     for layer in range(shape.layers) if layers is None else sorted(layers):
         try:
-            found[layer] = settle(replace(method, layer=layer), prompts, shape.layers, lambda t: _flops(t, shape))
+            settled = settle(method.at_layer(layer), prompts, shape.layers, lambda t: _flops(t, shape))
+            found[layer] = Stages.of(settled, shape.layers).method
         except ConfigError as error:
             problem = problem or error
     if not found:
         raise problem or ConfigError("selection.layers names no layer")
     return found
+
+
+def acting(method: MergeMethod) -> MergeMethod:
+    """The part of `method` that acts inside the decoder."""
+    return next(stage for stage in method.stages() if stage.site is Site.decoder)
 
 
 @torch.inference_mode()
@@ -117,7 +133,7 @@ def score(
     return [
         LayerScore(
             layer,
-            one.method.share,
+            acting(one.method).share,
             1 - one.flops / full_flops,
             abs(full.entropy - one.features.entropy) if criterion is Criterion.transfer_entropy else one.value / clips,
         )

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from fastadasp import FastAdaSP, NoReduction, merging
 from fastadasp.errors import ConfigError
 from fastadasp.merge.base import MergeMethod, Schedule
+from fastadasp.merge.chain import Chain
+from fastadasp.merge.fastadasp_kv_evict import FastAdaSPKVEvict
+from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.samp import Samp
 from fastadasp.models.base import DecoderShape
 from fastadasp.selection.entropy import Features
@@ -124,9 +127,27 @@ def test_candidates_meet_equal_flops_and_late_layers_that_cannot_drop_out(model:
     assert [one.saved for one in scores] == pytest.approx([0.3] * 3, abs=0.02)
 
 
+@pytest.mark.parametrize("cache", [None, Knorm(0.5)])
+@pytest.mark.parametrize("amount", [{"ratio": 0.4}, {"flops_reduction": 0.2}])
+def test_the_decoder_stage_of_a_composition_is_moved(model: Any, amount: dict[str, float], cache: Knorm | None) -> None:
+    """It gets the values that its method gets alone: caches are not looked at."""
+    prompts = [(int(audio.sum()), int((~audio).sum())) for _, audio in PROMPTS]
+    found = []
+    chain = Chain(decoder=FastAdaSP(**amount, layer=5), cache=cache)
+    for method in (FastAdaSP(**amount), chain, FastAdaSPKVEvict(**amount)):
+        methods = candidates(method, [1, 3], prompts, SHAPE)
+        found.append(score(adapter(model), methods, [PROMPTS], Criterion.output_kl))
+    assert [one.layer for one in found[0]] == [1, 3]
+    assert found[0] == found[1] == found[2]
+    assert found[0][0].ratio > 0
+
+
 @pytest.mark.parametrize(
     ("method", "layers", "message"),
     [
+        (Chain(decoder=FastAdaSP()), None, r"give merge\.decoder\.ratio or merge\.decoder\.flops_reduction"),
+        (Chain(input=Samp(0.3), decoder=FastAdaSP(0.3)), None, r"not behind a method that shortens the input"),
+        (Chain(cache=Knorm(0.3)), None, r"for methods inside the decoder alone, not for Chain"),
         (Samp(ratio=0.3), None, r"for methods inside the decoder alone, not for Samp"),
         (FastAdaSP(), None, r"give merge\.ratio or merge\.flops_reduction"),
         (NoReduction(), None, r"give merge\.ratio or merge\.flops_reduction"),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fastadasp.config import build
 from fastadasp.errors import ConfigError
 from fastadasp.fingerprint import REPOSITORY
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
-from fastadasp.selection.chosen import selection_folder
+from fastadasp.selection.chosen import selection_folder, with_chosen_layer
 from fastadasp.selection.select import select
 from tests.conftest import SMALLEST_MODEL, composed
 
@@ -45,6 +46,15 @@ def test_a_choice_is_kept_and_used_by_runs_that_ask_for_it(
     assert metrics["reduction"]["layer"] == layer
     monkeypatch.setattr(Qwen2AudioRandom, "load", lambda *_, **__: pytest.fail("it has been chosen"))
     assert select(cfg) == layer
+
+
+def test_a_chain_takes_the_chosen_layer_where_its_decoder_method_names_another(tmp_path: Path) -> None:
+    cfg = composed("merge=chain", "merge@merge.decoder=fastv", "merge.layer=auto", f"output_dir={tmp_path}")
+    assert cfg.merge.decoder.layer == 1
+    file = selection_folder(cfg) / "selection.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"chosen": {"layer": 3}}))
+    assert build(with_chosen_layer(cfg).merge, "merge").stages()[0].layer == 3
 
 
 def test_the_clips_that_are_scored_are_refused(tones: Path) -> None:

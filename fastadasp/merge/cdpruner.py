@@ -37,7 +37,6 @@ class CDPruner(InputMethod):
         hull = state.layout.hull
         token_BND = state.hidden_BTD[:, hull]
         kernel_BNN = cosine(token_BND, token_BND)
-        kernel_BNN.diagonal(dim1=1, dim2=2).fill_(1)  # or rounding chooses the first token
         kernel_BNN.diagonal(dim1=1, dim2=2).fill_(1)  # so that rounding does not choose the first token
         if self.relevance is Relevance.attention:
             relevance_BN = state.encoder.own_BT("max")[:, hull]

@@ -84,6 +84,12 @@ class HeadRouter(MergeMethod):
         """Keep what the routed heads look at."""
         from fastadasp.merge.assignment import choose_top
 
+        for row, (tokens, audio) in enumerate(zip(state.layout.tokens, state.layout.audio, strict=True)):
+            if audio == tokens:
+                raise ValueError(
+                    f"HeadRouter keeps what the prompt's text looks at, but row {row} of the batch has no text; put an "
+                    "instruction there, or choose another method"
+                )
         first = [n - int(gone * self.prefilter) for n, gone in zip(state.layout.audio, state.budget, strict=True)]
         probe_BHT = text_to_audio(state)
         importance_BT = (self.head_weights(state, probe_BHT)[..., None] * probe_BHT).sum(1)

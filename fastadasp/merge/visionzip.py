@@ -17,9 +17,11 @@ class VisionZip(InputMethod):
     others into the contextual token of the same run whose encoder key is most similar.
 
     Of the K tokens left, `contextual` of the audio's n (at least one) are contextual: every step-th token that is not
-    dominant, step = max(1, M // count) of M such tokens. A token in a run without contextual tokens is dropped. Two
-    faults of the release are not copied: it pools keys anew for each row of a batch, and adds the mean of the fused
-    tokens to the contextual one, so that the sum is twice as long as a token; here it is the mean of both.
+    dominant, step = max(1, M // count) of M such tokens. A token in a run without contextual tokens is dropped. The
+    release pools keys anew for each row of a batch, a fault that is not copied.
+
+    [recon] The release adds the mean of the fused tokens to the contextual one, a sum that is twice as long as a token;
+    here it is the mean of both.
     """
 
     contextual: float = 0.05

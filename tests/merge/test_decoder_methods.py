@@ -241,6 +241,11 @@ def test_head_router_weighs_heads_by_the_spread_of_their_selectivity(
         assert row.kept_audio(assignment) == expected
 
 
+def test_head_router_needs_text() -> None:
+    with pytest.raises(ValueError, match="row 1 of the batch has no text"):
+        HeadRouter(ratio=0.5).assign(layer_state(0.5, rows=[(3, 9, 2), (0, 8)]))
+
+
 def test_head_router_reads_large_queries_of_half_precision() -> None:
     """Against float64 on the same numbers; q · k overflows float16."""
     state = layer_state(0.5, rows=[(3, 21, 4)])

@@ -10,8 +10,9 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from fastadasp.hooks import merging
 from fastadasp.merge.average import Average
 from fastadasp.merge.base import Schedule
+from fastadasp.merge.budget import settle
 from fastadasp.merge.flops import paper_flops, prefill_flops
-from fastadasp.merge.schedule import Plan
+from fastadasp.merge.schedule import Plan, solve_layer_ratio
 from fastadasp.models.base import DecoderShape
 
 LLAMA_7B = {"hidden": 4096, "intermediate": 11008}
@@ -43,6 +44,18 @@ def test_released_ratios_save_what_they_are_calibrated_to(audio: int, schedule: 
     for layer_ratio, target in zip(CALIBRATION[audio, schedule], (0.1, 0.2, 0.3, 0.4, 0.5), strict=True):
         plan = Plan.of(Average(layer_ratio=layer_ratio, schedule=Schedule[schedule]), 32)
         assert saved(plan.audio_tokens(audio)) == pytest.approx(target, abs=0.006)
+
+
+@pytest.mark.parametrize(("audio", "schedule"), CALIBRATION)
+def test_the_solver_finds_the_calibrated_ratios(audio: int, schedule: str) -> None:
+    """From FLOPs to save to the share removed. The released rule truncates at each layer, so that its ratios are higher
+    than those solved here, by less than a token of what is left."""
+    for released, target in zip(CALIBRATION[audio, schedule], (0.1, 0.2, 0.3, 0.4, 0.5), strict=True):
+        solved = settle(Average(flops_reduction=target, schedule=Schedule[schedule]), [(audio, 0)], 32, paper)
+        counts = Plan.of(Average(layer_ratio=released, schedule=Schedule[schedule]), 32).audio_tokens(audio)
+        assert solved.ratio == pytest.approx(1 - sum(counts[3:32]) / 29 / audio, abs=0.008)
+        found = solve_layer_ratio(solved.schedule, solved.ratio, 2, 32)
+        assert found - 0.0005 < released < found + 1 / counts[-1]
 
 
 def test_prefill_flops_equal_torchs_count_with_and_without_merging() -> None:

@@ -65,6 +65,19 @@ def test_determinantal_choice_golden_vectors() -> None:
         assert determinantal_choice(kernel[None], everyone, [count])[0].nonzero().flatten().tolist() == expected
 
 
+def test_determinantal_choice_golden_order() -> None:
+    """Picks in turn: what a smaller count chooses, a larger one chooses first."""
+    similarity = torch.tensor([[1, 0.9, 0.1, 0.2], [0.9, 1, 0.1, 0.2], [0.1, 0.1, 1, 0.5], [0.2, 0.2, 0.5, 1]])
+    relevance = torch.tensor([0.5, 0.6, 0.3, 0.4])
+    kernel = (relevance[:, None] * similarity * relevance)[None]
+    picks: list[int] = []
+    for count in (1, 2, 3):
+        chosen = determinantal_choice(kernel, torch.ones(1, 4, dtype=torch.bool), [count])[0].nonzero().flatten()
+        picks += [pick for pick in chosen.tolist() if pick not in picks]
+        assert len(picks) == count
+    assert picks == [1, 3, 2]
+
+
 def test_determinantal_choice_outlasts_the_rank_of_its_kernel() -> None:
     """The released loop divides by a vanished gain there; here what adds nothing is taken in order."""
     x = torch.tensor([[1.0, 0], [1, 0], [0, 1], [1, 1], [0, 1]])

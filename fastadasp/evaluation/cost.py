@@ -29,12 +29,14 @@ def warm(predictions: Sequence[Prediction]) -> list[Prediction]:
 def reduction(predictions: Sequence[Prediction], layer: int) -> float:
     """Measured share of audio tokens removed, averaged over the layers after `layer`: what `merge.ratio` asks for.
 
-    Corpus sums. A reduction at the last layer has no layer after it; what leaves that one counts there.
+    Corpus sums. A reduction at the last layer has no layer after it; what leaves that one counts there. For a method
+    that acts before layer 0, `layer` is -1.
     """
     counted = [prediction for prediction in predictions if prediction.audio_tokens]
     if not counted:
         return 0.0
     last = len(counted[0].audio_tokens_per_layer) - 1
+    layer = min(layer, last - 1)  # a method that has no use for it may name any
     after = slice(layer + 1, max(last, layer + 2))
     left = sum(fmean(prediction.audio_tokens_per_layer[after]) for prediction in counted)
     return 1 - left / sum(prediction.audio_tokens for prediction in counted)

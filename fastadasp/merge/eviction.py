@@ -25,7 +25,9 @@ def evict_lowest(
     safe_BGT = following_BGT <= torch.tensor(newest, device=device)[:, None, None]
     removable = (candidate_BGT & ~safe_BGT).flatten(0, 1)
     counts = [count for count in removed for _ in range(heads)]
-    dropped = choose_top(-score_BGT.flatten(0, 1).flip(1), removable.flip(1), counts).flip(1)
+    # Finite, so that even what scores best goes before what is no candidate.
+    worth = -score_BGT.flatten(0, 1).flip(1).float().clamp_min(-3e38)
+    dropped = choose_top(worth, removable.flip(1), counts).flip(1)
     kept = ~dropped if real_BT is None else ~dropped & real_BT.repeat_interleave(heads, 0)
     left = tuple(before - gone for before, gone in zip(tokens, removed, strict=True) for _ in range(heads))
     return keep_only(kept, left)

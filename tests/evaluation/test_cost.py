@@ -36,6 +36,8 @@ def test_reduction_is_the_mean_over_the_layers_after_the_first_reducing_one_in_c
     assert reduction([long, short, failed], layer=1) == pytest.approx(1 - (50 + 10) / 110)
     assert reduction([long], layer=2) == pytest.approx(0.75), "no layer follows the last: its MLP counts"
     assert reduction([failed], layer=1) == 0.0
+    assert reduction([prediction((40, 40, 40, 40), audio_tokens=100)], layer=-1) == pytest.approx(0.6)
+    assert reduction([prediction((40, 40, 40, 40), audio_tokens=100)], layer=20) == pytest.approx(0.6)
 
 
 def test_cache_reduction_is_what_the_caches_lack() -> None:

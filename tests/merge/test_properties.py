@@ -1,11 +1,13 @@
 """What must hold for every method there is: each file in conf/merge takes part by being there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
 import pytest
 import torch
+from method_states import input_state, layer_state
 from tiny_speech import AUDIO_TOKEN, LAYERS, speech_batch, speech_prompt, tiny_speech_model
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from fastadasp.fingerprint import REPOSITORY
 from fastadasp.merge.assignment import Assignment
 from fastadasp.merge.base import Site
 from fastadasp.merge.schedule import Plan
+from fastadasp.merge.state import LayerState
 from tests.conftest import composed
 
 RATIO = 0.4
@@ -27,6 +30,9 @@ ROWS = [
     speech_prompt((3, 20, 5), 2),
     speech_prompt((5, 24, 3, 16, 6), 3),  # two clips
     speech_prompt((2, 60, 8), 4),
+    speech_prompt((3, 2, 4), 5),  # a single audio token would be for the model to expand
+    speech_prompt((2, 3, 4), 6),
+    speech_prompt((1, 37, 2, 1, 5), 7),
 ]
 Row = dict[str, Tensor]
 
@@ -94,6 +100,22 @@ def test_as_many_tokens_go_as_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_row_of_which_nothing_is_to_go_is_left_as_it_is(name: str) -> None:
+    """However much alike its tokens are, and whatever goes from another row."""
+    for stage in method(name).stages():
+        if hasattr(stage, "threshold"):
+            stage = replace(stage, threshold=-0.9)
+        state = (input_state if stage.site is Site.input else layer_state)(RATIO, rows=[(2, 9, 3), (3, 50, 4)])
+        state.hidden_BTD[:] = torch.ones(state.hidden_BTD.shape[2])
+        if isinstance(state, LayerState):
+            state.keys_BGTd[:] = torch.ones(state.keys_BGTd.shape[3])
+        assignment = stage.assign(replace(state, budget=(0, 20)))
+        heads = len(assignment.slot) // 2
+        assert assignment.lengths == (14,) * heads + (37,) * heads
+        assert assignment.slot[:heads, -14:].tolist() == [list(range(14))] * heads
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_order_is_kept_and_text_is_untouched(name: str) -> None:
     _, trace = answers(name)
     batch = speech_batch(ROWS)
@@ -134,7 +156,7 @@ def decisions(trace: MergeTrace, real: Tensor, audio: Tensor) -> Iterator[tuple[
 @pytest.mark.parametrize("name", NAMES)
 def test_a_row_does_not_depend_on_its_batch(name: str) -> None:
     together, trace = answers(name)
-    order = [2, 0, 3, 1]
+    order = [2, 6, 0, 4, 3, 1, 5]
     permuted, permuted_trace = answered([ROWS[row] for row in order], method(name))
     assert torch.equal(permuted, together[order])
     assert torch.equal(permuted_trace.audio_tokens, trace.audio_tokens[:, order])

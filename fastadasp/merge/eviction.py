@@ -26,7 +26,7 @@ def evict_lowest(
     removable = (candidate_BGT & ~safe_BGT).flatten(0, 1)
     counts = [count for count in removed for _ in range(heads)]
     # Finite, so that even what scores best goes before what is no candidate.
-    worth = -score_BGT.flatten(0, 1).flip(1).float().clamp_min(-3e38)
+    worth = -score_BGT.flatten(0, 1).flip(1).float().clamp_max(3e38)
     dropped = choose_top(worth, removable.flip(1), counts).flip(1)
     kept = ~dropped if real_BT is None else ~dropped & real_BT.repeat_interleave(heads, 0)
     left = tuple(before - gone for before, gone in zip(tokens, removed, strict=True) for _ in range(heads))

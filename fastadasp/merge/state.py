@@ -7,6 +7,7 @@ is computed when a method first asks for it, so that none pays for what it does 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from zlib import crc32
 
 import torch
 from torch import Tensor
@@ -90,7 +91,8 @@ class State:
         """
         draws_BN = torch.zeros(len(self.layout.audio), max(self.layout.audio))
         for row, audio in enumerate(self.layout.audio):
-            generator = torch.Generator().manual_seed((seed << 42 | self.layer << 32 | audio) % 2**63)
+            # A generator of the CPU reads 32 bits of its seed.
+            generator = torch.Generator().manual_seed(crc32(f"{seed} {self.layer} {audio}".encode()))
             draws_BN[row, :audio] = torch.rand(audio, generator=generator)
         return upload(draws_BN, self.audio_BT.device).gather(1, self.rank_BT)
 

@@ -91,6 +91,22 @@ def test_a_number_of_tokens_to_keep_is_that_of_each_prompt(evaluate: Evaluate, a
         assert line["audio_tokens_per_layer"] == [audio, audio, *[min(audio, 7)] * 3]
 
 
+def test_what_a_prompt_cannot_keep_is_told_before_any_answer(
+    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge=a_tome")
+    monkeypatch.setattr(Qwen2AudioRandom, "load", lambda *_, **__: pytest.fail("nothing is to be answered"))
+    for kept in (2, 0.2):
+        with pytest.raises(ConfigError, match=r"a prompt of this run has \d+ audio and \d+ other tokens: .*0\.5"):
+            evaluate(*asr, "merge.schedule=once", f"merge.tokens_kept={kept}")
+
+
+def test_an_input_method_may_name_any_layer(evaluate: Evaluate, asr: tuple[str, ...]) -> None:
+    folder, _ = evaluate(*asr, "merge=stride", "merge.layer=20")
+    audio = [line["audio_tokens"] for line in lines(folder)]
+    assert metrics(folder)["reduction"]["measured"] == sum(count // 2 for count in audio) / sum(audio)
+
+
 def test_a_batch_answers_as_each_example_alone(evaluate: Evaluate, asr: tuple[str, ...]) -> None:
     together, alone = (evaluate(*asr, f"hardware.batch_size={size}")[0] for size in (5, 1))
     assert together != alone

@@ -94,7 +94,7 @@ def rows_read_once(
         return (by_runs or fitting or [1])[0]
     if len(frames) % beams:
         return beams
-    queries_PKHFd = queries_CHFd.unflatten(0, (-1, beams))
+    queries_PKHFd = queries_CHFd.reshape(-1, beams, *queries_CHFd.shape[1:])
     alike = torch.allclose(queries_PKHFd, queries_PKHFd[:, :1].expand_as(queries_PKHFd), rtol=1e-2, atol=1e-3)
     return 1 if alike else beams
 

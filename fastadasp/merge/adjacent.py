@@ -18,8 +18,8 @@ def disjoint_pairs(score_BN: Tensor, pair_BN: Tensor) -> Tensor:
     column = torch.arange(score_BN.shape[1], device=score_BN.device)
     below_left = pair_BN & (pad(score_BN[:, :-1], (1, 0), value=-torch.inf) >= score_BN)
     below_right = pair_BN & (pad(score_BN[:, 1:], (0, 1), value=-torch.inf) > score_BN)
-    peak_left = column.where(~below_left, 0).cummax(1).values
-    peak_right = column.where(~below_right, len(column)).flip(1).cummin(1).values.flip(1)
+    peak_left = column.masked_fill(below_left, 0).cummax(1).values
+    peak_right = column.masked_fill(below_right, len(column)).flip(1).cummin(1).values.flip(1)
     return pair_BN & ((column - peak_left) % 2 == 0) & ((peak_right - column) % 2 == 0)
 
 
@@ -62,13 +62,13 @@ def look_back_groups(affinity_BNW: Tensor, follows_BN: Tensor, threshold: float)
     column = torch.arange(length, device=affinity_BNW.device)
     apart_BNW = (affinity_BNW <= threshold) | ~follows_BN[..., None]
     # From a group's start, the first token apart from it: by its first tokens only while the group is that short.
-    apart_from_full = column.where(apart_BNW[..., -1], length).flip(1).cummin(1).values.flip(1)
+    apart_from_full = column.masked_fill(~apart_BNW[..., -1], length).flip(1).cummin(1).values.flip(1)
     next_BN = pad(apart_from_full, (0, window), value=length)[:, window:]
     for members in range(window - 1, 0, -1):
         apart = pad(apart_BNW[:, members:, members - 1], (0, min(members, length)), value=True)
         next_BN = (column + members).clamp_max(length).where(apart, next_BN)
     starts_BN = chain(next_BN)
-    members_BN = column - column.where(starts_BN, 0).cummax(1).values
+    members_BN = column - column.masked_fill(~starts_BN, 0).cummax(1).values
     return starts_BN, affinity_BNW.gather(2, (members_BN.clamp(1, window) - 1)[..., None])[..., 0]
 
 
@@ -83,4 +83,4 @@ def mean_similarity_groups(similarity_BNN: Tensor, follows_BN: Tensor, threshold
     # [g, t]: the sum over g..t-1, begun at t - 1 so that short groups lose no digits; apart also where t <= g.
     total_BNN = similarity_BNN.float().triu(1).flip(1).cumsum(1).flip(1)
     apart_BNN = (total_BNN < threshold * (column - column[:, None])) | ~follows_BN[:, None]
-    return chain(column.where(apart_BNN & (column > column[:, None]), length).amin(2))
+    return chain(column.masked_fill(~(apart_BNN & (column > column[:, None])), length).amin(2))

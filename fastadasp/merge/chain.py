@@ -80,7 +80,8 @@ class Chain(Composite):
     def with_ratio(self, ratio: float) -> "Chain":
         """With `ratio` in the stage that has a target."""
         stage = self.unsettled
-        return replace(self, **{stage.site.name: stage.with_ratio(ratio)})
+        settled: dict[str, Any] = {stage.site.name: stage.with_ratio(ratio)}
+        return replace(self, **settled)
 
     def at_depth(self, layers: int) -> "Chain":
         """With the layers of all stages settled."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fastadasp.merge.groups import gather_columns
+from fastadasp.merge.layout import per_row
 
 NOTHING_NEW = 1e-5
 """Share of its first gain below which a token adds nothing but rounding errors: such tokens count as equal."""
@@ -25,7 +26,7 @@ def determinantal_choice(kernel_BNN: Tensor, candidate_BN: Tensor, counts: Seque
     gain_BN = kernel_BNN.diagonal(dim1=1, dim2=2).masked_fill(~candidate_BN, -torch.inf)
     least_BN = NOTHING_NEW * gain_BN.clamp_min(0)
     picks = min(max(counts), length)
-    count_B1 = torch.tensor(counts, device=gain_BN.device)[:, None]
+    count_B1 = per_row(counts, gain_BN.device)
     factor_BKN = kernel_BNN.new_zeros(rows, picks, length)
     chosen_BN = torch.zeros_like(candidate_BN)
     for pick in range(picks):
@@ -36,10 +37,11 @@ def determinantal_choice(kernel_BNN: Tensor, candidate_BN: Tensor, counts: Seque
         known_BKN = factor_BKN[:, :pick]
         weight_BK1 = known_BKN.gather(2, best_B1[..., None].expand(-1, pick, 1))
         rest_BN = column_B1N[:, 0] - (weight_BK1 * known_BKN).sum(1)
-        factor_BN = torch.where(gain_B1 > 0, rest_BN * gain_B1.clamp_min(1e-30).rsqrt(), 0)
+        factor_BN = (rest_BN * gain_B1.clamp_min(1e-30).rsqrt()).masked_fill(~(gain_B1 > 0), 0)
         factor_BKN[:, pick] = factor_BN
         gain_BN = gain_BN - factor_BN.square()
-        gain_BN = gain_BN.where((gain_BN > least_BN) | (gain_BN == -torch.inf), 0).scatter(1, best_B1, -torch.inf)
+        gain_BN = gain_BN.masked_fill(~((gain_BN > least_BN) | (gain_BN == -torch.inf)), 0)
+        gain_BN = gain_BN.scatter(1, best_B1, -torch.inf)
     return chosen_BN
 
 
@@ -51,7 +53,7 @@ def farthest_choice(distance_BNN: Tensor, candidate_BN: Tensor, counts: Sequence
     absent_BNN = ~(candidate_BN[:, None] & candidate_BN[..., None])
     own = torch.eye(candidate_BN.shape[1], dtype=torch.bool, device=candidate_BN.device)
     distance_BNN = distance_BNN.float().masked_fill(absent_BNN | own, torch.inf)
-    count_B1 = torch.tensor(counts, device=candidate_BN.device)[:, None]
+    count_B1 = per_row(counts, candidate_BN.device)
     nearest_BN = distance_BNN.amin(2).masked_fill(~candidate_BN, -torch.inf)
     chosen_BN = torch.zeros_like(candidate_BN)
     for pick in range(max(counts)):
@@ -78,20 +80,22 @@ def thinned_choice(
     while left != list(counts):
         gone = [min(at_once, now - most, (now + 1) // 2) for now, most in zip(left, counts, strict=True)]
         even_BE, odd_BO = column_BM[:, 0::2], column_BM[:, 1::2]
-        left_B1, gone_B1 = (column_BM.new_tensor(numbers)[:, None] for numbers in (left, gone))
+        left_B1, gone_B1 = (per_row(numbers, column_BM.device) for numbers in (left, gone))
         evens_B1 = (left_B1 + 1) // 2
         place_E, place_O = (torch.arange(part.shape[1], device=part.device) for part in (even_BE, odd_BO))
         cosine_BEN = similarity_BNN.gather(1, even_BE[..., None].expand(-1, -1, similarity_BNN.shape[2]))
         cosine_BEO = cosine_BEN.gather(2, odd_BO[:, None].expand(-1, even_BE.shape[1], -1))
-        best_BE = cosine_BEO.masked_fill((place_O >= left_B1 // 2)[:, None], -2).amax(2)
+        absent_BO = (place_O >= left_B1 // 2).expand_as(odd_BO)
+        best_BE = cosine_BEO.masked_fill(absent_BO[:, None], -2).amax(2)
         best_BE = best_BE.masked_fill(place_E >= evens_B1, -3)
         even_BE = even_BE.gather(1, best_BE.argsort(dim=1, descending=True, stable=True))
         left = [now - less for now, less in zip(left, gone, strict=True)]
         width = max(left)
         # The places of what stays; `width` for the rest.
-        even_to = (place_E - gone_B1).where((place_E >= gone_B1) & (place_E < evens_B1), width)
-        odd_to = (place_O + evens_B1 - gone_B1).where(place_O < left_B1 // 2, width)
+        even_to = (place_E - gone_B1).expand_as(even_BE).masked_fill((place_E < gone_B1) | (place_E >= evens_B1), width)
+        odd_to = (place_O + evens_B1 - gone_B1).expand_as(odd_BO).masked_fill(absent_BO, width)
         column_BM = column_BM.new_zeros(len(left), width + 1).scatter(1, even_to, even_BE).scatter(1, odd_to, odd_BO)
         column_BM = column_BM[:, :width]
-    real_BM = torch.arange(column_BM.shape[1], device=column_BM.device) < column_BM.new_tensor(left)[:, None]
+    place = torch.arange(column_BM.shape[1], device=column_BM.device)
+    real_BM = (place < per_row(left, column_BM.device)).expand_as(column_BM)
     return torch.zeros_like(candidate_BN).scatter_reduce(1, column_BM, real_BM, "amax")

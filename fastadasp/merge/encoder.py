@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from fastadasp.merge.layout import per_row, upload
+
 BLOCK_SCORES = 2**24
 """Scores held at once: 64 MiB in float32."""
 
@@ -74,8 +76,8 @@ class EncoderAttention:
         clips, count, frames, _ = self.queries_CHFd.shape
         device = self.queries_CHFd.device
         column = torch.arange(frames, device=device)
-        seen_CF = column < torch.tensor(self.frames, device=device)[:, None]
-        asks_CF = column < torch.tensor(self.tokens, device=device)[:, None] * self.stride
+        seen_CF = (column < per_row(self.frames, device)).expand(clips, -1)
+        asks_CF = (column < per_row(self.tokens, device) * self.stride).expand(clips, -1)
         block = max(1, BLOCK_SCORES // (clips * count * frames * self.stride)) * self.stride
         keys_CHdF = self.keys_CHFd.float().transpose(2, 3)  # float16 overflows before products are scaled
         received, own = [], []
@@ -93,8 +95,9 @@ class EncoderAttention:
 
     def _spread(self, value_CN: Tensor) -> Tensor:
         """(B, T, ...) from one value for each clip and token; B counts repeated rows."""
-        real = torch.arange(value_CN.shape[1]) < torch.tensor(self.tokens)[:, None]
-        flat = value_CN.flatten(0, 1)[real.flatten().nonzero()[:, 0].to(value_CN.device)]
+        width = value_CN.shape[1]
+        real = [clip * width + token for clip, count in enumerate(self.tokens) for token in range(count)]
+        flat = value_CN.flatten(0, 1)[upload(torch.tensor(real), value_CN.device)]
         shape = *self.audio_BT.shape, *value_CN.shape[2:]
         mask = self.audio_BT.view(*self.audio_BT.shape, *(1 for _ in value_CN.shape[2:]))
         return flat.new_zeros(shape).masked_scatter(mask, flat).repeat_interleave(self.repeats, 0)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from fastadasp.merge.assignment import Assignment, choose_top, keep_only
+from fastadasp.merge.layout import per_row
 
 
 def evict_lowest(
@@ -22,7 +22,8 @@ def evict_lowest(
     """
     heads, device = score_BGT.shape[1], score_BGT.device
     following_BGT = candidate_BGT.flip(2).cumsum(2).flip(2)
-    safe_BGT = following_BGT <= torch.tensor(newest, device=device)[:, None, None]
+    newest_B1 = per_row(newest, device)
+    safe_BGT = following_BGT <= (newest_B1 if isinstance(newest_B1, int) else newest_B1[..., None])
     removable = (candidate_BGT & ~safe_BGT).flatten(0, 1)
     counts = [count for count in removed for _ in range(heads)]
     # Finite, so that even what scores best goes before what is no candidate.

@@ -25,8 +25,9 @@ class Frame(MergeMethod):
 
 def evenly_spaced(state: "State", counts: "Sequence[int]") -> "Tensor":
     """(B, T) bool: audio tokens floor(i n / K) of each row, K being `counts[b]`."""
+    from fastadasp.merge.layout import per_row
+
     rank_BT = state.rank_BT
-    audio_B1 = rank_BT.new_tensor(state.layout.audio)[:, None].clamp_min(1)
-    kept_B1 = rank_BT.new_tensor(counts)[:, None].clamp_min(1)
+    audio_B1, kept_B1 = (per_row([max(n, 1) for n in row], rank_BT.device) for row in (state.layout.audio, counts))
     index_BT = (rank_BT * kept_B1 + audio_B1 - 1) // audio_B1  # the first i with i n / K >= rank
     return state.audio_BT & (index_BT * audio_B1 // kept_B1 == rank_BT)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fastadasp.merge.assignment import choose_top
+from fastadasp.merge.layout import per_row
 
 
 def choose_by_quota(
@@ -20,13 +21,13 @@ def choose_by_quota(
     group_BT: index of each candidate's group. The quotas of a row must not sum to more than its count.
     """
     order = score_BT.masked_fill(~candidate_BT, -torch.inf).argsort(dim=1, descending=True, stable=True)
-    group_BT = group_BT.where(candidate_BT, quota_BG.shape[1]).gather(1, order)
+    group_BT = group_BT.masked_fill(~candidate_BT, quota_BG.shape[1]).gather(1, order)
     by_group = group_BT.argsort(dim=1, stable=True)
     order, group_BT = order.gather(1, by_group), group_BT.gather(1, by_group)
     column = torch.arange(order.shape[1], device=order.device).expand_as(order)
     new_group = torch.ones_like(candidate_BT)
     new_group[:, 1:] = group_BT[:, 1:] != group_BT[:, :-1]
-    place = column - column.where(new_group, 0).cummax(1).values
+    place = column - column.masked_fill(~new_group, 0).cummax(1).values
     quota = torch.nn.functional.pad(quota_BG, (0, 1)).gather(1, group_BT)  # none for what is no candidate
     granted = torch.zeros_like(candidate_BT).scatter(1, order, place < quota)
     return choose_top(score_BT.masked_fill(granted, torch.inf), candidate_BT, counts)
@@ -35,8 +36,8 @@ def choose_by_quota(
 def gather_columns(mask_BT: Tensor, counts: Sequence[int]) -> tuple[Tensor, Tensor]:
     """(B, M) columns that `mask_BT` marks, in order, and (B, M) bool, which of them exist: row b has `counts[b]`."""
     column_BM = mask_BT.int().argsort(dim=1, descending=True, stable=True)[:, : max(counts)]
-    count_B1 = torch.tensor(counts, device=mask_BT.device)[:, None]
-    return column_BM, torch.arange(column_BM.shape[1], device=mask_BT.device) < count_B1
+    place = torch.arange(column_BM.shape[1], device=mask_BT.device)
+    return column_BM, (place < per_row(counts, mask_BT.device)).expand_as(column_BM)
 
 
 def take(x_BTD: Tensor, column_BM: Tensor) -> Tensor:

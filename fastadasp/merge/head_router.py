@@ -105,9 +105,13 @@ class HeadRouter(MergeMethod):
                 f"merge.routing={self.routing} is for layer {routing.layer} of a model with {routing.heads} heads, but "
                 f"this is layer {state.layer} of one with {heads}; calibrate again, or set merge.layer"
             )
+        import torch
+
+        from fastadasp.merge.layout import upload
+
         names = list(routing.centroids)
-        centroid_C = probe_BHT.new_tensor([routing.centroids[name] for name in names])
-        weight_CH = probe_BHT.new_tensor([routing.weights[name] for name in names])
+        centroid_C = upload(torch.tensor([routing.centroids[name] for name in names]), probe_BHT.device)
+        weight_CH = upload(torch.tensor([routing.weights[name] for name in names]), probe_BHT.device)
         distance_BC = (spread(probe_BHT, state.layout.audio)[:, None] - centroid_C) / routing.width
         return (distance_BC.square() / -2).softmax(1) @ weight_CH
 
@@ -134,6 +138,10 @@ def text_to_audio(state: "LayerState") -> "Tensor":
 
 def spread(probe_BHT: "Tensor", audio: "Sequence[int]") -> "Tensor":
     """(B,) standard deviation over heads of 1 - H(p_h) / log n, n being the row's audio tokens."""
+    import torch
+
+    from fastadasp.merge.layout import upload
+
     entropy_BH = -(probe_BHT * probe_BHT.clamp_min(1e-30).log()).sum(-1)
-    most_B1 = probe_BHT.new_tensor([math.log(max(2, count)) for count in audio])[:, None]
+    most_B1 = upload(torch.tensor([math.log(max(2, count)) for count in audio]), probe_BHT.device)[:, None]
     return (1 - entropy_BH / most_B1).std(1, correction=0)

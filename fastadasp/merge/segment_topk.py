@@ -29,9 +29,11 @@ class SegmentTopK(InputMethod):
     def assign(self, state: "InputState") -> "Assignment":
         """Keep the best tokens of each segment."""
         from fastadasp.merge.groups import choose_by_quota
+        from fastadasp.merge.layout import per_row
 
-        rank_BT = state.rank_BT
-        audio_B1 = rank_BT.new_tensor(state.layout.audio)[:, None].clamp_min(1)
-        quota_BG = (rank_BT.new_tensor(state.kept)[:, None] // self.segments).expand(-1, self.segments)
+        rank_BT, device = state.rank_BT, state.rank_BT.device
+        audio_B1 = per_row([max(n, 1) for n in state.layout.audio], device)
+        quota_BG = rank_BT.new_zeros(len(rank_BT), self.segments)
+        quota_BG = quota_BG + per_row([kept // self.segments for kept in state.kept], device)
         score_BT, segment_BT = state.encoder.received_BT("mean"), rank_BT * self.segments // audio_B1
         return state.retain(choose_by_quota(score_BT, state.audio_BT, segment_BT, quota_BG, state.kept))

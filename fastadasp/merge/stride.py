@@ -21,9 +21,12 @@ class Stride(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep tokens at a fixed distance."""
+        from fastadasp.merge.layout import per_row
+
         counts = list(zip(state.layout.audio, state.kept, strict=True))
         strides = [-(-audio // max(kept, 1)) for audio, kept in counts]
         fits = [(kept - 1) * stride < audio for (audio, kept), stride in zip(counts, strides, strict=True)]
-        stride_B1 = state.rank_BT.new_tensor(strides)[:, None].clamp_min(1)
-        fits_B1 = state.audio_BT.new_tensor(fits)[:, None]
-        return state.retain((state.rank_BT % stride_B1 == 0).where(fits_B1, evenly_spaced(state, state.kept)))
+        device = state.audio_BT.device
+        strided_BT = state.rank_BT % per_row([max(stride, 1) for stride in strides], device) == 0
+        fits_B1 = per_row(fits, device)
+        return state.retain((strided_BT & (fits_B1 == 1)) | (evenly_spaced(state, state.kept) & (fits_B1 == 0)))

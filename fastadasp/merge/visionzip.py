@@ -35,6 +35,7 @@ class VisionZip(InputMethod):
     def assign(self, state: "InputState") -> "Assignment":
         """Keep dominant tokens, fuse the others."""
         from fastadasp.merge.assignment import choose_top
+        from fastadasp.merge.layout import per_row
 
         audio, kept, runs = state.layout.audio, state.kept, state.layout.runs
         contextual = [min(max(int(self.contextual * count), 1), most) for count, most in zip(audio, kept, strict=True)]
@@ -42,7 +43,7 @@ class VisionZip(InputMethod):
         steps = [max(1, (n - most) // max(1, few)) for n, most, few in zip(audio, dominant, contextual, strict=True)]
         rest_BT = state.audio_BT & ~choose_top(state.encoder.received_BT("mean"), state.audio_BT, dominant)
         place_BT = rest_BT.cumsum(1) - 1
-        step_B1, contextual_B1 = (place_BT.new_tensor(numbers)[:, None] for numbers in (steps, contextual))
+        step_B1, contextual_B1 = (per_row(numbers, place_BT.device) for numbers in (steps, contextual))
         target_BT = rest_BT & (place_BT % step_B1 == 0) & (place_BT // step_B1 < contextual_B1)
 
         source_BT = rest_BT & ~target_BT
@@ -50,5 +51,5 @@ class VisionZip(InputMethod):
         members_BT = source_BT.float().new_zeros(len(into_BT), into_BT.shape[1] + 1)
         members_BT = members_BT.scatter_add(1, into_BT, source_BT.float()).gather(1, into_BT)
         # A contextual token weighs as much as all that are fused into it.
-        weight_BT = members_BT.clamp_min(1).reciprocal().where(source_BT, 1)
+        weight_BT = members_BT.clamp_min(1).reciprocal().masked_fill(~source_BT, 1)
         return state.gather(into_BT, state.budget if max(runs) <= 1 else None, weight_BT)

@@ -64,6 +64,14 @@ def test_a_run_scores_every_example_and_says_what_it_cost(
     assert "audio tokens removed" in capsys.readouterr().out
 
 
+def test_a_layer_left_open_is_settled_by_the_models_depth(evaluate: Evaluate, tones: Path) -> None:
+    folder, _ = evaluate("task=asr", f"task.manifest={tones}", "merge=affinity_pooling_deep", "merge.ratio=0.5")
+    assert metrics(folder)["reduction"]["layer"] == 3
+    for line in lines(folder):
+        audio = line["audio_tokens"]
+        assert line["audio_tokens_per_layer"] == [audio] * 4 + [audio - audio // 2]
+
+
 def test_flops_to_save_are_met_over_the_whole_run_by_one_ratio(evaluate: Evaluate, asr: tuple[str, ...]) -> None:
     asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge.flops_reduction=0.05")
     folder, objective = evaluate(*asr)

@@ -25,6 +25,7 @@ class Mix:
     sv: float = 0.05
     st_text: float = 0.05
     sqa_text: float = 0.1
+    pairs_text: float = 0.1
 
 
 @dataclass

@@ -18,9 +18,9 @@ BASE_LR = "base_lr"
 class SharedMuon(Muon):
     """Muon that orthogonalises matrices of one shape together, each process of a group its share of them.
 
-    It does so in bfloat16 where the CPU multiplies that, else in float32: torch's own always takes bfloat16, which other
-    CPUs emulate, and repeats everything in each process, so that it took two fifths of a training step. Learning rates
-    are always scaled as by `adjust_lr_fn="match_rms_adamw"`.
+    It does so in bfloat16 where the CPU multiplies that, else in float32: torch's own always takes bfloat16, which
+    other CPUs emulate, and repeats everything in each process, so that it took two fifths of a training step. Learning
+    rates are always scaled as by `adjust_lr_fn="match_rms_adamw"`.
     """
 
     @torch.no_grad()

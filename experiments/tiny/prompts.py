@@ -6,7 +6,7 @@ is the dear part), and let one item serve several tasks.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,10 +27,15 @@ INSTRUCTIONS = {
 ASR_SHARE_OF_ST = 0.3
 """Of the sentences with a translation, those that are asked for their transcript."""
 ASR_SHARE_OF_SQA = 0.04
-CHOICES_SHARE, OPEN_SHARE = 0.4, 0.45
-"""Of the questions, those with choices and those without, which teach the same search for a third of the tokens; the rest
-ask for the sentence that tells the answer."""
+CHOICES_SHARE, OPEN_SHARE = 0.45, 0.45
+"""Of the questions, those with choices and those without, which teach the same search for a third of the tokens; the
+rest ask for the sentence that tells the answer."""
 QUOTE = "Quote the sentence."
+RETELL = "Tell it again in another order."
+RETELL_SHARE = 0.4
+"""Of the passages, those to be told again: nearly every token is found by the words before it, so the search begins."""
+PRONOUNS = frozenset(("she", "he", "her", "him", "it"))
+PAIRS, PAIRS_TURNED = "Repeat the pairs.", "Repeat the pairs turned around."
 MOST_TURNS = 8
 
 
@@ -84,6 +89,8 @@ def task_lesson(item: Item, task: str | None = None) -> Lesson:
             turn = Turn(INSTRUCTIONS[task], fields["translation"])
         case "sqa":
             turn = Turn(question(fields), right_choice(fields))
+        case "pairs":
+            turn = Turn(PAIRS_TURNED if fields["turned"] else PAIRS, fields["again"])
         case _:
             turn = Turn(INSTRUCTIONS[task], fields["label"])
     return Lesson((turn,), transcript=fields.get("text"))
@@ -101,9 +108,18 @@ def draw_lesson(item: Item, rng: random.Random) -> Lesson:
 
 
 def _questions(item: Item, rng: random.Random) -> tuple[Turn, ...]:
-    """Some of the passage's questions, with choices, without, or for the sentence that tells the answer."""
+    """All that was told in another order, or some questions: with choices, without, for the sentence that tells it."""
     known = item.fields.get("questions") or [item.fields]
+    if rng.random() < RETELL_SHARE and (told := _retold(known, rng)):
+        return (told,)
     return tuple(_turn(asked, rng) for asked in rng.sample(known, min(len(known), MOST_TURNS)))
+
+
+def _retold(known: Sequence[Mapping[str, Any]], rng: random.Random) -> Turn | None:
+    """The sentences that tell of facts, shuffled; without those that say of whom only by a pronoun."""
+    told = [asked["evidence"] for asked in known if "evidence" in asked]
+    told = [sentence for sentence in told if not PRONOUNS.intersection(sentence.split())]
+    return Turn(RETELL, " ".join(rng.sample(told, len(told)))) if told else None
 
 
 def _turn(asked: Mapping[str, Any], rng: random.Random) -> Turn:

@@ -29,7 +29,7 @@ from experiments.tiny.items import FEATURES, ITEMS, Item, read_items
 from experiments.tiny.learner import CTC_BLANK, Learner, Recipe
 from experiments.tiny.lessons import Lessons
 from experiments.tiny.network import DecoderSize, make_network
-from experiments.tiny.prompts import Lesson, Turn, draw_lesson, task_lesson
+from experiments.tiny.prompts import PAIRS_TURNED, RETELL, Lesson, Turn, draw_lesson, task_lesson
 from experiments.tiny.vocabulary import make_processor, train_tokenizer
 
 TEXTS = ["the cat sat on the mat", "Die Katze saß auf der Matte.", "who was it? A. Ann; B. Bob; C. Cy; D. Di."] * 4
@@ -143,7 +143,26 @@ def test_questions_keep_their_answer_when_choices_are_shuffled() -> None:
         ("who?", "cy"),
         ("who? Quote the sentence.", "it was cy"),
     }
+    assert RETELL not in {turn.instruction for lesson in lessons for turn in lesson.turns}
     assert [lesson.answer for lesson in lessons if len(lesson.turns) == 1].count(item.fields["text"]) > 0
+
+
+def test_passages_are_told_again_without_what_only_a_pronoun_tells() -> None:
+    told = ["ann has a cat", "she has a dog", "bob has a hat"]
+    asked = [{"question": "?", "choices": list("abcd"), "answer": "A", "evidence": sentence} for sentence in told]
+    item = Item(Path(), "sqa", {"text": " ".join(told), "questions": asked}, ())
+    lessons = [draw_lesson(item, random.Random(seed)) for seed in range(100)]
+    assert {lesson.answer for lesson in lessons if lesson.instruction == RETELL} == {
+        "ann has a cat bob has a hat",
+        "bob has a hat ann has a cat",
+    }
+    assert all(lesson.passage == item.fields["text"] for lesson in lessons)
+
+
+def test_pairs_are_asked_for_as_they_are_or_turned_around() -> None:
+    fields = {"text": "cat hat, dog cap", "again": "cap dog, hat cat", "turned": True}
+    lesson = draw_lesson(Item(Path(), "pairs", fields, ()), random.Random(0))
+    assert (lesson.passage, lesson.instruction, lesson.answer) == (fields["text"], PAIRS_TURNED, fields["again"])
 
 
 def test_further_turns_are_written_like_the_first(processor: Qwen2AudioProcessor) -> None:

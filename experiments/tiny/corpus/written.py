@@ -1,7 +1,8 @@
 """Lessons without audio: `python -m experiments.tiny.corpus.written --texts FOLDER --out outputs/tiny/texts`.
 
-Passages with questions (`sqa.jsonl`), sentences with their translation (`st.jsonl`), in the shards' fields. A passage
-has ten times fewer text than audio tokens, so the skill is learnt from text first.
+Passages with questions (`sqa.jsonl`), pairs of words (`pairs.jsonl`), sentences with their translation (`st.jsonl`), in
+the shards' fields. A passage has ten times fewer text than audio tokens, so the skill is learnt from text first; and to
+find one word by another is learnt from bare pairs first, where every second word asks for it.
 """
 
 import argparse
@@ -12,8 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from . import texts
+from .domains import DOMAINS
 from .passages import scene
 from .synthesize import passage_fields
+
+WORDS = sorted(
+    {
+        value.lower()
+        for domain in DOMAINS.values()
+        for values in (domain.entities, *(fact.values for fact in domain.facts))
+        for value in values
+        if value.isalpha()
+    }
+)
+"""What passages are about, in single words."""
 
 
 def write(path: Path, items: Iterable[Mapping[str, Any]]) -> int:
@@ -30,15 +43,27 @@ def translations(folder: Path) -> list[dict[str, Any]]:
     return [{"text": s.text, "translation": s.translation} for s in pool if s.split == "train"]
 
 
+def pairs(rng: random.Random) -> dict[str, Any]:
+    """2 to 12 pairs of words, and the same in another order, each pair perhaps turned around."""
+    words = rng.sample(WORDS, 2 * rng.randint(2, 12))
+    told = list(zip(words[::2], words[1::2], strict=True))
+    turned = rng.random() < 0.4
+    again = [pair[::-1] if turned else pair for pair in rng.sample(told, len(told))]
+    text, repeated = (", ".join(" ".join(pair) for pair in listed) for listed in (told, again))
+    return {"text": text, "again": repeated, "turned": turned}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=Path, required=True, help="folder with tatoeba_en_de.tsv")
     parser.add_argument("--out", type=Path, default=Path("outputs/tiny/texts"))
     parser.add_argument("--passages", type=int, default=40_000)
+    parser.add_argument("--pairs", type=int, default=60_000)
     args = parser.parse_args()
     rng = random.Random("sqa text")
     told = (passage_fields(scene(min(rng.randint(2, 11) for _ in range(3)), rng)) for _ in range(args.passages))
     print(f"sqa: {write(args.out / 'sqa.jsonl', told)} passages")
+    print(f"pairs: {write(args.out / 'pairs.jsonl', (pairs(rng) for _ in range(args.pairs)))} lists")
     print(f"st: {write(args.out / 'st.jsonl', translations(args.texts))} sentences")
 
 

@@ -107,19 +107,25 @@ def positions(row: Row, audio: int, reach: int, rng: random.Random) -> list[int]
     return out
 
 
-def collate(rows: Sequence[Row], audio: int, pad: int, reach: int, rng: random.Random, multiple: int = 16) -> Batch:
-    """Pad the rows to a common length, a multiple of `multiple`; positions reach up to about `reach`."""
+def collate(
+    rows: Sequence[Row], audio: int, pad: int, reach: int, rng: random.Random | None, multiple: int = 16
+) -> Batch:
+    """Pad the rows to a common length, a multiple of `multiple`; positions reach up to about `reach`.
+
+    Without a generator nothing is masked and positions count on, as at inference.
+    """
     length = -(-max(len(row.ids) for row in rows) // multiple) * multiple
 
     def padded(lists: Sequence[list[int]], value: int) -> Tensor:
         return torch.tensor([[*values, *[value] * (length - len(values))] for values in lists])
 
-    clips = [mask_spans(clip, rng) for row in rows for clip in row.clips]
+    clips = [clip if rng is None else mask_spans(clip, rng) for row in rows for clip in row.clips]
+    places = [list(range(len(row.ids))) if rng is None else positions(row, audio, reach, rng) for row in rows]
     return Batch(
         ids_BT=padded([row.ids for row in rows], pad),
         labels_BT=padded([row.labels for row in rows], IGNORED),
         read_BT=padded([row.read for row in rows], IGNORED),
-        positions_BT=padded([positions(row, audio, reach, rng) for row in rows], 0),
+        positions_BT=padded(places, 0),
         features_ND=torch.cat(clips) if clips else torch.zeros(0, 384, dtype=torch.bfloat16),
         transcripts=[row.transcript for row in rows],
     )

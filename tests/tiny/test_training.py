@@ -29,6 +29,7 @@ from experiments.tiny.items import FEATURES, ITEMS, Item, read_items
 from experiments.tiny.learner import CTC_BLANK, Learner, Recipe
 from experiments.tiny.lessons import Lessons
 from experiments.tiny.network import DecoderSize, make_network
+from experiments.tiny.probe import measure, skills
 from experiments.tiny.prompts import PAIRS_TURNED, RETELL, Lesson, Turn, draw_lesson, task_lesson
 from experiments.tiny.vocabulary import make_processor, train_tokenizer
 
@@ -249,3 +250,19 @@ def test_an_exported_folder_is_a_plain_qwen2_audio(
     for key, value in loaded.state_dict().items():
         assert torch.equal(value, wanted[key]), key
     assert loaded.generation_config.eos_token_id == processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+
+def test_a_probe_counts_answers_that_are_foretold_whole(
+    network: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor
+) -> None:
+    item = Item(Path(), "pairs", {"text": "a b, c d", "again": "c d, a b", "turned": False}, ())
+    (name, lessons), (_, turned) = skills([item], "pairs")
+    rows = Rows(processor.tokenizer)
+    row = rows(*lessons[0])
+    ids = torch.tensor([row.ids])
+    logits = network(input_ids=ids).logits[0, :-1]
+    wanted = torch.tensor(row.labels[1:])
+    right = (logits.argmax(-1) == wanted)[wanted != IGNORED]
+    found = measure(network.eval(), rows, lessons)
+    assert (name, turned) == ("pairs", [])
+    assert found == {"answers": 1, "exact": float(right.all()), "tokens": round(float(right.float().mean()), 4)}

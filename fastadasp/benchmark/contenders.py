@@ -65,6 +65,8 @@ class Sample:
     """Of the prefill, what goes into deciding what to merge and moving it; None for the released approach."""
     decode_s: float
     decode_steps: int
+    capture_s: float
+    """Recording of CUDA graphs, which `decode_s` leaves out."""
     cache_bytes: int | None
     """What keys and values really take, beams and padding included: of the prompt, on the path `static` of the answers
     too."""
@@ -80,6 +82,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
     device = prompt.embeddings_BTD.device
     method = contender.method(model.config.num_hidden_layers)
     meter, merge = Meter(device), MergeClock(model, method)
+    cache_bytes: int | None
     inputs = {
         "inputs_embeds": prompt.embeddings_BTD,
         "attention_mask": torch.ones_like(prompt.audio_BT, dtype=torch.long),
@@ -88,7 +91,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
         with meter, merge:
             done = generate(model, inputs, method, prompt.audio_BT, max_new_tokens=new_tokens, num_beams=beams)
         timing, ttft_s = (done.prefill_s, done.decode_s, done.decode_steps), done.prefill_s
-        cache_bytes: int | None = done.cache_bytes
+        capture_s, cache_bytes = done.capture_s, int(done.cache_bytes)
     else:
         clock = GenerationClock(model, device)
         with _reading(model, contender, method, prompt) as trace, meter, merge, clock:
@@ -96,7 +99,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
                 **inputs, num_beams=beams, do_sample=False, max_new_tokens=new_tokens, min_new_tokens=new_tokens
             )
         timing, ttft_s = (clock.prefill_s, clock.decode_s, clock.decode_steps), clock.ttft_s
-        cache_bytes = None if trace is None else trace.cache_bytes
+        capture_s, cache_bytes = 0.0, None if trace is None else trace.cache_bytes
     prefill_s, decode_s, steps = timing
     return Sample(
         prefill_s=prefill_s,
@@ -104,6 +107,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
         merge_s=None if contender.path is Path.released else merge.seconds,
         decode_s=decode_s if steps else 0.0,
         decode_steps=steps,
+        capture_s=capture_s,
         cache_bytes=cache_bytes,
         peak_bytes=meter.peak_bytes,
         energy_j=meter.energy_j,

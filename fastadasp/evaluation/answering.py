@@ -34,8 +34,9 @@ class Answers:
     cost: Mapping[str, float]
     """What the batch took.
 
-    `prefill_s`, `decode_s`, `decode_steps`; `ttft_s`: until the first token is chosen; `merge_s`: of the prefill, what
-    went into reducing tokens; `prompt_copies`: of each row, as many as beams where each beam reads the prompt itself;
+    `prefill_s`, `decode_s`, `decode_steps`; `capture_s`: recording of CUDA graphs, of the static engine only;
+    `ttft_s`: until the first token is chosen; `merge_s`: of the prefill, what went into reducing tokens;
+    `prompt_copies`: of each row, as many as beams where each beam reads the prompt itself;
     `cold`: 1 for a process's first batch under a method; `peak_bytes`: device memory in use at the worst moment, 0 on
     a CPU. On a GPU only: `peak_bytes_above_weights` and, where NVML tells it, `energy_j` of the whole device.
     """
@@ -105,5 +106,5 @@ def _static(
         length_penalty=generation.length_penalty,
     )
     cost = {"prefill_s": done.prefill_s, "ttft_s": done.prefill_s, "decode_s": done.decode_s}
-    cost |= {"decode_steps": done.decode_steps, "prompt_copies": 1}
+    cost |= {"decode_steps": done.decode_steps, "prompt_copies": 1, "capture_s": done.capture_s}
     return Answers(done.ids, adapter.texts(done.ids), done.trace, cost)

@@ -82,6 +82,11 @@ def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: st
     return result
 
 
+def _busy(cost: Mapping[str, float]) -> float:
+    """Seconds of a batch, recording of CUDA graphs included."""
+    return cost["prefill_s"] + cost["decode_s"] + cost.get("capture_s", 0.0)
+
+
 def measured_cost(predictions: Sequence[Prediction]) -> dict[str, float]:
     """Time and memory of the run, from what was noted with each batch.
 
@@ -96,14 +101,14 @@ def measured_cost(predictions: Sequence[Prediction]) -> dict[str, float]:
         return {}
     answered = warm(predictions)
     timed = batches(answered)
-    compute_s = sum(cost["prefill_s"] + cost["decode_s"] for cost in timed)
+    compute_s = sum(map(_busy, timed))
     decode_s = sum(cost["decode_s"] for cost in timed)
     steps = [cost["decode_s"] / cost["decode_steps"] for cost in timed if cost["decode_steps"]]
     result = {
         "batch_size": fmean(cost["batch_size"] for cost in measured),
         "prefill_s": median(cost["prefill_s"] for cost in timed),
         "decode_step_s": median(steps) if steps else 0.0,
-        "compute_s": sum(cost["prefill_s"] + cost["decode_s"] for cost in measured),
+        "compute_s": sum(map(_busy, measured)),
         "examples_per_s": len(answered) / compute_s,
         "tokens_per_s": sum(p.new_tokens for p in answered) / decode_s if decode_s else 0.0,
         "rtf": compute_s / max(sum(p.seconds for p in answered), 1e-9),

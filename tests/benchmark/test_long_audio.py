@@ -33,6 +33,7 @@ SAMPLE = Sample(
     merge_s=0.5,
     decode_s=4.0,
     decode_steps=10,
+    capture_s=1.0,
     cache_bytes=9,
     peak_bytes=7,
     energy_j=3.0,
@@ -147,7 +148,7 @@ def test_columns_of_the_tables() -> None:
     tokens = prompt_tokens(SHAPE, contender, 8)
     assert tokens == [185, 185, 135, 135, 135, 135, 135]
     row = figures(case, contender, SAMPLE, SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
-    assert row["rtf"] == 6 / 16
+    assert row["rtf"] == 7 / 16
     assert row["tokens_per_s"] == 5
     per_token = 2 * 2 * 8 * 2
     prompt_bytes = (185 * 2 + 135 * 4) * per_token

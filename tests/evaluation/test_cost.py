@@ -99,6 +99,8 @@ def test_a_process_first_batch_is_in_the_sums_but_not_in_the_rates() -> None:
     assert (cost["prefill_s"], cost["compute_s"], cost["energy_j"]) == (2.5, 69.0, 96.0)
     assert (cost["ttft_s"], cost["merge_s"], cost["merge_share"]) == (1.5, 0.25, 0.1)
     assert cost["peak_bytes_above_weights"] == 40
+    recorded = measured_cost([prediction((4, 4), seconds=2.0, cost={**later[0], "capture_s": 5.0})])
+    assert (recorded["compute_s"], recorded["rtf"], recorded["decode_step_s"]) == (9.0, 4.5, 0.2)
     alone = measured_cost(lines[:1])
     assert alone["examples_per_s"] == 1 / 60, "a first batch that is the only one counts"
     hardware = Hardware(peak_flops=1e6)

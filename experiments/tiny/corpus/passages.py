@@ -48,7 +48,7 @@ def _pronouns(entity: str) -> dict[str, str]:
     return {"p": "she" if woman else "he", "P": "She" if woman else "He", "p2": "her" if woman else "him"}
 
 
-def _fill(template: str, entity: str, value: str) -> str:
+def fill(template: str, entity: str, value: str) -> str:
     """The template with its blanks filled, and `a` before a vowel made `an`."""
     return re.sub(r"\ba(?= [aeiou])", "an", template.format(k=entity, v=value, **_pronouns(entity)))
 
@@ -56,7 +56,7 @@ def _fill(template: str, entity: str, value: str) -> str:
 def _sentence(told: Told, after_own: bool, rng: random.Random) -> str:
     """State the fact; half the time with a pronoun where the sentence before is about the same entity."""
     fact, entity, value = told
-    text = _fill(rng.choice(fact.again if after_own and rng.random() < 0.5 else fact.say), entity, value)
+    text = fill(rng.choice(fact.again if after_own and rng.random() < 0.5 else fact.say), entity, value)
     return text[0].upper() + text[1:]
 
 
@@ -81,7 +81,7 @@ def _question(told: Told, sentence: str, scene: list[Told], domain: Domain, rng:
         templates, right = fact.ask, value
         rivals, pool = [t[2] for t in same], fact.values
     choices, letter = _choices(right, rivals, pool, rng)
-    asked = _fill(rng.choice(templates), entity, value)
+    asked = fill(rng.choice(templates), entity, value)
     return Question(asked.lower(), tuple(c.lower() for c in choices), letter, transcript(sentence))
 
 

@@ -13,20 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from . import texts
-from .domains import DOMAINS
+from .pairs import pairs, told_alike
 from .passages import scene
 from .synthesize import passage_fields
-
-WORDS = sorted(
-    {
-        value.lower()
-        for domain in DOMAINS.values()
-        for values in (domain.entities, *(fact.values for fact in domain.facts))
-        for value in values
-        if value.isalpha()
-    }
-)
-"""What passages are about, in single words."""
 
 
 def write(path: Path, items: Iterable[Mapping[str, Any]]) -> int:
@@ -43,16 +32,6 @@ def translations(folder: Path) -> list[dict[str, Any]]:
     return [{"text": s.text, "translation": s.translation} for s in pool if s.split == "train"]
 
 
-def pairs(rng: random.Random) -> dict[str, Any]:
-    """2 to 12 pairs of words, and the same in another order, each pair perhaps turned around."""
-    words = rng.sample(WORDS, 2 * rng.randint(2, 12))
-    told = list(zip(words[::2], words[1::2], strict=True))
-    turned = rng.random() < 0.4
-    again = [pair[::-1] if turned else pair for pair in rng.sample(told, len(told))]
-    text, repeated = (", ".join(" ".join(pair) for pair in listed) for listed in (told, again))
-    return {"text": text, "again": repeated, "turned": turned}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=Path, required=True, help="folder with tatoeba_en_de.tsv")
@@ -64,7 +43,8 @@ def main() -> None:
     rng = random.Random(f"{args.seed} text")
     told = (passage_fields(scene(min(rng.randint(2, 11) for _ in range(3)), rng)) for _ in range(args.passages))
     print(f"sqa: {write(args.out / 'sqa.jsonl', told)} passages")
-    print(f"pairs: {write(args.out / 'pairs.jsonl', (pairs(rng) for _ in range(args.pairs)))} lists")
+    lists = (rng.choice((pairs, told_alike))(rng) for _ in range(args.pairs))
+    print(f"pairs: {write(args.out / 'pairs.jsonl', lists)} lists")
     print(f"st: {write(args.out / 'st.jsonl', translations(args.texts))} sentences")
 
 

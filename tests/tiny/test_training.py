@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from copy import deepcopy
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -24,11 +25,11 @@ from experiments.tiny import network as network_module
 from experiments.tiny.batches import IGNORED, Rows, collate
 from experiments.tiny.curriculum import Curriculum, Mix
 from experiments.tiny.encode import encode_shard, log_mel, run_tower
-from experiments.tiny.export import export
+from experiments.tiny.export import export, mix
 from experiments.tiny.items import FEATURES, ITEMS, Item, read_items
 from experiments.tiny.learner import CTC_BLANK, Learner, Recipe
 from experiments.tiny.lessons import Lessons
-from experiments.tiny.network import DecoderSize, make_network
+from experiments.tiny.network import DecoderSize, make_network, untie_head
 from experiments.tiny.probe import measure, skills
 from experiments.tiny.prompts import PAIRS_TURNED, RETELL, Lesson, Turn, draw_lesson, task_lesson
 from experiments.tiny.vocabulary import make_processor, train_tokenizer
@@ -266,3 +267,17 @@ def test_a_probe_counts_answers_that_are_foretold_whole(
     found = measure(network.eval(), rows, lessons)
     assert (name, turned) == ("pairs", [])
     assert found == {"answers": 1, "exact": float(right.all()), "tokens": round(float(right.float().mean()), 4)}
+
+
+def test_weights_move_a_share_of_the_way_to_an_exported_folder(
+    network: Qwen2AudioForConditionalGeneration, tmp_path: Path
+) -> None:
+    untie_head(network)
+    export(deepcopy(network), tmp_path)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    mix(network, tmp_path, 0.25)
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[key] + 0.75, rtol=0.01, atol=0.01)

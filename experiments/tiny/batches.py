@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from experiments.tiny.items import Item
-from experiments.tiny.prompts import Lesson
+from experiments.tiny.prompts import RETELL, Lesson
 from experiments.tiny.vocabulary import AUDIO, AUDIO_BOS, AUDIO_EOS, TURN, TURN_END
 
 IGNORED = -100
@@ -26,6 +26,8 @@ class Row:
     """The ids of all other text, else IGNORED: to foretell it is to find again what was heard or read before."""
     clips: list[Tensor]
     transcript: list[int]
+    kind: str
+    """The task, and in what form it is taught: what the log tells apart."""
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Batch:
     """Tower outputs of all audio positions, row by row."""
     transcripts: list[list[int]]
     """CTC targets of each row; empty where there are none."""
+    kinds: list[str]
+    """What each row teaches."""
 
 
 class Rows:
@@ -76,7 +80,8 @@ class Rows:
             IGNORED if token == self.audio or label != IGNORED else token
             for token, label in zip(ids, labels, strict=True)
         ]
-        return Row(ids, labels, read, clips, transcript)
+        kind = f"{item.task}{'' if clips else '_text'}{'_retold' * (lesson.instruction == RETELL)}"
+        return Row(ids, labels, read, clips, transcript, kind)
 
     def _further(self, instruction: str) -> list[int]:
         """Ids between one answer and the next."""
@@ -128,4 +133,5 @@ def collate(
         positions_BT=padded(places, 0),
         features_ND=torch.cat(clips) if clips else torch.zeros(0, 384, dtype=torch.bfloat16),
         transcripts=[row.transcript for row in rows],
+        kinds=[row.kind for row in rows],
     )

@@ -75,14 +75,29 @@ class Learner(pl.LightningModule):
             inputs_embeds=embeds_BTD, position_ids=batch.positions_BT, use_cache=False, output_hidden_states=True
         )
         before_BTD = outputs.last_hidden_state[:, :-1]
-        answers, read = (self._foretold(before_BTD, ids_BT[:, 1:]) for ids_BT in (batch.labels_BT, batch.read_BT))
+        each, right, rows = self._foretold(before_BTD, batch.labels_BT[:, 1:])
+        self._log_kinds(each.detach(), right, rows, batch.kinds)
+        read = self._foretold(before_BTD, batch.read_BT[:, 1:])[0].mean()
         inner_BTD = outputs.hidden_states[self.recipe.ctc_layer]
-        return answers, read, self._ctc(inner_BTD, audio_BT, batch.transcripts)
+        return each.mean(), read, self._ctc(inner_BTD, audio_BT, batch.transcripts)
 
-    def _foretold(self, before_BTD: Tensor, ids_BT: Tensor) -> Tensor:
-        """Mean cross-entropy of the ids that are not IGNORED, from the states just before them."""
+    def _foretold(self, before_BTD: Tensor, ids_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For each id that is not IGNORED, from the state just before it: cross-entropy, whether it is the likeliest
+        one, and its row."""
         counts_BT = ids_BT != IGNORED
-        return nn.functional.cross_entropy(self.network.lm_head(before_BTD[counts_BT]).float(), ids_BT[counts_BT])
+        ids = ids_BT[counts_BT]
+        logits = self.network.lm_head(before_BTD[counts_BT]).float()
+        right = logits.detach().argmax(-1) == ids
+        return nn.functional.cross_entropy(logits, ids, reduction="none"), right, counts_BT.nonzero()[:, 0]
+
+    def _log_kinds(self, losses: Tensor, right: Tensor, rows: Tensor, kinds: list[str]) -> None:
+        """Log the epoch's mean loss and share of right tokens for each kind of lesson."""
+        if self._trainer is None:
+            return
+        for kind in sorted(set(kinds)):
+            mine = torch.tensor([other == kind for other in kinds])[rows]
+            means = {f"loss_{kind}": losses[mine].mean(), f"right_{kind}": right[mine].float().mean()}
+            self.log_dict(means, on_step=False, on_epoch=True, batch_size=int(mine.sum()))
 
     def _ctc(self, inner_BTD: Tensor, audio_BT: Tensor, transcripts: list[list[int]]) -> Tensor:
         """CTC loss per transcript token, with the decoder's own final norm and head as the classifier."""

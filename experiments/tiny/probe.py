@@ -4,8 +4,8 @@ Answers are foretold token by token from the right ones before (no generation: s
 exactly right or not. Sets are features of development shards (`experiments.tiny.encode`) or lessons without audio of
 another seed (`experiments.tiny.corpus.written --seed dev`).
 
-The order in which the skills come: a word by the word before it (`pairs`), by the word after it (`pairs, turned`), the
-sentence that tells a fact, then the fact itself.
+The order in which the skills come: a word by the word before it (`pairs`), the sentence that tells a fact, then the
+fact itself.
 """
 
 import argparse
@@ -43,13 +43,7 @@ def asked_lesson(item: Item, asked: dict[str, Any], kind: str) -> Lesson:
 def skills(items: Sequence[Item], name: str) -> Iterator[tuple[str, list[tuple[Item, Lesson]]]]:
     """Named lists of lessons: passages by their number of facts and by kind of question, other items as their task."""
     if items[0].task == "pairs":
-        for turned in (False, True):
-            chosen = [item for item in items if item.fields["turned"] == turned]
-            told = [(item, task_lesson(item)) for item in chosen]
-            yield (
-                f"{name}{', turned' * turned}",
-                [(i, Lesson(lesson.turns, passage=i.fields["text"])) for i, lesson in told],
-            )
+        yield name, [(item, Lesson(task_lesson(item).turns, passage=item.fields["text"])) for item in items]
     elif items[0].task == "sqa":
         for size, count in SIZES.items():
             chosen = [item for item in items if len(item.fields["questions"]) in count]

@@ -35,7 +35,7 @@ RETELL = "Tell it again in another order."
 RETELL_SHARE = 0.4
 """Of the passages, those to be told again: nearly every token is found by the words before it, so the search begins."""
 PRONOUNS = frozenset(("she", "he", "her", "him", "it"))
-PAIRS, PAIRS_TURNED = "Repeat the pairs.", "Repeat the pairs turned around."
+PAIRS = "Repeat the pairs."
 MOST_TURNS = 8
 
 
@@ -90,7 +90,7 @@ def task_lesson(item: Item, task: str | None = None) -> Lesson:
         case "sqa":
             turn = Turn(question(fields), right_choice(fields))
         case "pairs":
-            turn = Turn(PAIRS_TURNED if fields["turned"] else PAIRS, fields["again"])
+            turn = Turn(PAIRS, fields["again"])
         case _:
             turn = Turn(INSTRUCTIONS[task], fields["label"])
     return Lesson((turn,), transcript=fields.get("text"))

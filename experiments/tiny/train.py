@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from transformers import Qwen2AudioForConditionalGeneration
 
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--growth", type=int, default=0, help="... and allow this many more with every epoch ...")
     parser.add_argument("--first", type=int, default=0, help="... after this one")
     parser.add_argument("--reach", type=int, default=8192, help="largest position that skips inside the audio lead to")
+    parser.add_argument("--ema", type=float, default=0.997, help="decay per step of the running average of weights")
     parser.add_argument("--muon-lr", type=float, default=0.003)
     parser.add_argument("--adamw-lr", type=float, default=0.002)
     for share in fields(Mix):
@@ -113,7 +114,10 @@ def main() -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
         logger=CSVLogger(run, name="log", flush_logs_every_n_steps=20),
-        callbacks=[ModelCheckpoint(run, "last", enable_version_counter=False)],
+        callbacks=[
+            EMAWeightAveraging(decay=args.ema),  # a checkpoint's `state_dict` is then the average, as is what is exported
+            ModelCheckpoint(run, "last", enable_version_counter=False),
+        ],
     )
     trainer.fit(
         learner,

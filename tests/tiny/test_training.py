@@ -31,7 +31,7 @@ from experiments.tiny.learner import CTC_BLANK, Learner, Recipe
 from experiments.tiny.lessons import Lessons
 from experiments.tiny.network import DecoderSize, make_network, untie_head
 from experiments.tiny.probe import measure, skills
-from experiments.tiny.prompts import PAIRS_TURNED, RETELL, Lesson, Turn, draw_lesson, task_lesson
+from experiments.tiny.prompts import PAIRS, RETELL, Lesson, Turn, draw_lesson, task_lesson
 from experiments.tiny.vocabulary import make_processor, train_tokenizer
 
 TEXTS = ["the cat sat on the mat", "Die Katze saß auf der Matte.", "who was it? A. Ann; B. Bob; C. Cy; D. Di."] * 4
@@ -161,10 +161,10 @@ def test_passages_are_told_again_without_what_only_a_pronoun_tells() -> None:
     assert all(lesson.passage == item.fields["text"] for lesson in lessons)
 
 
-def test_pairs_are_asked_for_as_they_are_or_turned_around() -> None:
-    fields = {"text": "cat hat, dog cap", "again": "cap dog, hat cat", "turned": True}
+def test_pairs_are_asked_for_again() -> None:
+    fields = {"text": "cat hat, dog cap", "again": "cap dog, hat cat"}
     lesson = draw_lesson(Item(Path(), "pairs", fields, ()), random.Random(0))
-    assert (lesson.passage, lesson.instruction, lesson.answer) == (fields["text"], PAIRS_TURNED, fields["again"])
+    assert (lesson.passage, lesson.instruction, lesson.answer) == (fields["text"], PAIRS, fields["again"])
 
 
 def test_further_turns_are_written_like_the_first(processor: Qwen2AudioProcessor) -> None:
@@ -256,8 +256,8 @@ def test_an_exported_folder_is_a_plain_qwen2_audio(
 def test_a_probe_counts_answers_that_are_foretold_whole(
     network: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor
 ) -> None:
-    item = Item(Path(), "pairs", {"text": "a b, c d", "again": "c d, a b", "turned": False}, ())
-    (name, lessons), (_, turned) = skills([item], "pairs")
+    item = Item(Path(), "pairs", {"text": "a b, c d", "again": "c d, a b"}, ())
+    ((name, lessons),) = skills([item], "pairs")
     rows = Rows(processor.tokenizer)
     row = rows(*lessons[0])
     ids = torch.tensor([row.ids])
@@ -265,7 +265,7 @@ def test_a_probe_counts_answers_that_are_foretold_whole(
     wanted = torch.tensor(row.labels[1:])
     right = (logits.argmax(-1) == wanted)[wanted != IGNORED]
     found = measure(network.eval(), rows, lessons)
-    assert (name, turned) == ("pairs", [])
+    assert name == "pairs"
     assert found == {"answers": 1, "exact": float(right.all()), "tokens": round(float(right.float().mean()), 4)}
 
 

@@ -27,7 +27,7 @@ INSTRUCTIONS = {
 ASR_SHARE_OF_ST = 0.3
 """Of the sentences with a translation, those that are asked for their transcript."""
 ASR_SHARE_OF_SQA = 0.04
-CHOICES_SHARE, OPEN_SHARE = 0.45, 0.45
+CHOICES_SHARE, OPEN_SHARE = 0.4, 0.35
 """Of the questions, those with choices and those without, which teach the same search for a third of the tokens; the
 rest ask for the sentence that tells the answer."""
 QUOTE = "Quote the sentence."
@@ -108,11 +108,14 @@ def draw_lesson(item: Item, rng: random.Random) -> Lesson:
 
 
 def _questions(item: Item, rng: random.Random) -> tuple[Turn, ...]:
-    """All that was told in another order, or some questions: with choices, without, for the sentence that tells it."""
+    """Some questions: with choices, without, for the sentence that tells it. Or all that was told in another order:
+    instead of questions to a text, after them to audio, of which as much as possible is to be made."""
     known = item.fields.get("questions") or [item.fields]
-    if rng.random() < RETELL_SHARE and (told := _retold(known, rng)):
+    told = _retold(known, rng) if rng.random() < RETELL_SHARE else None
+    if told and not item.clips:
         return (told,)
-    return tuple(_turn(asked, rng) for asked in rng.sample(known, min(len(known), MOST_TURNS)))
+    asked = tuple(_turn(one, rng) for one in rng.sample(known, min(len(known), MOST_TURNS)))
+    return (*asked, told) if told else asked
 
 
 def _retold(known: Sequence[Mapping[str, Any]], rng: random.Random) -> Turn | None:

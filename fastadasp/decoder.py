@@ -41,8 +41,11 @@ def find_decoder(model: nn.Module) -> Any:
     return found[0]
 
 
-def check_layer(layer: Layer) -> None:
-    """Refuse a decoder layer that cannot be cut in two between attention and MLP, or whose masks are not known here."""
+def check_layer(layer: Layer, *, proportional: bool = False) -> None:
+    """Refuse a decoder layer that cannot be cut in two between attention and MLP, or whose masks are not known here.
+
+    proportional: whether its kernel must also take a bias.
+    """
     if STANDARD_LAYERS.isdisjoint(kind.__name__ for kind in type(layer).__mro__):
         raise ValueError(
             f"merging() does not support {type(layer).__name__}: it cuts a layer between attention and MLP, which is "
@@ -55,6 +58,12 @@ def check_layer(layer: Layer) -> None:
         raise ValueError(
             f"merging() does not support attention {implementation!r}; load the model with "
             "attn_implementation='sdpa', 'eager' or 'flash_attention_2'"
+        )
+    if proportional and "flash" in implementation:
+        raise ValueError(
+            f"merge.proportional=true adds log sizes to attention scores, and {implementation!r} takes no such bias; "
+            "load the model with attn_implementation='sdpa' or 'eager' (hardware.attention), or set "
+            "merge.proportional=false"
         )
 
 
@@ -85,24 +94,30 @@ def _add(layer: Layer, residual_BTD: Tensor, update_BTD: Tensor) -> Tensor:
     return residual_BTD + (update_BTD if multiplier is None else update_BTD * multiplier)
 
 
-def attention_mask(layer: Layer, real_BK: Tensor | None, hidden_BQD: Tensor, keys: int) -> Tensor | None:
+def attention_mask(
+    layer: Layer, real_BK: Tensor | None, hidden_BQD: Tensor, keys: int, bias_BK: Tensor | None = None
+) -> Tensor | None:
     """The mask that this layer's kernel wants for the last Q of `keys` positions; None where the kernel needs none.
 
     real_BK: False on padding, None without any. Padding sees itself, so that no kernel meets an empty row.
+    bias_BK: what all queries add to the scores of each key, if anything.
     """
     implementation, queries = _implementation(layer), hidden_BQD.shape[1]
     if "flash" in implementation:
         return real_BK
-    if real_BK is None and (queries == 1 or (queries == keys and implementation == "sdpa")):
+    plain = real_BK is None and bias_BK is None
+    if plain and (queries == 1 or (queries == keys and implementation == "sdpa")):
         return None
     column = torch.arange(keys, device=hidden_BQD.device)
     row = column[keys - queries :, None]
     mask = (column <= row)[None, None]
     if real_BK is not None:
         mask = (mask & real_BK[:, None, None]) | (column == row)
-    if implementation == "sdpa":
+    if implementation == "sdpa" and bias_BK is None:
         return mask
-    return torch.zeros_like(mask, dtype=hidden_BQD.dtype).masked_fill_(~mask, torch.finfo(hidden_BQD.dtype).min)
+    dtype = hidden_BQD.dtype
+    added = torch.zeros_like(mask, dtype=dtype) if bias_BK is None else bias_BK[:, None, None].to(dtype)
+    return added.masked_fill(~mask, torch.finfo(dtype).min)
 
 
 def _implementation(layer: Layer) -> str:

@@ -65,7 +65,7 @@ def merging(
             undo.enter_context(run.encoder.listening())
         for index in run.stages.patched:
             layer = decoder.layers[index]
-            check_layer(layer)
+            check_layer(layer, proportional=run.stages.proportional)
             undo.enter_context(replaced_forward(layer, partial(run.layer_forward, index, layer)))
         yield run.trace
 
@@ -134,7 +134,7 @@ class _Run:
         if self.in_prefill:
             cache = getattr(output, "past_key_values", None)
             self.cache = None if cache is None else weakref.ref(cache)
-            self.trace.finish(cache)
+            self.trace.finish(cache, [mask.bias_BT for mask in self.cached])
 
     def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
@@ -170,7 +170,8 @@ class _Run:
         span = self.spans[index]
         self.cached[index] = span.key_mask
         inputs |= span.inputs(layer, hidden_BTD)
-        removal = self.amounts.removal(index, self.spans[0].layout.audio, span.layout.audio)
+        entered = [earlier.layout.audio for earlier in self.spans[: index + 1]]
+        removal = self.amounts.removal(index, entered)
         evictions = self.amounts.evictions(index, span.layout) if inputs.get("past_key_values") is not None else ()
         if removal is None and not any(evictions):
             return attend(layer, hidden_BTD, **inputs)
@@ -180,6 +181,7 @@ class _Run:
             **span.state(hidden_BTD.device),
             layer=index,
             budget=removal or (),
+            affordable=self.amounts.affordable(index, entered),
             hidden_BTD=hidden_BTD,
             queries_BHTd=tap.query_BHTd,
             keys_BGTd=tap.key_BGTd,
@@ -209,7 +211,7 @@ class _Run:
             attend_encoder=partial(self.encoder.read, len(hidden_BTD) // len(self.audio_mask_BT), span["audio_BT"]),
         )
         assignment = method.assign(state)
-        reduced = self.prompt.reduced(assignment, method.positions, rotary)
+        reduced = self.prompt.reduced(assignment, method, rotary)
         self.spans = [reduced] * len(self.spans)
         self.trace.reduced_input(reduced.layout, assignment)
         return apply(hidden_BTD, assignment)
@@ -217,7 +219,7 @@ class _Run:
     def _reduce(self, method: MergeMethod, state: LayerState, span: Span, inputs: dict[str, Any]) -> Tensor:
         """Let the method decide, move the tokens, and note what the layers after this one will see."""
         assignment = method.assign(state)
-        span = span.reduced(assignment, method.positions, inputs["position_embeddings"])
+        span = span.reduced(assignment, method, inputs["position_embeddings"])
         self.spans[state.layer + 1 :] = [span] * (len(self.spans) - state.layer - 1)
         self.trace.reduced(state.layer, span.layout, assignment)
         if method.earlier_caches and inputs.get("past_key_values") is not None:

@@ -26,6 +26,8 @@ class MergeTrace:
         """Evictions from each layer's cache, likewise: one row for each row of the batch and KV head."""
         self.cache_bytes = 0
         """Keys and values after the prompt, padding and beams included; 0 without a cache."""
+        self.cached_biases: list[Tensor | None] = []
+        """By layer, (B, S) beams expanded: what attention adds to the scores of the keys that it holds, if anything."""
         self._entering: Layout | None = None
         self._left: list[Layout] = []
         self._cached: list[tuple[int, ...]] = []
@@ -95,7 +97,8 @@ class MergeTrace:
         if self.keep_assignments:
             self.cache_assignments[layer] = assignment
 
-    def finish(self, cache: Any) -> None:
+    def finish(self, cache: Any, biases: list[Tensor | None]) -> None:
         """The prompt has been read; `cache` (a transformers Cache, or None) holds its keys and values."""
+        self.cached_biases = biases
         layers = [] if cache is None else cache.layers
         self.cache_bytes = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers if layer.is_initialized)

@@ -2,7 +2,8 @@
 
 The reference below is written from the description of the released Qwen-Audio code alone: one row, eager attention with
 full matrices, a Python loop over tokens, positions renumbered and right-aligned. It shares the model's weights with the
-tested code, and nothing else.
+tested code, and nothing else. Proportional attention is told as what it stands for: a token's key and value are there
+as often as it has members.
 """
 
 import math
@@ -29,12 +30,16 @@ class Reference:
         schedule: str,
         span: tuple[int, int],
         weighted: bool,
+        proportional: bool = False,
     ) -> None:
         self.model, self.config, self.weighted = model.model, model.config, weighted
         self.head = model.lm_head
         self.ratio, self.first_layer, self.schedule = ratio, first_layer, schedule
         self.begin, self.end = span
         self.cache: list[tuple[Tensor, Tensor]] = []
+        self.proportional = proportional
+        self.copies: list[int] = []
+        self.cached_copies: list[list[int]] = []
         self.seen = 0
 
     def ratio_at(self, layer: int) -> float:
@@ -55,6 +60,7 @@ class Reference:
     def prefill(self, ids: Tensor) -> Tensor:
         """Logits at the last position."""
         self.seen = len(ids)
+        self.copies = [1] * len(ids)
         h = self.model.embed_tokens(ids)
         for index, layer in enumerate(self.model.layers):
             h, probabilities, keys = self.attention(layer, h, past=None)
@@ -82,17 +88,22 @@ class Reference:
         k = torch.stack([self.rotate(k[t], start + t) for t in range(len(x))])
         if past is None:
             self.cache.append((k, v))
+            self.cached_copies.append(list(self.copies))
         else:
+            self.cached_copies[past].append(1)
             k, v = torch.cat([self.cache[past][0], k]), torch.cat([self.cache[past][1], v])
             self.cache[past] = k, v
         group = q.shape[1] // k.shape[1]
+        copies = torch.tensor(self.cached_copies[-1 if past is None else past])
+        key = torch.arange(len(k)).repeat_interleave(copies)
         out, probabilities = [], []
         for head in range(q.shape[1]):
             scores = q[:, head] @ k[:, head // group].T / math.sqrt(depth)
             if past is None:
                 scores = scores + torch.full_like(scores, -torch.inf).triu(1)
-            probabilities.append(scores.softmax(-1))
-            out.append(probabilities[-1] @ v[:, head // group])
+            attended = scores[:, key].softmax(-1)
+            probabilities.append(torch.zeros_like(scores).index_add(1, key, attended))
+            out.append(attended @ v[key, head // group])
         return h + attention.o_proj(torch.cat(out, -1)), torch.stack(probabilities), k
 
     def merge(self, h: Tensor, probabilities: Tensor, keys: Tensor, ratio: float) -> Tensor:
@@ -108,14 +119,17 @@ class Reference:
         best = sorted(range(length - 1), key=lambda i: (-similarity[i], i))[: int(length * ratio)]
         chosen = {self.begin + i for i in best}
         out, token = [h[: self.begin]], self.begin
+        copies = self.copies[: self.begin]
         while token < self.end:
             last = token
             while last in chosen:
                 last += 1
             members = range(token, last + 1)
             out.append(sum(weight[t] * h[t] for t in members)[None] / sum(weight[t] for t in members))
+            copies.append(sum(self.copies[t] for t in members) if self.proportional else 1)
             token = last + 1
         out.append(h[self.end :])
+        self.copies = copies + self.copies[self.end :]
         self.end -= len(chosen)
         return torch.cat(out)
 
@@ -123,15 +137,17 @@ class Reference:
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("kv_heads", [4, 2], ids=["mha", "gqa"])
 @pytest.mark.parametrize(("schedule", "ratio"), [("once", 0.5), ("constant", 0.1), ("decay", 0.15)])
-@pytest.mark.parametrize("method_class", [FastAdaSP, Average])
+@pytest.mark.parametrize(
+    ("method_class", "proportional"), [(FastAdaSP, False), (Average, False), (FastAdaSP, True), (Average, True)]
+)
 @torch.no_grad()
 def test_logits_equal_the_released_blocks(
-    method_class: type[MergeMethod], schedule: str, ratio: float, kv_heads: int, attention: str
+    method_class: type[MergeMethod], proportional: bool, schedule: str, ratio: float, kv_heads: int, attention: str
 ) -> None:
     model = tiny_decoder(attention=attention, kv_heads=kv_heads)
     ids, audio_mask = prompt(6, 50, 9)
-    method = method_class(layer_ratio=ratio, layer=3, schedule=Schedule[schedule])
-    reference = Reference(model, ratio, 3, schedule, (6, 56), weighted=method_class is FastAdaSP)
+    method = method_class(layer_ratio=ratio, layer=3, schedule=Schedule[schedule], proportional=proportional)
+    reference = Reference(model, ratio, 3, schedule, (6, 56), method_class is FastAdaSP, proportional)
     with merging(model, method, audio_mask[None]) as trace:
         out = model.generate(
             ids[None], max_new_tokens=STEPS, do_sample=False, output_logits=True, return_dict_in_generate=True

@@ -26,13 +26,22 @@ class SharedPromptCache(Cache):  # type: ignore[misc]  # transformers is not typ
     a CUDA graph and replayed.
     """
 
-    def __init__(self, prompt: DynamicCache, masks: list[Tensor | None], beams: int, new_tokens: int) -> None:
-        """Empties `prompt`. masks: for each layer (B, S) bool, False on padding; None without any."""
+    def __init__(
+        self,
+        prompt: DynamicCache,
+        masks: list[Tensor | None],
+        biases: list[Tensor | None],
+        beams: int,
+        new_tokens: int,
+    ) -> None:
+        """Empties `prompt`. For each layer, masks: (B, S) bool, False on padding; None without any; biases: (B, S)
+        float32, added to the scores of the prompt's keys; None for nothing."""
         super().__init__(layers=[])
         self.beams = beams
         self.prompt_lengths: list[int] = [layer.keys.shape[2] for layer in prompt.layers]
         rows, device = prompt.layers[0].keys.shape[0], prompt.layers[0].keys.device
         self._hidden = [None if mask is None else ~mask[:, None, None, None] for mask in masks]
+        self._bias = [None if bias is None else bias[:, None, None, None].to(device) for bias in biases]
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
         for layer in prompt.layers:
@@ -84,8 +93,10 @@ class SharedPromptCache(Cache):  # type: ignore[misc]  # transformers is not typ
         return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
     def hide(self, scores_BGRKM: Tensor, layer: int) -> None:
-        """Mask, in place, the scores (B, G, H/G, K, S + M) of what a beam must not see."""
-        start, hidden = self.prompt_lengths[layer], self._hidden[layer]
+        """Mask, in place, the scores (B, G, H/G, K, S + M) of what a beam must not see, and add the biases."""
+        start, hidden, bias = self.prompt_lengths[layer], self._hidden[layer], self._bias[layer]
+        if bias is not None:
+            scores_BGRKM[..., :start] += bias
         if hidden is not None:
             scores_BGRKM[..., :start].masked_fill_(hidden, -torch.inf)
         if self.columns > 1:

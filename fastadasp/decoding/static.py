@@ -129,7 +129,7 @@ def _static(prompt: DynamicCache, trace: MergeTrace, beams: int, new_tokens: int
     """What the prefill has cached, made static."""
     device = prompt.layers[0].keys.device
     masks = [padding_mask(tokens, device) for tokens in trace.cached_tokens.tolist()]
-    return SharedPromptCache(prompt, masks, beams, new_tokens)
+    return SharedPromptCache(prompt, masks, trace.cached_biases, beams, new_tokens)
 
 
 def _search(

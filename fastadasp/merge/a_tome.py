@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod
+from fastadasp.merge.base import MergeMethod, check_threshold
 
 if TYPE_CHECKING:
     from fastadasp.merge.assignment import Assignment
@@ -29,8 +28,7 @@ class ATome(MergeMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_at_most_half()
-        if self.threshold is not None and not -1 <= self.threshold < 1:
-            raise ConfigError(f"merge.threshold must lie in [-1, 1) or be null, got {self.threshold}; it is a cosine")
+        check_threshold(self.threshold)
 
     @property
     def adaptive(self) -> bool:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, check_count, member
+from fastadasp.merge.base import MergeMethod, check_count, check_threshold, member
 from fastadasp.merge.input import InputMethod
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class _Pooling(MergeMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "affinity", member(Affinity, "merge.affinity", self.affinity))
-        if self.threshold is not None and not -1 <= self.threshold < 1:
-            raise ConfigError(f"merge.threshold must lie in [-1, 1) or be null, got {self.threshold}; it is a cosine")
+        check_threshold(self.threshold)
         check_count("merge.window", self.window, "it counts tokens to compare with", least=1)
 
     @property

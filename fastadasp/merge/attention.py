@@ -13,18 +13,26 @@ CPU_BLOCK, GPU_BLOCK = 2**20, 2**25
 
 
 def attention_rows(
-    queries_BHQd: Tensor, keys_BGTd: Tensor, first: int, real_BT: Tensor | None, scaling: float
+    queries_BHQd: Tensor,
+    keys_BGTd: Tensor,
+    first: int,
+    real_BT: Tensor | None,
+    scaling: float,
+    bias_BT: Tensor | None = None,
 ) -> Tensor:
     """(B, H, Q, K) float32 causal attention of queries in columns `first` to `first` + Q, over K = `first` + Q keys.
 
     Products are summed in float32, as fused kernels do: in float16 they overflow before they are scaled. real_BT: False
-    on padding, None without any; the rows of padded queries mean nothing.
+    on padding, None without any; the rows of padded queries mean nothing. bias_BT: what each key's scores gain, if
+    anything.
     """
     batch, heads, length, channels = queries_BHQd.shape
     groups, visible = keys_BGTd.shape[1], first + length
     grouped = queries_BHQd.reshape(batch, groups, heads // groups * length, channels)
     keys_BGKd = keys_BGTd[:, :, :visible].float()
     scores = (grouped.float() @ keys_BGKd.transpose(2, 3)).view(batch, heads, length, visible).mul_(scaling)
+    if bias_BT is not None:
+        scores += bias_BT[:, None, None, :visible]
     column = torch.arange(length, device=scores.device)
     scores[..., first:].masked_fill_(column > column[:, None], -torch.inf)
     if real_BT is not None:
@@ -34,22 +42,32 @@ def attention_rows(
 
 
 def attention_received(
-    queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
+    queries_BHTd: Tensor,
+    keys_BGTd: Tensor,
+    columns: slice,
+    real_BT: Tensor | None,
+    scaling: float,
+    bias_BT: Tensor | None = None,
 ) -> Tensor:
     """(B, N) float32: the attention that each key of `columns` gets, summed over all heads and real queries."""
-    return attention_received_by_group(queries_BHTd, keys_BGTd, columns, real_BT, scaling).sum(1)
+    return attention_received_by_group(queries_BHTd, keys_BGTd, columns, real_BT, scaling, bias_BT).sum(1)
 
 
 def attention_received_by_group(
-    queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
+    queries_BHTd: Tensor,
+    keys_BGTd: Tensor,
+    columns: slice,
+    real_BT: Tensor | None,
+    scaling: float,
+    bias_BT: Tensor | None = None,
 ) -> Tensor:
     """(B, G, N) float32: the same for each key-value head, summed over the query heads that share it.
 
     These are column sums of the causal attention matrix, which is never held: queries are taken in blocks, at 2·T·N·d
     multiply-accumulates per head beyond the softmax, and O(block·T) memory. On CUDA by a Triton kernel, tile by tile,
-    where Triton can compile it.
+    where Triton can compile it and scores have no bias.
     """
-    if queries_BHTd.is_cuda:
+    if queries_BHTd.is_cuda and bias_BT is None:
         by_kernel = try_column_sums(queries_BHTd, keys_BGTd, columns, real_BT, scaling)
         if by_kernel is not None:
             return by_kernel
@@ -60,7 +78,7 @@ def attention_received_by_group(
     keys_BGTd = keys_BGTd.float()  # once for all blocks
     received = queries_BHTd.new_zeros(batch, groups, columns.stop - columns.start, dtype=torch.float32)
     for first in range(columns.start, length, block):  # earlier queries see none of the columns
-        rows = attention_rows(queries_BHTd[:, :, first : first + block], keys_BGTd, first, real_BT, scaling)
+        rows = attention_rows(queries_BHTd[:, :, first : first + block], keys_BGTd, first, real_BT, scaling, bias_BT)
         rows = rows[..., columns]
         if real_BT is not None:
             rows = rows * real_BT[:, None, first : first + block, None]

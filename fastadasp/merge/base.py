@@ -43,6 +43,10 @@ class MergeMethod(ABC):
     earlier_caches: bool = field(default=False, kw_only=True)
     """After each reduction inside the decoder, do the same to what the layers up to there have cached: keys and values
     are fused or dropped like their tokens, so that every layer's cache is short. Only decoding sees the difference."""
+    proportional: bool = field(default=False, kw_only=True)
+    """Proportional attention (Bolya et al., ICLR 2023, arXiv 2210.09461, eq. 1): in the layers after a reduction, and
+    while decoding, a token is attended to as if every prompt token that it stands for were there, by the log of their
+    number added to its scores. `sdpa` and `eager` kernels take that, flash attention does not."""
     flops_reduction: float | None = field(default=None, kw_only=True)
     """Share of the prefill's FLOPs to save, in [0, 1), instead of `ratio`, which is solved for it (`merge.budget`)."""
     tokens_kept: float | None = field(default=None, kw_only=True)
@@ -151,6 +155,12 @@ def check_share(key: str, value: object, meaning: str) -> None:
     """ConfigError unless `value` is a number in [0, 1)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise ConfigError(f"{key} must lie in [0, 1), got {value!r}; {meaning}")
+
+
+def check_threshold(value: float | None) -> None:
+    """ConfigError unless `value` is None or a cosine that some pairs can exceed."""
+    if value is not None and not -1 <= value < 1:
+        raise ConfigError(f"merge.threshold must lie in [-1, 1) or be null, got {value}; it is a cosine")
 
 
 def check_tokens_kept(value: object) -> None:

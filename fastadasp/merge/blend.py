@@ -5,7 +5,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, check_count, member
+from fastadasp.merge.base import MergeMethod, check_count, check_threshold, member
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,21 +35,32 @@ class Blend(MergeMethod):
     longest: int = 0
     """Prompt tokens that one token may come to stand for while other pairs are left; then only pairs that do not touch
     are fused at one layer. 0: no limit, and runs of pairs fuse."""
+    threshold: float | None = None
+    """Pairs of a cosine above it are fused at once, best first, and pairs below when `schedule` asks for them, until as
+    much is saved as the schedule would have: more goes early where neighbours are alike, and less late. Without any
+    ratio, as many go as exceed it. With `once`, which has no later layers, a ratio is all that counts."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "similarity", member(Similarity, "merge.similarity", self.similarity))
         object.__setattr__(self, "weights", member(Weights, "merge.weights", self.weights))
+        check_threshold(self.threshold)
         check_count("merge.longest", self.longest, "it is the number of tokens that may become one; 0 for any")
         if self.longest == 1:
             raise ConfigError("merge.longest must be 0 (no limit) or at least 2, got 1: one token is no fusion")
 
+    @property
+    def adaptive(self) -> bool:
+        """Whether the audio has a say in how much goes where."""
+        return self.threshold is not None
+
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, those that stay within `longest` first."""
-        score_BT = self._score(state)
-        if self.longest:
-            score_BT = self._within(state, score_BT)
-        return state.fuse(score_BT, self._weight(state))
+        cosine_BT = self._score(state)
+        score_BT = self._within(state, cosine_BT) if self.longest else cosine_BT
+        if self.threshold is None:
+            return state.fuse(score_BT, self._weight(state))
+        return state.fuse_ahead(score_BT, self._weight(state), cosine_BT > self.threshold)
 
     def _score(self, state: "LayerState") -> "Tensor":
         """(B, T) float32 cosine of each token with the next; defined where `pair_BT`."""
@@ -93,14 +104,9 @@ class Blend(MergeMethod):
 
     def _from_question(self, state: "LayerState") -> "Tensor":
         """(B, T) attention of the text after the audio, summed over heads and queries."""
-        from fastadasp.merge.attention import attention_rows
-
         first = state.layout.width - max(state.layout.after)
         if not max(state.layout.after):
             return state.attention_received_BT
-        rows_BHWT = attention_rows(
-            state.queries_BHTd[:, :, first:], state.keys_BGTd, first, state.real_BT, state.scaling
-        )
         asked_B1W1 = state.question_BT[:, None, first:, None]
-        summed_BT = (rows_BHWT * asked_B1W1).sum((1, 2))
+        summed_BT = (state.attention_from(first) * asked_B1W1).sum((1, 2))
         return summed_BT.where(state.question_BT.any(1, keepdim=True), state.attention_received_BT)

@@ -25,5 +25,6 @@ class FastAdaSPKVEvict(Composite):
             self.schedule,
             self.positions,
             earlier_caches=self.earlier_caches,
+            proportional=self.proportional,
         )
         return merge, H2O(self.share, layer=self.layer + 1, recent=0.0, decode=False)

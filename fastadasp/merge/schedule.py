@@ -97,6 +97,18 @@ class Plan:
         target = prompt - round(prompt * self.removed[layer])
         return max(0, current - max(target, min(current, 1)))
 
+    def affordable(self, layer: int, entered: Sequence[int]) -> int:
+        """Audio tokens that may go at `layer` for later layers to have read, all together, no fewer than they were to.
+
+        entered: audio tokens of a row that entered each layer up to this one. What goes early counts at every layer
+        after it, so that less is left to go there; FLOPs stay those of the schedule, but for attention's n².
+        """
+        last = len(self.ratios) - 1
+        if layer == last:
+            return self.removal(layer, entered[0], entered[-1])
+        to_read = sum(self.audio_tokens(entered[0])[1 : last + 1]) - sum(entered[1:])
+        return max(0, entered[-1] - -(-to_read // (last - layer)))
+
     def audio_tokens(self, prompt: int) -> tuple[int, ...]:
         """Audio tokens entering each layer, then leaving the last one (L + 1 counts), if all that is due is removed."""
         counts = [prompt]

@@ -52,8 +52,18 @@ class Stages:
                 f"merge.earlier_caches=true cannot be combined with {type(cache).__name__}: a cache from which each "
                 "head has evicted its own tokens cannot follow a later decision about all of them"
             )
+        if cache is not None and any(stage.proportional for stage in sites.values()):
+            raise ConfigError(
+                f"merge.proportional=true cannot be combined with {type(cache).__name__}: each head evicts its own "
+                "tokens, and attention would have to know other sizes in every head; set one of them off"
+            )
         plan = None if decoder is None else Plan.of(decoder, layers)
         return cls(method, layers, sites.get(Site.input), decoder, cache, plan)
+
+    @property
+    def proportional(self) -> bool:
+        """Whether attention to a token is to grow with its size."""
+        return any(stage is not None and stage.proportional for stage in (self.input, self.decoder))
 
     @property
     def patched(self) -> range:
@@ -118,12 +128,12 @@ class RowStages:
         asked = method is not None and any(audio) and (any(budget) or method.adaptive)
         return budget if asked else None
 
-    def removal(self, layer: int, prompt: tuple[int, ...], current: tuple[int, ...]) -> tuple[int, ...] | None:
+    def removal(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
         """Audio tokens that the decoder's method is to remove from each row at `layer`; None if it is not to be asked.
 
-        prompt, current: audio tokens that entered layer 0 and this one.
+        entered: audio tokens that entered each layer up to this one.
         """
-        method = self.rows[0].decoder
+        method, prompt, current = self.rows[0].decoder, entered[0], entered[-1]
         if method is None or not any(current) or not any(row.asks(layer) for row in self.rows):
             return None
         budget = tuple(
@@ -131,6 +141,19 @@ class RowStages:
             for row, before, now in zip(self.rows, prompt, current, strict=True)
         )
         return budget if any(budget) or method.adaptive else None
+
+    def affordable(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """Audio tokens that an adaptive method may remove from each row at `layer`, ahead of the schedule too; all if
+        nothing says how many.
+
+        entered: as for `removal`.
+        """
+        if self.rows[0].decoder is None or not self.rows[0].decoder.adaptive:
+            return ()
+        return tuple(
+            row.plan.affordable(layer, counts) if row.plan and row.decoder and row.decoder.amounts() else counts[-1]
+            for row, counts in zip(self.rows, zip(*entered, strict=True), strict=True)
+        )
 
     def evictions(self, layer: int, layout: Layout) -> tuple[int, ...]:
         """Tokens to remove from each row's cache at `layer`."""

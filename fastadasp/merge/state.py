@@ -57,6 +57,8 @@ class State:
     hidden_BTD: Tensor
     """The tokens that the assignment will move; the embeddings at the input, the residual stream in a layer."""
     decoder: DecoderParts
+    bias_BT: Tensor | None = None
+    """float32: what this layer adds to the scores of each key (log sizes, `MergeMethod.proportional`), if anything."""
 
     @cached_property
     def question_BT(self) -> Tensor:
@@ -181,6 +183,14 @@ class LayerState(State):
     """Factor of the attention scores."""
     rotary: Rotary
     """The rotation of this layer's queries and keys."""
+    affordable: tuple[int, ...] = ()
+    """Audio tokens that may go from each row, ahead of the schedule too (`Plan.affordable`); () for the budget."""
+
+    def fuse_ahead(self, score_BT: Tensor, weight_BT: Tensor | None, early_BT: Tensor) -> Assignment:
+        """`fuse`, and as many more of the pairs `early_BT` as the whole schedule's budget lasts for."""
+        most = tuple(map(min, self.affordable or self.budget, self.layout.pairs))
+        due_BT = choose_top(score_BT, self.pair_BT, tuple(map(min, self.budget, most)))
+        return self.join(due_BT | early_BT & choose_top(score_BT, self.pair_BT, most), None, weight_BT)
 
     @cached_property
     def unrotated_queries_BHTd(self) -> Tensor:
@@ -197,25 +207,33 @@ class LayerState(State):
         """(B, T) float32: cosine of the keys of t and t + 1, all heads concatenated; defined where `pair_BT`."""
         return self.spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
 
+    def attention_from(self, first: int) -> Tensor:
+        """(B, H, Q, T) float32: attention of the tokens from column `first` on; rows of padding mean nothing."""
+        queries_BHQd = self.queries_BHTd[:, :, first:]
+        return attention_rows(queries_BHQd, self.keys_BGTd, first, self.real_BT, self.scaling, self.bias_BT)
+
     @cached_property
     def last_attention_BT(self) -> Tensor:
         """(B, T) float32: attention of the prompt's last token on each token, the mean over heads."""
         last = self.layout.width - 1
-        rows_BH1T = attention_rows(self.queries_BHTd[:, :, last:], self.keys_BGTd, last, self.real_BT, self.scaling)
-        return rows_BH1T.mean(1)[:, 0]
+        return self.attention_from(last).mean(1)[:, 0]
 
     @cached_property
     def attention_received_BT(self) -> Tensor:
         """(B, T) float32: attention on each audio token, summed over all heads and queries of this layer."""
         return self.spread(
-            attention_received(self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling)
+            attention_received(
+                self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling, self.bias_BT
+            )
         )
 
     @cached_property
     def attention_received_BGT(self) -> Tensor:
         """(B, G, T) float32: attention on every token, summed over all queries of the heads that share its key."""
         whole = slice(0, self.layout.width)
-        return attention_received_by_group(self.queries_BHTd, self.keys_BGTd, whole, self.real_BT, self.scaling)
+        return attention_received_by_group(
+            self.queries_BHTd, self.keys_BGTd, whole, self.real_BT, self.scaling, self.bias_BT
+        )
 
     def window_attention(self, window: int) -> tuple[Tensor, Tensor]:
         """(B, H, W, T) float32 attention of the last W = `window` tokens, and (B, W) bool, which of these count.
@@ -224,8 +242,7 @@ class LayerState(State):
         """
         sizes = [max(1, min(window, tokens // 2)) for tokens in self.layout.tokens]
         width = max(sizes)
-        first = self.layout.width - width
-        rows = attention_rows(self.queries_BHTd[:, :, first:], self.keys_BGTd, first, self.real_BT, self.scaling)
+        rows = self.attention_from(self.layout.width - width)
         column_BW = torch.arange(width, device=rows.device).expand(len(rows), -1)
         return rows, column_BW >= per_row([width - size for size in sizes], rows.device)
 

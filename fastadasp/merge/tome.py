@@ -16,8 +16,8 @@ class Tome(MergeMethod):
 
     Similarity is the cosine of the heads' mean key. Means are weighted by token size, the number of prompt tokens that
     each stands for. A fused token takes the place of its first member (ToMe's own order is not temporal), and
-    tokens of different runs are never fused. Proportional attention (log size added to the scores) is left out, as
-    fused attention kernels take no such bias.
+    tokens of different runs are never fused. Proportional attention (log size added to the scores), a part of ToMe, is
+    an option here as for all methods (`proportional`), as flash attention takes no such bias.
     """
 
     def __post_init__(self) -> None:

@@ -20,10 +20,11 @@ from fastadasp.merge.snapkv import SnapKV
         NoReduction(),
         FastAdaSP(ratio=0.5, layer=1),
         FastAdaSP(ratio=0.4, layer=1, schedule="constant"),
+        FastAdaSP(ratio=0.6, layer=1, schedule="constant", proportional=True),
         RandomEvict(ratio=0.6, layer=0, schedule="decay", positions="original"),
         SnapKV(ratio=0.5),
     ],
-    ids=lambda method: f"{type(method).__name__}-{method.schedule.name}",
+    ids=lambda method: f"{type(method).__name__}-{method.schedule.name}{'-proportional' * method.proportional}",
 )
 def test_tokens_equal_those_of_transformers(method: MergeMethod, rows: tuple, beams: int) -> None:
     model, batch = ending(), left_padded(rows)

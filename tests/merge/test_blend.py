@@ -1,9 +1,14 @@
 """Blend against FastAdaSP where it must be the same, and against loops over tokens where it must not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from method_states import Row, Scores, dot, layer_state, rows_of
+from tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
+from torch import Tensor
 
+from fastadasp import merging
 from fastadasp.errors import ConfigError
 from fastadasp.merge.assignment import apply
 from fastadasp.merge.attention import attention_rows
@@ -93,8 +98,78 @@ def test_each_token_weighs_what_was_asked_for(weights: str) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "said"),
-    [({"longest": 1}, "at least 2"), ({"longest": -1}, "from 0 up"), ({"similarity": "ears"}, "unrotated_keys")],
+    [
+        ({"longest": 1}, "at least 2"),
+        ({"longest": -1}, "from 0 up"),
+        ({"similarity": "ears"}, "unrotated_keys"),
+        ({"threshold": 1.0}, r"merge.threshold must lie in \[-1, 1\) or be null, got 1.0"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(setting: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Blend(**setting)
+
+
+def ahead(row: Row, scores: Scores, threshold: float, due: int, most: int) -> list[int]:
+    """Pairs in the order of their scores: those that are due, then more while they exceed the threshold and may go."""
+    ranked = order(row, scores, 0)
+    chosen = ranked[: min(due, most)]
+    for pair in ranked[len(chosen) : most]:
+        if scores[pair] > threshold:
+            chosen.append(pair)
+    return chosen
+
+
+@pytest.mark.parametrize("threshold", [-1.0, -0.2, 0.3, 0.99])
+@pytest.mark.parametrize("more", [-2, 0, 3, 100])
+@pytest.mark.parametrize(("ratio", "seed"), CASES[:6])
+def test_pairs_above_the_threshold_go_ahead_of_the_schedule(
+    ratio: float, seed: int, more: int, threshold: float
+) -> None:
+    state = layer_state(ratio, seed)
+    state = replace(state, affordable=tuple(max(0, due + more) for due in state.budget))
+    method = Blend(ratio=ratio, threshold=threshold)
+    assert method.adaptive
+    assignment = method.assign(state)
+    for row in rows_of(state):
+        vectors = row.heads(state.values_BGTd).transpose(0, 1).flatten(1)
+        cosines = {t: dot(vectors[t], vectors[t + 1]) for t in pairs_of(row)}
+        chosen = ahead(row, cosines, threshold, row.gone, state.affordable[row.index])
+        assert row.groups(assignment) == joined(row, chosen)
+
+
+PROMPTS = [prompt(5, 60, 7), prompt(3, 40, 9, seed=1), prompt(4, 13, 3, 20, 6, seed=2), prompt(8, seed=3)]
+
+
+@torch.no_grad()
+def audio_left(method: Blend, prompts: list[Prompt]) -> Tensor:
+    """(L, B): after each layer."""
+    ids, real, audio = left_padded(prompts)
+    with merging(model := tiny_decoder(), method, audio) as trace:
+        model(ids, attention_mask=real)
+    return trace.audio_tokens
+
+
+@pytest.mark.parametrize("schedule", ["constant", "decay"])
+@pytest.mark.parametrize("amount", [{"ratio": 0.5}, {"layer_ratio": 0.1}, {"flops_reduction": 0.3}])
+def test_what_goes_early_is_saved_late(amount: dict[str, float], schedule: str) -> None:
+    settings = {"layer": 1, "schedule": schedule, **amount}
+    plain = audio_left(Blend(**settings), PROMPTS)
+    never, some, all_pairs = (audio_left(Blend(threshold=t, **settings), PROMPTS) for t in (0.999, 0.0, -1.0))
+    assert torch.equal(never, plain)
+    for early in (some, all_pairs):
+        assert (early[1, :3] < plain[1, :3]).all()
+        assert (early[-2, :3] > plain[-2, :3]).all()
+        read = early[:-1].sum(0) - plain[:-1].sum(0)  # by the layers after each
+        assert ((read >= 0) & (read < len(plain))).all()
+    assert (some[1] >= all_pairs[1]).all()
+    alone = torch.cat([audio_left(Blend(threshold=0.0, **settings), [row]) for row in PROMPTS], 1)
+    assert torch.equal(some, alone)
+
+
+def test_without_a_ratio_the_threshold_alone_decides() -> None:
+    left = audio_left(Blend(threshold=0.0, layer=1), PROMPTS)
+    everything = audio_left(Blend(threshold=-1.0, layer=1), PROMPTS)
+    assert everything[-1].tolist() == [1, 1, 2, 0]  # one for each clip
+    assert (left[-1, :3] > everything[-1, :3]).all()
+    assert (left[-1, :3] < left[0, :3]).all()

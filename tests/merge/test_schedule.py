@@ -1,7 +1,8 @@
 """Token counts per layer against the released code's figures, and the solver that `ratio` stands on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -114,3 +115,28 @@ def test_a_setting_out_of_range_is_named(case: Case) -> None:
 def test_a_layer_that_the_model_lacks_is_named() -> None:
     with pytest.raises(ConfigError, match=r"merge\.layer must lie in \[0, 11\], got 40: the model has 12 layers"):
         Plan.of(FastAdaSP(ratio=0.3, layer=40), 12)
+
+
+@given(
+    schedule=st.sampled_from([Schedule.constant, Schedule.decay]),
+    amount=st.sampled_from(["ratio", "layer_ratio"]),
+    share=st.floats(0, 0.6),
+    layer=st.integers(0, 5),
+    audio=st.integers(1, 400),
+    chance=st.randoms(use_true_random=False),
+)
+def test_whatever_goes_early_the_layers_read_as_much_as_planned(
+    schedule: Schedule, amount: str, share: float, layer: int, audio: int, chance: Random
+) -> None:
+    """At each layer anything from what is due to what is affordable goes; one token a layer is lost to rounding."""
+    method = Average(layer=layer, schedule=schedule)
+    plan = Plan.of(replace(method, **{amount: share}), 12)
+    planned, entered = plan.audio_tokens(audio), [audio]
+    for index in range(12):
+        most = plan.affordable(index, entered)
+        due = plan.removal(index, audio, entered[-1])
+        if entered == list(planned[: index + 1]):
+            assert most >= due
+        gone = chance.randint(min(due, most), most) if index >= layer else 0
+        entered.append(entered[-1] - gone)
+    assert 0 <= sum(entered[:12]) - sum(planned[:12]) < 12

@@ -24,6 +24,8 @@ class Row:
     """The ids where an answer is to be learnt, else IGNORED."""
     read: list[int]
     """The ids of all other text, else IGNORED: to foretell it is to find again what was heard or read before."""
+    late: list[int]
+    """The tokens that come in at a middle layer, else IGNORED."""
     clips: list[Tensor]
     transcript: list[int]
     kind: str
@@ -40,6 +42,7 @@ class Batch:
     ids_BT: Tensor
     labels_BT: Tensor
     read_BT: Tensor
+    late_BT: Tensor
     positions_BT: Tensor
     features_ND: Tensor
     """Tower outputs of all audio positions, row by row."""
@@ -56,6 +59,25 @@ class Rows:
         self.tokenizer = tokenizer
         self.audio = int(tokenizer.convert_tokens_to_ids(AUDIO))
         self.end = int(tokenizer.convert_tokens_to_ids(TURN_END))
+        self.pad = int(tokenizer.pad_token_id)
+
+    def stretched(self, lesson: Lesson) -> tuple[list[int], list[int]]:
+        """(ids, late) of a first prompt whose passage enters late, each token followed by `stretch` - 1 pads on average."""
+        rng = random.Random(lesson.passage)
+        opening = f"{TURN}user\n"
+        text = f"{opening}{lesson.passage}\n{lesson.instruction}{TURN_END}\n{TURN}assistant\n"
+        told = range(len(opening), len(opening) + len(lesson.passage or ""))
+        encoded = self.tokenizer(text, return_offsets_mapping=True)
+        ids: list[int] = []
+        late: list[int] = []
+        for token, (start, _) in zip(encoded.input_ids, encoded.offset_mapping, strict=True):
+            if start in told:
+                late += [token, *[self.pad] * rng.randint(0, 2 * lesson.stretch - 2)]
+                ids += [self.pad] * (len(late) - len(ids))
+            else:
+                ids.append(token)
+                late.append(IGNORED)
+        return ids, late
 
     def prompt(self, lesson: Lesson, clips: Sequence[int]) -> list[int]:
         """Ids of the first prompt; each clip stands as one audio token a feature row, as the processor expands it."""
@@ -69,7 +91,11 @@ class Rows:
 
     def __call__(self, item: Item, lesson: Lesson) -> Row:
         clips = item.features() if lesson.passage is None else []
-        prompt = self.prompt(lesson, [len(clip) for clip in clips])
+        if lesson.stretch:
+            prompt, late = self.stretched(lesson)
+        else:
+            prompt = self.prompt(lesson, [len(clip) for clip in clips])
+            late = [IGNORED] * len(prompt)
         ids, labels = prompt, [IGNORED] * len(prompt)
         for number, turn in enumerate(lesson.turns):
             asked = self._further(turn.instruction) if number else []
@@ -77,11 +103,12 @@ class Rows:
             ids, labels = ids + asked + answer, labels + [IGNORED] * len(asked) + answer
         transcript = self.tokenizer(lesson.transcript).input_ids if lesson.transcript and clips else []
         read = [
-            IGNORED if token == self.audio or label != IGNORED else token
+            IGNORED if token in (self.audio, self.pad) or label != IGNORED else token
             for token, label in zip(ids, labels, strict=True)
         ]
         kind = f"{item.task}{'' if clips else '_text'}{'_retold' * (lesson.instruction == RETELL)}"
-        return Row(ids, labels, read, clips, transcript, kind)
+        late += [IGNORED] * (len(ids) - len(late))
+        return Row(ids, labels, read, late, clips, transcript, f"{kind}{'_late' * bool(lesson.stretch)}")
 
     def _further(self, instruction: str) -> list[int]:
         """Ids between one answer and the next."""
@@ -130,6 +157,7 @@ def collate(
         ids_BT=padded([row.ids for row in rows], pad),
         labels_BT=padded([row.labels for row in rows], IGNORED),
         read_BT=padded([row.read for row in rows], IGNORED),
+        late_BT=padded([row.late for row in rows], IGNORED),
         positions_BT=padded(places, 0),
         features_ND=torch.cat(clips) if clips else torch.zeros(0, 384, dtype=torch.bfloat16),
         transcripts=[row.transcript for row in rows],

@@ -116,6 +116,6 @@ def _kind(item: Item) -> str:
 def _length(item: Item, lesson: Lesson) -> int:
     """About the lesson's length in tokens."""
     spoken = " ".join([lesson.passage or "", *(f"{turn.instruction} {turn.answer}" for turn in lesson.turns)])
-    words = len(spoken.split())
+    words = len(spoken.split()) + len((lesson.passage or "").split()) * max(0, lesson.stretch - 1)
     audio = item.tokens if lesson.passage is None else 0
     return audio + PROMPT_TOKENS * len(lesson.turns) + int(TEXT_TOKENS_PER_WORD * words)

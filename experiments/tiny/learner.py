@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import Qwen2AudioForConditionalGeneration
 
 from experiments.tiny.batches import IGNORED, Batch
+from experiments.tiny.late import LateTokens
 from experiments.tiny.network import autocast
 from experiments.tiny.optimizers import make_optimizers, set_learning_rates, warm_hold_decay
 
@@ -26,7 +27,7 @@ class Recipe:
     minutes: float
     """Training time of the whole schedule, over all restarts."""
     decay: float = 0.35
-    """Its last share, in which the learning rates fall to zero."""
+    """The schedule's last share, in which the learning rates fall to zero."""
     warm_steps: int = 60
     muon_lr: float = 0.003
     adamw_lr: float = 0.002
@@ -46,6 +47,8 @@ class Learner(pl.LightningModule):
         self.network = network
         self.network.model.audio_tower.requires_grad_(False)
         self.recipe = recipe
+        self.late = LateTokens()
+        self.late.enter(network.model.language_model.layers[recipe.ctc_layer])
         self.seconds = 0.0
         self._clock = time.monotonic()
         self._step_seconds = 0.0
@@ -71,6 +74,7 @@ class Learner(pl.LightningModule):
         embeds_BTD = decoder.embed_tokens(batch.ids_BT)
         heard = model.multi_modal_projector(batch.features_ND.to(embeds_BTD.dtype)).to(embeds_BTD.dtype)
         embeds_BTD = embeds_BTD.masked_scatter(audio_BT[..., None], heard)
+        self.late.set(self.network, batch.late_BT)
         outputs = decoder(
             inputs_embeds=embeds_BTD, position_ids=batch.positions_BT, use_cache=False, output_hidden_states=True
         )
@@ -79,6 +83,7 @@ class Learner(pl.LightningModule):
         self._log_kinds(each.detach(), right, rows, batch.kinds)
         read = self._foretold(before_BTD, batch.read_BT[:, 1:])[0].mean()
         inner_BTD = outputs.hidden_states[self.recipe.ctc_layer]
+        self.late.measure(inner_BTD[audio_BT])
         return each.mean(), read, self._ctc(inner_BTD, audio_BT, batch.transcripts)
 
     def _foretold(self, before_BTD: Tensor, ids_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:

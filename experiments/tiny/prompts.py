@@ -37,6 +37,9 @@ RETELL_SHARE = 0.4
 PRONOUNS = frozenset(("she", "he", "her", "him", "it"))
 PAIRS = "Repeat the pairs."
 MOST_TURNS = 8
+STRETCH_SHARE, MOST_STRETCH = 0.8, 4
+"""Of the passages and pairs without audio, those that stand in for recognised audio; a word of speech takes about ten
+positions."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Lesson:
     turns: tuple[Turn, ...]
     passage: str | None = None
     """Text that stands in for the audio; None for the audio itself."""
+    stretch: int = 0
+    """Where not 0, the passage stands in for audio that the layers before `ctc_layer` have recognised: its tokens come in
+    there, about so many positions apart. What is learnt from it then lies in the layers that audio can use too."""
     transcript: str | None = None
     """Lower-case words of the audio, for the CTC loss on its positions; None where they are unknown."""
 
@@ -104,7 +110,10 @@ def draw_lesson(item: Item, rng: random.Random) -> Lesson:
         lesson = task_lesson(item, "asr")
     else:
         lesson = task_lesson(item)
-    return lesson if item.clips else replace(lesson, passage=item.fields["text"], transcript=None)
+    if item.clips:
+        return lesson
+    stretch = rng.randint(1, MOST_STRETCH) if item.task in ("sqa", "pairs") and rng.random() < STRETCH_SHARE else 0
+    return replace(lesson, passage=item.fields["text"], stretch=stretch, transcript=None)
 
 
 def _questions(item: Item, rng: random.Random) -> tuple[Turn, ...]:

@@ -65,6 +65,9 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="start from the weights of this exported folder, not at random")
     parser.add_argument("--texts", type=Path, nargs="*", default=[], help="further text files for the tokenizer")
     parser.add_argument("--minutes", type=float, default=90, help="training time of the whole schedule")
+    parser.add_argument(
+        "--decay", type=float, default=0.35, help="its last share, in which learning rates fall to zero"
+    )
     parser.add_argument("--processes", type=int, default=2, help="processes of one thread each, with a batch each")
     parser.add_argument("--batch-tokens", type=int, default=4096, help="tokens of one process's batch")
     parser.add_argument("--epoch-batches", type=int, default=160, help="batches between scans for new shards")
@@ -100,7 +103,7 @@ def main() -> None:
     if args.init is not None:
         load_decoder(network, args.init)
     speed_up(network)
-    learner = Learner(network, Recipe(args.minutes, muon_lr=args.muon_lr, adamw_lr=args.adamw_lr))
+    learner = Learner(network, Recipe(args.minutes, args.decay, muon_lr=args.muon_lr, adamw_lr=args.adamw_lr))
     run = args.data / args.run
     last = run / "last.ckpt"
     trainer = pl.Trainer(
@@ -115,7 +118,9 @@ def main() -> None:
         enable_model_summary=False,
         logger=CSVLogger(run, name="log", flush_logs_every_n_steps=20),
         callbacks=[
-            EMAWeightAveraging(decay=args.ema),  # a checkpoint's `state_dict` is then the average, as is what is exported
+            EMAWeightAveraging(
+                decay=args.ema
+            ),  # a checkpoint's `state_dict` is then the average, as is what is exported
             ModelCheckpoint(run, "last", enable_version_counter=False),
         ],
     )

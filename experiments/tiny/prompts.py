@@ -58,8 +58,8 @@ class Lesson:
     passage: str | None = None
     """Text that stands in for the audio; None for the audio itself."""
     stretch: int = 0
-    """Where not 0, the passage stands in for audio that the layers before `ctc_layer` have recognised: its tokens come in
-    there, about so many positions apart. What is learnt from it then lies in the layers that audio can use too."""
+    """Where not 0, the passage stands in for audio that the layers before `ctc_layer` have recognised: its tokens
+    come in there, about so many positions apart. What is learnt from it then lies in layers that audio can use too."""
     transcript: str | None = None
     """Lower-case words of the audio, for the CTC loss on its positions; None where they are unknown."""
 

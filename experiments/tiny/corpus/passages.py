@@ -54,8 +54,8 @@ def fill(template: str, entity: str, value: str) -> str:
 
 
 def _sentence(told: Told, after_own: bool, rng: random.Random) -> tuple[str, str]:
-    """State the fact: the sentence and its template, half the time one with a pronoun where the sentence before is about
-    the same entity."""
+    """State the fact: the sentence and its template, half the time one with a pronoun where the sentence before is
+    about the same entity."""
     fact, entity, value = told
     template = rng.choice(fact.again if after_own and rng.random() < 0.5 else fact.say)
     text = fill(template, entity, value)

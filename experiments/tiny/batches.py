@@ -62,7 +62,7 @@ class Rows:
         self.pad = int(tokenizer.pad_token_id)
 
     def stretched(self, lesson: Lesson) -> tuple[list[int], list[int]]:
-        """(ids, late) of a prompt whose passage enters late, each token with `stretch` - 1 pads behind it on average."""
+        """(ids, late) of a prompt whose passage enters late, each token with about `stretch` - 1 pads behind it."""
         rng = random.Random(lesson.passage)
         opening = f"{TURN}user\n"
         text = f"{opening}{lesson.passage}\n{lesson.instruction}{TURN_END}\n{TURN}assistant\n"

@@ -1,7 +1,8 @@
 """Tokens that enter the decoder at a middle layer, as if the layers before it had recognised them in audio.
 
 What is learnt from written passages settles in the first layers, where audio has no words yet: with 95 % of the written
-questions answered, half of the spoken ones were. Tokens that only the later layers see must be looked up where audio can be, too.
+questions answered, half of the spoken ones were. Tokens that only later layers see must be looked up where audio can
+be, too.
 """
 
 from collections.abc import Callable

@@ -118,9 +118,8 @@ def main() -> None:
         enable_model_summary=False,
         logger=CSVLogger(run, name="log", flush_logs_every_n_steps=20),
         callbacks=[
-            EMAWeightAveraging(
-                decay=args.ema
-            ),  # a checkpoint's `state_dict` is then the average, as is what is exported
+            # The `state_dict` of a checkpoint is then the average, and so is what is exported.
+            EMAWeightAveraging(decay=args.ema),
             ModelCheckpoint(run, "last", enable_version_counter=False),
         ],
     )

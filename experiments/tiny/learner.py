@@ -58,10 +58,11 @@ class Learner(pl.LightningModule):
         return make_optimizers(self.network, recipe.muon_lr, recipe.adamw_lr, recipe.weight_decay)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["seconds"] = self.seconds
+        checkpoint["seconds"], checkpoint["late_length"] = self.seconds, self.late.length
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         self.seconds = checkpoint["seconds"]
+        self.late.length = checkpoint.get("late_length", self.late.length)  # earlier checkpoints lack it
 
     def on_train_start(self) -> None:
         self._clock = time.monotonic()

@@ -77,7 +77,7 @@ def _question(
     """Ask for what the sentence says last: the value of a fact, or the entity that has the value.
 
     So the answer is found by what was said before it, the way in which a causal decoder can look back; to find it by
-    what came after was not learnt in any training that two CPU cores allow (experiments/results/tiny).
+    what came after was not learnt in the trainings so far (experiments/results/tiny).
     """
     fact, entity, value = told
     same = [t for t in scene if t[0] is fact and t is not told]

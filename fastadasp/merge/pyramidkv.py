@@ -11,7 +11,7 @@ class PyramidKV(SnapKV):
     """SnapKV's choice under budgets that fall linearly from layer to layer, to cap / `beta` beyond the window.
 
     Their mean is what `ratio` leaves. Where the pyramid does not fit (short prompts, high ratios), all layers get that.
-    The pyramid stands on all layers of the decoder; with `layer` above 0 its lowest steps are not cut.
+    It stands on `layer`: with one above 0, budgets fall over the layers from there on.
     """
 
     beta: float = 20.0
@@ -30,8 +30,9 @@ class PyramidKV(SnapKV):
         if most >= tokens - self.window:
             most = tokens - self.window
             least = 2 * mean - most
-        if not tokens >= most >= least >= self.window or layers == 1:
+        place, last = layer - self.layer, layers - 1 - self.layer
+        if not tokens >= most >= least >= self.window or last == 0:
             return mean
-        step = min(layer, layers - 1 - layer)
-        count = round(most - step * (most - least) / (layers - 1)) if 2 * step < layers - 1 else mean
-        return count if layer == step else 2 * mean - count  # so that rounding does not change the mean
+        step = min(place, last - place)
+        count = round(most - step * (most - least) / last) if 2 * step < last else mean
+        return count if place == step else 2 * mean - count  # so that rounding does not change the mean

@@ -33,6 +33,12 @@ def test_a_pyramid_keeps_on_average_what_its_ratio_leaves(layers: int) -> None:
             assert 1 <= budgets[-1] <= budgets[0] <= tokens
 
 
+def test_a_pyramid_stands_on_the_first_layer_that_evicts() -> None:
+    whole, upper = PyramidKV(0.5), PyramidKV(0.5, layer=7)
+    budgets = [1000 - upper.eviction(1000, layer, 39) for layer in range(39)]
+    assert budgets == [1000] * 7 + [whole.kept(1000, layer, 32) for layer in range(32)]
+
+
 @torch.no_grad()
 def test_a_window_that_must_shrink_keeps_its_end() -> None:
     model = tiny_decoder(layers=LAYERS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastadasp.merge.base import MergeMethod as MergeMethod
     from fastadasp.merge.base import Positions as Positions
     from fastadasp.merge.base import Schedule as Schedule
+    from fastadasp.merge.blend import Blend as Blend
     from fastadasp.merge.cache import CacheMethod as CacheMethod
     from fastadasp.merge.cdpruner import CDPruner as CDPruner
     from fastadasp.merge.chain import Chain as Chain
@@ -54,6 +55,7 @@ _MODULES = {
     "AffinityPooling": "merge.affinity_pooling",
     "Assignment": "merge.assignment",
     "Average": "merge.average",
+    "Blend": "merge.blend",
     "CDPruner": "merge.cdpruner",
     "CacheMethod": "merge.cache",
     "Chain": "merge.chain",

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from fastadasp.log_sum_exp import LogSumExpTap
+
 STANDARD_LAYERS = {
     "GraniteDecoderLayer",
     "LlamaDecoderLayer",
@@ -133,6 +135,9 @@ class AttentionTap:
 
     _attn_implementation = "fastadasp_tap"
 
+    lse_BHT: Tensor | None = None
+    """(B, H, Q) float32: natural log-sum-exp of each query's scores; None where the kernel does not tell it."""
+
     def __init__(self, attention: Any) -> None:
         self.attention = attention
         self.config = attention.config
@@ -159,12 +164,18 @@ class AttentionTap:
 def _tapped_kernel(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, *args: Any, **kwargs: Any
 ) -> Any:
-    module.config.record(query, key, value, attention_mask, kwargs["scaling"])
+    tap: AttentionTap = module.config
+    tap.record(query, key, value, attention_mask, kwargs["scaling"])
     family = sys.modules[type(module).__module__]
     kernel = family.ALL_ATTENTION_FUNCTIONS.get_interface(
         module.config._attn_implementation, family.eager_attention_forward
     )
-    return kernel(module, query, key, value, attention_mask, *args, **kwargs)
+    if attention_mask is not None:  # only without a mask is attention known to be causal and nothing else
+        return kernel(module, query, key, value, attention_mask, *args, **kwargs)
+    with LogSumExpTap() as told:
+        result = kernel(module, query, key, value, None, *args, **kwargs)
+    tap.lse_BHT = told.lse_BHT(query)
+    return result
 
 
 AttentionInterface.register(AttentionTap._attn_implementation, _tapped_kernel)

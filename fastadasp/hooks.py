@@ -187,6 +187,7 @@ class _Run:
             keys_BGTd=tap.key_BGTd,
             values_BGTd=tap.value_BGTd,
             scaling=layer.self_attn.scaling,
+            lse_BHT=tap.lse_BHT,
             rotary=_one_axis(inputs["position_embeddings"]),
             decoder=self._parts(hidden_BTD.device),
         )

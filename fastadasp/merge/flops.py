@@ -36,3 +36,12 @@ def prefill_flops(tokens: Sequence[float], shape: "DecoderShape", *, causal: boo
         pairs = entering * (entering + 1) / 2 if causal else entering**2
         total += entering * projections + 4 * pairs * query + leaving * mlp
     return total
+
+
+def column_sum_flops(columns: int, after: int, shape: "DecoderShape") -> float:
+    """FLOPs that the column sums of a layer's attention add where its log-sum-exp is known: one causal product.
+
+    columns: adjacent tokens whose sums are taken, after: tokens that follow them. A pass of flash attention is two such
+    products over all tokens. Without the log-sum-exp it takes a second product, which sees the earlier keys too.
+    """
+    return 2 * (columns * (columns + 1) / 2 + columns * after) * shape.heads * shape.head_dim

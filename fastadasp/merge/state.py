@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastadasp.merge.assignment import Assignment, choose_top, fuse_groups, fuse_pairs, keep_only
-from fastadasp.merge.attention import attention_received, attention_received_by_group, attention_rows
+from fastadasp.merge.attention import attention_received_by_group, attention_rows
 from fastadasp.merge.encoder import EncoderAttention
 from fastadasp.merge.eviction import evict_lowest
 from fastadasp.merge.layout import Layout, per_row, upload
@@ -183,6 +183,8 @@ class LayerState(State):
     """Factor of the attention scores."""
     rotary: Rotary
     """The rotation of this layer's queries and keys."""
+    lse_BHT: Tensor | None = None
+    """float32: natural log-sum-exp of each query's causal scores; None where this layer's attention did not tell it."""
     affordable: tuple[int, ...] = ()
     """Audio tokens that may go from each row, ahead of the schedule too (`Plan.affordable`); () for the budget."""
 
@@ -221,18 +223,17 @@ class LayerState(State):
     @cached_property
     def attention_received_BT(self) -> Tensor:
         """(B, T) float32: attention on each audio token, summed over all heads and queries of this layer."""
-        return self.spread(
-            attention_received(
-                self.queries_BHTd, self.keys_BGTd, self.layout.hull, self.real_BT, self.scaling, self.bias_BT
-            )
-        )
+        return self.spread(self._received(self.layout.hull).sum(1))
 
     @cached_property
     def attention_received_BGT(self) -> Tensor:
         """(B, G, T) float32: attention on every token, summed over all queries of the heads that share its key."""
-        whole = slice(0, self.layout.width)
+        return self._received(slice(0, self.layout.width))
+
+    def _received(self, columns: slice) -> Tensor:
+        """(B, G, N) float32: attention on the tokens of `columns`, by key-value head."""
         return attention_received_by_group(
-            self.queries_BHTd, self.keys_BGTd, whole, self.real_BT, self.scaling, self.bias_BT
+            self.queries_BHTd, self.keys_BGTd, columns, self.real_BT, self.scaling, self.bias_BT, self.lse_BHT
         )
 
     def window_attention(self, window: int) -> tuple[Tensor, Tensor]:

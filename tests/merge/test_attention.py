@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fastadasp.hooks import merging
 from fastadasp.merge.assignment import Assignment
-from fastadasp.merge.attention import attention_received, attention_rows
+from fastadasp.merge.attention import attention_received_by_group, attention_rows
 from fastadasp.merge.average import Average
 from fastadasp.merge.similarity import adjacent_key_cosine
 from fastadasp.merge.state import LayerState
@@ -50,10 +50,72 @@ def test_column_sums_equal_those_of_eager_attention(attention: str, kv_heads: in
 def test_column_sums_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 4, 37, 8), torch.randn(2, 2, 37, 8)
-    whole = attention_received(queries, keys, slice(5, 30), None, 0.35)
+    whole = attention_received_by_group(queries, keys, slice(5, 30), None, 0.35)
     for block in (1, 2**10, 2**11):
         monkeypatch.setattr("fastadasp.merge.attention.CPU_BLOCK", block)
-        torch.testing.assert_close(attention_received(queries, keys, slice(5, 30), None, 0.35), whole)
+        torch.testing.assert_close(attention_received_by_group(queries, keys, slice(5, 30), None, 0.35), whole)
+
+
+def causal(
+    queries: Tensor, keys: Tensor, real: Tensor | None, scaling: float, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Probabilities (B, H, T, T) and log-sum-exp (B, H, T) in float64, query by query."""
+    keys = keys.double().repeat_interleave(queries.shape[1] // keys.shape[1], 1)
+    rows, heads, length, _ = queries.shape
+    probability = torch.zeros(rows, heads, length, length, dtype=torch.float64)
+    lse = torch.full((rows, heads, length), torch.nan, dtype=torch.float64)
+    for row in range(rows):
+        start = 0 if real is None else int((~real[row]).sum())
+        for query in range(start, length):
+            score = keys[row, :, start : query + 1] @ queries[row, :, query, :, None].double() * scaling
+            score = score[..., 0] if bias is None else score[..., 0] + bias[row, start : query + 1].double()
+            lse[row, :, query] = score.exp().sum(-1).log()
+            probability[row, :, query, start : query + 1] = score.exp() / score.exp().sum(-1, keepdim=True)
+    return probability, lse
+
+
+@pytest.mark.parametrize("block", [1, 2**9, 2**20])
+@pytest.mark.parametrize("biased", [False, True], ids=["plain", "biased"])
+@pytest.mark.parametrize("padding", [None, (0, 11)], ids=["alike", "padded"])
+@pytest.mark.parametrize("columns", [slice(5, 30), slice(0, 37), slice(20, 21)], ids=str)
+def test_a_known_log_sum_exp_gives_the_same_sums(
+    columns: slice, padding: tuple[int, ...] | None, biased: bool, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it says of padded queries, here NaN."""
+    torch.manual_seed(0)
+    monkeypatch.setattr("fastadasp.merge.attention.CPU_BLOCK", block)
+    queries, keys = torch.randn(2, 4, 37, 8), torch.randn(2, 2, 37, 8)
+    real = None if padding is None else torch.arange(37) >= torch.tensor(padding)[:, None]
+    bias = torch.rand(2, 37) if biased else None
+    probability, lse = causal(queries, keys, real, 0.35, bias)
+    expected = probability.sum(2)[..., columns].unflatten(1, (2, -1)).sum(2)
+    for told in (None, lse.float()):
+        received = attention_received_by_group(queries, keys, columns, real, 0.35, bias, told)
+        torch.testing.assert_close(received.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+def test_the_log_sum_exp_is_taken_from_the_layers_own_attention(kv_heads: int) -> None:
+    """In autograd and inference mode, if sdpa runs a fused kernel; not over padding, and eager attention has none."""
+    alike = left_padded([prompt(5, 40, 7), prompt(5, 40, 7, seed=1)])
+    for guard in (torch.enable_grad, torch.inference_mode):
+        with guard():
+            state = state_of(2, "sdpa", kv_heads, alike)
+        assert state.lse_BHT is not None
+        _, expected = causal(state.queries_BHTd.detach(), state.keys_BGTd.detach(), None, state.scaling)
+        torch.testing.assert_close(state.lse_BHT.double(), expected, atol=1e-5, rtol=1e-5)
+    assert state_of(2, "sdpa", kv_heads, left_padded(PROMPTS)).lse_BHT is None
+    assert state_of(2, "eager", kv_heads, alike).lse_BHT is None
+
+
+def test_a_layer_that_is_listened_to_computes_the_same() -> None:
+    """The hidden states that leave attention, to the bit."""
+    batch = ids, real, _ = left_padded([prompt(5, 40, 7), prompt(5, 40, 7, seed=1)])
+    model, seen = tiny_decoder(layers=4), []
+    model.model.layers[1].post_attention_layernorm.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.no_grad():
+        model(ids, attention_mask=real)
+    assert torch.equal(state_of(1, "sdpa", 2, batch).hidden_BTD, seen[0])
 
 
 def test_rows_are_those_of_the_full_matrix() -> None:
@@ -76,7 +138,7 @@ def test_large_products_of_half_precision_stay_finite(dtype: torch.dtype) -> Non
     # Scores near 10⁶: float32 has them to 1/16.
     rows = attention_rows(queries[:, :, 12:15], keys, 12, None, scaling)
     torch.testing.assert_close(rows.double(), full[:, :, 12:15, :15], atol=0.1, rtol=0)
-    received = attention_received(queries, keys, slice(5, 18), None, scaling)
+    received = attention_received_by_group(queries, keys, slice(5, 18), None, scaling).sum(1)
     torch.testing.assert_close(received.double(), full.sum((1, 2))[:, 5:18], atol=0.5, rtol=0)
 
 

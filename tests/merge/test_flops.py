@@ -1,6 +1,7 @@
 """FLOPs against the published calibration and against torch's own counter on a real model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from fastadasp.hooks import merging
 from fastadasp.merge.average import Average
 from fastadasp.merge.base import Schedule
 from fastadasp.merge.budget import settle
-from fastadasp.merge.flops import paper_flops, prefill_flops
+from fastadasp.merge.flops import column_sum_flops, paper_flops, prefill_flops
 from fastadasp.merge.schedule import Plan, solve_layer_ratio
 from fastadasp.models.base import DecoderShape
 
@@ -88,3 +89,13 @@ def test_a_causal_kernel_skips_half_the_scores() -> None:
     shape = DecoderShape(layers=1, hidden=8, intermediate=8, heads=2, kv_heads=1, head_dim=4, vocab=10, gated_mlp=False)
     full, causal = (prefill_flops([100, 100], shape, causal=causal) for causal in (False, True))
     assert full - causal == pytest.approx(4 * 8 * (100**2 - 100 * 101 / 2))
+
+
+def test_column_sums_cost_a_product_for_each_query_that_sees_a_column() -> None:
+    shape = DecoderShape(layers=3, hidden=8, intermediate=9, heads=2, kv_heads=1, head_dim=4, vocab=5, gated_mlp=True)
+    before, columns, after = 3, 7, 2
+    length = before + columns + after
+    seen = torch.ones(length, length).tril()[:, before : before + columns].sum().item()
+    assert column_sum_flops(columns, after, shape) == seen * 2 * 2 * 4  # multiply and add, heads, channels
+    attention = prefill_flops([length, 0], replace(shape, hidden=0))  # projections, MLP and LM head taken away
+    assert column_sum_flops(length, 0, shape) == attention / 2

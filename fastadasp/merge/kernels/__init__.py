@@ -10,7 +10,12 @@ _usable: dict[tuple[torch.device, torch.dtype, int], bool] = {}
 
 
 def try_column_sums(
-    queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
+    queries_BHTd: Tensor,
+    keys_BGTd: Tensor,
+    columns: slice,
+    real_BT: Tensor | None,
+    scaling: float,
+    lse_BHT: Tensor | None = None,
 ) -> Tensor | None:
     """(B, G, N) float32, see `kernels.column_sums`; None, with one warning, where Triton cannot compile for the device:
     it is not installed, finds no C compiler, or does not know the GPU."""
@@ -20,7 +25,7 @@ def try_column_sums(
     try:
         from fastadasp.merge.kernels.column_sums import column_sums
 
-        received_BGN = column_sums(queries_BHTd, keys_BGTd, columns, real_BT, scaling)
+        received_BGN = column_sums(queries_BHTd, keys_BGTd, columns, real_BT, scaling, lse_BHT)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # of whatever kind the compilers' errors are

@@ -1,11 +1,10 @@
 """Column sums of causal attention as two Triton kernels, for `fastadasp.merge.attention` on CUDA.
 
 The first computes the log-sum-exp of each query's scores, the second recomputes the scores tile by tile and sums
-exp(score - lse) down the columns. Nothing of size T x T leaves the chip. Each does one product of queries and keys, so
-together they have the FLOPs of one pass of flash attention, not a few per cent of it, at the layers that reduce only:
-one of L with `once`, every one from `layer` on with `constant`. The log-sum-exp that the model's own attention computes
-would save the first, but no interface of transformers hands it out, and calling flash attention again for it costs the
-product with the values on top.
+exp(score - lse) down the columns. Nothing of size T x T leaves the chip. Where the layer's own attention has told its
+log-sum-exp (`fastadasp.log_sum_exp`: flash attention over rows without padding), the first is not run. What is left,
+one product of queries and keys, is half of a pass of flash attention (`fastadasp.merge.flops.column_sum_flops`), and
+no exact way can do with less: a sum takes every probability, and flash attention knows none before its last key.
 
 B rows (left-padded), H query heads, G key-value heads, T columns, N columns summed, d channels per head.
 """
@@ -94,11 +93,17 @@ def _column_sum_kernel(  # type: ignore[no-untyped-def]
 
 
 def column_sums(
-    queries_BHTd: Tensor, keys_BGTd: Tensor, columns: slice, real_BT: Tensor | None, scaling: float
+    queries_BHTd: Tensor,
+    keys_BGTd: Tensor,
+    columns: slice,
+    real_BT: Tensor | None,
+    scaling: float,
+    lse_BHT: Tensor | None = None,
 ) -> Tensor:
     """(B, G, N) float32: the attention that each key of `columns` gets from real queries, summed over its query heads.
 
     Scores are kept in float32 throughout. real_BT: False on padding, which is on the left; None without any.
+    lse_BHT: float32, natural log-sum-exp of each real query's scores; None computes it.
     The sum over heads is taken last and in a fixed order: the result is the same in every run.
     """
     rows, heads, length, channels = queries_BHTd.shape
@@ -106,7 +111,6 @@ def column_sums(
     start_B = torch.zeros(rows, dtype=torch.int64, device=queries.device)
     if real_BT is not None:
         start_B = (~real_BT).sum(1)
-    lse = torch.empty(rows, heads, length, dtype=torch.float32, device=queries.device)
     width = columns.stop - columns.start
     received_BHN = torch.empty(rows, heads, width, dtype=torch.float32, device=queries.device)
     constants: dict[str, Any] = {
@@ -120,9 +124,13 @@ def column_sums(
     strides = (*queries.stride()[:3], *keys.stride()[:3])
     query_tiles, key_tiles = triton.cdiv(length - columns.start, BLOCK), triton.cdiv(width, BLOCK)
     with _current(queries.device):
-        _log_sum_exp_kernel[(query_tiles, rows * heads)](
-            queries, keys, start_B, lse, columns.start, length, *strides, **constants
-        )
+        if lse_BHT is None:
+            lse = torch.empty(rows, heads, length, dtype=torch.float32, device=queries.device)
+            _log_sum_exp_kernel[(query_tiles, rows * heads)](
+                queries, keys, start_B, lse, columns.start, length, *strides, **constants
+            )
+        else:
+            lse = (lse_BHT * LOG2_E).contiguous()
         _column_sum_kernel[(key_tiles, rows * heads)](
             queries, keys, start_B, lse, received_BHN, columns.start, columns.stop, length, *strides, **constants
         )

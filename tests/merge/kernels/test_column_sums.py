@@ -5,19 +5,25 @@ import warnings
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
+from fastadasp.log_sum_exp import LogSumExpTap
 from fastadasp.merge import kernels
 from fastadasp.merge.attention import attention_received_by_group
 
 column_sums = pytest.importorskip("fastadasp.merge.kernels.column_sums", exc_type=ImportError).column_sums
 ON_GPU = torch.cuda.is_available()
 DEVICE = "cuda" if ON_GPU else "cpu"
+SMALL = torch.randn(1, 2, 40, 16), torch.randn(1, 2, 40, 16), slice(5, 30), None, 0.3
+MODULE = "fastadasp.merge.kernels.column_sums"
 # The interpreter cannot multiply bfloat16.
 DTYPES = [torch.float32, torch.float16, *([torch.bfloat16] if ON_GPU else [])]
 
 
-def expected(queries: Tensor, keys: Tensor, columns: slice, real: Tensor | None, scaling: float) -> Tensor:
-    """(B, G, N) float64, from (B, H, T, T) probabilities."""
+def expected(
+    queries: Tensor, keys: Tensor, columns: slice, real: Tensor | None, scaling: float
+) -> tuple[Tensor, Tensor]:
+    """(B, G, N) sums from (B, H, T, T) probabilities, and (B, H, T) log-sum-exp, in float64."""
     length, groups = queries.shape[2], keys.shape[1]
     keys = keys.double().repeat_interleave(queries.shape[1] // keys.shape[1], 1)
     visible = torch.ones(length, length, dtype=torch.bool, device=keys.device).tril()[None, None]
@@ -27,7 +33,7 @@ def expected(queries: Tensor, keys: Tensor, columns: slice, real: Tensor | None,
     probabilities = scores.softmax(-1)
     if real is not None:
         probabilities = probabilities * real[:, None, :, None]
-    return probabilities[..., columns].unflatten(1, (groups, -1)).sum((2, 3))
+    return probabilities[..., columns].unflatten(1, (groups, -1)).sum((2, 3)), scores.logsumexp(-1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -56,11 +62,19 @@ def test_sums_equal_those_of_the_whole_matrix(
     real = None
     if padding is not None:
         real = torch.arange(length, device=DEVICE) >= torch.tensor(padding, device=DEVICE)[:, None]
-    sums = column_sums(queries, keys, columns, real, channels**-0.5)
-    assert sums.dtype == torch.float32
-    torch.testing.assert_close(
-        sums.double(), expected(queries, keys, columns, real, channels**-0.5), atol=2e-5, rtol=2e-5
-    )
+    whole, lse = expected(queries, keys, columns, real, channels**-0.5)
+    rounded_up = torch.nn.functional.pad(lse.float(), (0, 5))  # as some kernels tell it: no dense rows
+    for told in (None, rounded_up[..., :length]):
+        sums = column_sums(queries, keys, columns, real, channels**-0.5, told)
+        assert sums.dtype == torch.float32
+        torch.testing.assert_close(sums.double(), whole, atol=2e-5, rtol=2e-5)
+
+
+def test_a_told_log_sum_exp_spares_the_first_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}._log_sum_exp_kernel", None)
+    small = tuple(part.to(DEVICE) if isinstance(part, Tensor) else part for part in SMALL)
+    whole, lse = expected(*small)
+    torch.testing.assert_close(column_sums(*small, lse.float()).double(), whole, atol=2e-5, rtol=2e-5)
 
 
 def test_sums_equal_those_of_plain_torch() -> None:
@@ -70,10 +84,6 @@ def test_sums_equal_those_of_plain_torch() -> None:
     sums = column_sums(queries, keys, slice(25, 80), real, 0.2)
     plain = attention_received_by_group(queries.cpu(), keys.cpu(), slice(25, 80), real.cpu(), 0.2)
     torch.testing.assert_close(sums.cpu(), plain, atol=2e-5, rtol=2e-5)
-
-
-SMALL = torch.randn(1, 2, 40, 16), torch.randn(1, 2, 40, 16), slice(5, 30), None, 0.3
-MODULE = "fastadasp.merge.kernels.column_sums"
 
 
 def no_compiler(*_: object) -> Tensor:
@@ -132,5 +142,13 @@ def test_long_bfloat16_prompts_on_a_gpu() -> None:
     torch.manual_seed(0)
     queries, keys = (torch.randn(1, 32, 3085, 128, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
     sums = column_sums(queries, keys, slice(57, 3057), None, 128**-0.5)
-    whole = torch.cat([expected(queries[:, [h]], keys[:, [h]], slice(57, 3057), None, 128**-0.5) for h in range(32)], 1)
+    heads = [expected(queries[:, [h]], keys[:, [h]], slice(57, 3057), None, 128**-0.5) for h in range(32)]
+    whole = torch.cat([sums for sums, _ in heads], 1)
     torch.testing.assert_close(sums.double(), whole, atol=1e-3, rtol=1e-4)
+    with LogSumExpTap() as told:
+        scaled_dot_product_attention(queries, keys, keys, is_causal=True)
+    lse = told.lse_BHT(queries)
+    assert lse is not None, "PyTorch's own kernel has told nothing"
+    torch.testing.assert_close(lse.double(), torch.cat([lse for _, lse in heads], 1), atol=1e-3, rtol=1e-4)
+    sums = column_sums(queries, keys, slice(57, 3057), None, 128**-0.5, lse)
+    torch.testing.assert_close(sums.double(), whole, atol=1e-3, rtol=1e-3)

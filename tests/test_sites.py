@@ -1,29 +1,21 @@
 """Reducing before the decoder and in chains: against plain transformers runs on what is left."""
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import torch
 from tiny_decoders import left_padded, prompt, tiny_decoder
-from tiny_speech import AUDIO_TOKEN, speech_batch, speech_prompt, tiny_speech_model
-from torch import Tensor
 
 from fastadasp import Average, FastAdaSP, MergeMethod, Positions, RandomEvict, merging
 from fastadasp.errors import ConfigError
 from fastadasp.merge.assignment import Assignment, apply, keep_only
-from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.chain import Chain
 from fastadasp.merge.fastadasp_kv_evict import FastAdaSPKVEvict
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.input import InputMethod
 from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.stages import Stages
-from fastadasp.merge.state import EncoderAttention, InputState, LayerState
-from fastadasp.models.embedding import prompt_embeddings
+from fastadasp.merge.state import InputState
 
 LAYERS = 6
 SETTINGS = {"max_new_tokens": 5, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
@@ -37,21 +29,6 @@ class EveryOther(InputMethod):
     def assign(self, state: InputState) -> Assignment:
         keep_BT = ~(state.audio_BT & (state.rank_BT % 2 == 1))
         return keep_only(keep_BT if state.real_BT is None else keep_BT & state.real_BT, None)
-
-
-@dataclass(frozen=True)
-class Listening(InputMethod):
-    """Looks at the encoder's attention and changes nothing."""
-
-    seen: ClassVar[list[EncoderAttention]] = []
-
-    @property
-    def adaptive(self) -> bool:
-        return True
-
-    def assign(self, state: InputState) -> Assignment:
-        self.seen.append(state.encoder)
-        return state.join(torch.zeros_like(state.audio_BT), (0,) * len(state.audio_BT))
 
 
 @pytest.mark.parametrize("positions", Positions)
@@ -165,74 +142,6 @@ def test_merging_with_eviction_is_merging_then_evicting_by_received_attention() 
     assert (trace.cached_tokens[:, 0] - text).tolist() == [40, 40, 15, 15, 15, 15]  # 40 -> 24 merged -> 15 cached
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@torch.no_grad()
-def test_encoder_attention_is_the_encoders(attention: str) -> None:
-    """Against the maps that the eager encoder returns, pooled with loops."""
-    rows = [speech_prompt((4, 50, 6), 1), speech_prompt((5, 24, 3, 16, 6), 3), speech_prompt((2, 60, 8), 4)]
-    batch = speech_batch(rows)
-    Listening.seen.clear()
-    model = tiny_speech_model(attention)
-    audio = batch["input_ids"] == AUDIO_TOKEN
-    with merging(model, Listening(), audio):
-        model(**batch)
-    (encoder,) = Listening.seen
-    for heads in ("max", "mean"):
-        received, own, keys = encoder.received_BT(heads), encoder.own_BT(heads), encoder.keys_BTd
-        expected = pooled_by_loops(tiny_speech_model("eager"), batch, heads)
-        torch.testing.assert_close(received[audio], expected[0], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(own[audio], expected[1], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(keys[audio], expected[2], atol=1e-5, rtol=1e-4)
-        assert not received[~audio].any()
-
-
-@torch.no_grad()
-def test_encoder_attention_is_found_for_beams_whether_or_not_the_encoder_ran_for_each() -> None:
-    model = tiny_speech_model()
-    batch = speech_batch([speech_prompt((4, 50, 6), 1), speech_prompt((2, 60, 8), 4)])
-    audio = batch["input_ids"] == AUDIO_TOKEN
-    prompt = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    Listening.seen.clear()
-    with merging(model, Listening(), audio):
-        model.generate(**batch, max_new_tokens=1)
-        model.generate(**batch, max_new_tokens=1, num_beams=3)
-        embeddings = prompt_embeddings(model, batch)
-        model.generate(**prompt, inputs_embeds=embeddings, max_new_tokens=1, num_beams=3)
-    alone, for_each, for_all = (encoder.received_BT("max") for encoder in Listening.seen)
-    torch.testing.assert_close(for_each, alone.repeat_interleave(3, 0))
-    torch.testing.assert_close(for_all, alone.repeat_interleave(3, 0))
-
-
-def pooled_by_loops(model: torch.nn.Module, batch: dict[str, Tensor], heads: str) -> tuple[Tensor, Tensor, Tensor]:
-    """For all audio tokens in order: attention received, attention to itself, key."""
-    inputs: list[Tensor] = []
-    attention = model.model.audio_tower.layers[-1].self_attn
-    hook = attention.register_forward_hook(
-        lambda _, args, kwargs, output: inputs.extend((kwargs["hidden_states"], output[1])), with_kwargs=True
-    )
-    model(**batch)
-    hook.remove()
-    hidden_CFD, maps_CHFF = inputs
-    keys_CFHd = attention.k_proj(hidden_CFD).view(*hidden_CFD.shape[:2], attention.num_heads, -1)
-    received, own, keys = [], [], []
-    for clip, mask in enumerate(batch["feature_attention_mask"]):
-        tokens = int(mask.sum()) // 4
-        frames_FF = maps_CHFF[clip].amax(0) if heads == "max" else maps_CHFF[clip].mean(0)
-        for j in range(tokens):
-            column = [sum(frames_FF[2 * i + a, 2 * j + b] for a in (0, 1) for b in (0, 1)) / 2 for i in range(tokens)]
-            received.append(sum(column))
-            own.append(column[j])
-            keys.append(keys_CFHd[clip, 2 * j : 2 * j + 2].mean((0, 1)))
-    return torch.stack(received), torch.stack(own), torch.stack(keys)
-
-
-def test_a_model_without_an_encoder_says_so() -> None:
-    model = tiny_decoder(layers=LAYERS)
-    ids, audio = PROMPTS[0]
-    with pytest.raises(ValueError, match="Qwen2ForCausalLM does not show"), merging(model, Listening(), audio[None]):
-        model(ids[None])
-
-
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
@@ -259,52 +168,3 @@ def test_two_methods_at_one_site_and_layers_that_do_not_exist_are_refused() -> N
         Stages.of(Chain(cache=Knorm(0.3, layer=12)), 12)
     with pytest.raises(ConfigError, match=r"merge\.earlier_caches"):
         Stages.of(Chain(decoder=FastAdaSP(0.3, earlier_caches=True), cache=Knorm(0.3)), 12)
-
-
-@dataclass(frozen=True)
-class KeepValues(CacheMethod):
-    """A user's own method: keeps large values."""
-
-    power: float = 2.0
-
-    def score(self, state: LayerState) -> Tensor:
-        return state.values_BGTd.float().norm(p=self.power, dim=-1)
-
-
-@dataclass(frozen=True)
-class KeepLarge(MergeMethod):
-    """A user's own method inside the decoder: keeps large hidden states."""
-
-    power: float = 2.0
-
-    def assign(self, state: LayerState) -> Assignment:
-        return state.keep(state.hidden_BTD.float().norm(p=self.power, dim=-1))
-
-
-@dataclass(frozen=True)
-class KeepLoud(InputMethod):
-    """A user's own method before the decoder: keeps large features."""
-
-    power: float = 2.0
-
-    def assign(self, state: InputState) -> Assignment:
-        return state.keep(state.hidden_BTD.float().norm(p=self.power, dim=-1))
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings"), [(KeepLarge, ""), (KeepLoud, ""), (KeepValues, "schedule: constant\nprotect_text: true\n")]
-)
-def test_a_method_takes_one_class_and_one_yaml(
-    kind: type[MergeMethod], settings: str, tmp_path: Path, evaluate: Callable[..., tuple[Path, float]], tones: Path
-) -> None:
-    (tmp_path / "merge").mkdir()
-    (tmp_path / "merge" / "mine.yaml").write_text(f"_target_: {__name__}.{kind.__name__}\n{settings}power: 2.0\n")
-    overrides = (f"task.manifest={tones}", f"hydra.searchpath=[file://{tmp_path}]", "merge=mine")
-    folder, _ = evaluate("task=asr", *overrides, "merge.ratio=0.5", "merge.power=1", "merge.layer=0")
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["merge"] == "mine"
-    assert metrics["config"]["merge"]["power"] == 1.0
-    assert metrics["reduction"]["measured"] == pytest.approx(0.5, abs=0.05)
-    assert (metrics["cost"]["flops_prefill_saved"] == 0) == (kind is KeepValues)
-    with pytest.raises(ConfigError, match=r"merge\.powr does not exist; did you mean power"):
-        evaluate("task=asr", *overrides, "+merge.powr=1")

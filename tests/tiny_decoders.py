@@ -1,9 +1,10 @@
-"""Tiny transformers decoders with random weights, and left-padded prompts for them."""
+"""Tiny transformers decoders with random weights, left-padded prompts for them, and what a patch leaves on them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     GraniteConfig,
     GraniteForCausalLM,
@@ -17,6 +18,8 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+
+from fastadasp import MergeMethod, merging
 
 VOCABULARY = 97
 LAYERS = 12
@@ -76,3 +79,32 @@ def left_padded(prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor, Tensor]:
     ids_BT = torch.stack([pad(ids) for ids, _ in prompts])
     real_BT = torch.stack([pad(torch.ones_like(ids)) for ids, _ in prompts])
     return ids_BT, real_BT, torch.stack([pad(mask) for _, mask in prompts])
+
+
+@torch.no_grad()
+def generated(model: PreTrainedModel, method: MergeMethod, prompts: list[Prompt], **settings: object) -> Tensor:
+    """(B, new) ids that `generate()` adds to a padded batch of `prompts`."""
+    ids, real, audio = left_padded(prompts)
+    with merging(model, method, audio):
+        out = model.generate(ids, attention_mask=real, **settings)
+    return out.sequences[:, ids.shape[1] :]
+
+
+@contextmanager
+def untouched(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+    """The model, which must be afterwards as it was."""
+    before = snapshot(model)
+    yield model
+    assert snapshot(model) == before, "something of the patch is left on the model"
+
+
+def snapshot(model: nn.Module) -> list[object]:
+    """What a patch could leave behind on any module: another forward or config, a hook."""
+    return [
+        (
+            name,
+            *(id(vars(module).get(slot)) for slot in ("forward", "_old_forward", "config")),
+            *(list(hooks.values()) for hooks in (module._forward_pre_hooks, module._forward_hooks)),
+        )
+        for name, module in model.named_modules()
+    ]

@@ -159,3 +159,14 @@ Scores = Mapping[int, float] | Sequence[float]
 def best(candidates: Sequence[int], count: int, scores: Scores) -> list[int]:
     """The `count` candidates with the largest scores, of equal ones the first, in order."""
     return sorted(sorted(candidates, key=lambda t: (-scores[t], t))[:count])
+
+
+def joined(row: Row, pairs: list[int]) -> list[list[int]]:
+    """Groups of all tokens once t and t + 1 are fused for each t in `pairs`."""
+    groups: list[list[int]] = []
+    for token in range(row.state.layout.tokens[row.index]):
+        if token - 1 in pairs:
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    return groups

@@ -1,42 +1,21 @@
 """Rivals inside the decoder against loops over tokens, one row at a time; ragged batches, several clips, no audio."""
 
-import json
-import math
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
-from method_states import GROUPS, HEAD_DIM, HEADS, Row, Scores, best, dot, layer_state, rows_of
+from method_states import GROUPS, HEADS, Row, Scores, best, dot, joined, layer_state, rows_of
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.a_tome import ATome
 from fastadasp.merge.adjacent import disjoint_pairs
-from fastadasp.merge.affinity_pooling import DeepAffinityPooling
 from fastadasp.merge.assignment import apply
 from fastadasp.merge.base import MergeMethod
-from fastadasp.merge.chain import Chain
 from fastadasp.merge.dart import Dart
 from fastadasp.merge.fastv import FastV
 from fastadasp.merge.frame import Frame
-from fastadasp.merge.head_router import HeadRouter, spread, text_to_audio
-from fastadasp.merge.stages import Stages
 from fastadasp.merge.tome import Tome
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.33, 0.5) for seed in range(4)]
 STEEP = [(0.8, 0), (0.97, 1)]
-
-
-def joined(row: Row, pairs: list[int]) -> list[list[int]]:
-    """Groups of all tokens once t and t + 1 are fused for each t in `pairs`."""
-    groups: list[list[int]] = []
-    for token in range(row.state.layout.tokens[row.index]):
-        if token - 1 in pairs:
-            groups[-1].append(token)
-        else:
-            groups.append([token])
-    return groups
 
 
 def candidates(row: Row) -> list[int]:
@@ -189,148 +168,3 @@ def test_dart_keeps_what_is_least_like_its_pivots(ratio: float, seed: int, audio
     assignment = Dart(ratio=ratio, audio_pivots=audio_pivots, text_pivots=text_pivots).assign(state)
     for row in rows_of(state):
         assert row.kept_audio(assignment) == (dart(row, audio_pivots, text_pivots) if row.audio else [])
-
-
-def head_router(row: Row, prefilter: float, routing: dict[str, Any] | None) -> list[int]:
-    state, n = row.state, len(row.audio)
-    text = [t for t in range(state.layout.tokens[row.index]) if t not in row.audio]
-    query = row.heads(state.unrotated_queries_BHTd)
-    key = row.heads(state.unrotated_keys_BGTd).repeat_interleave(HEADS // GROUPS, 0)
-    probe = torch.stack(
-        [
-            torch.stack([(key[head, row.audio] @ query[head, t] * state.scaling).softmax(0) for t in text]).mean(0)
-            for head in range(HEADS)
-        ]
-    )
-    weight = [1.0] * HEADS
-    if routing:
-        selective = [
-            1 + sum(float(p) * math.log(p) for p in probe[head]) / math.log(max(2, n)) for head in range(HEADS)
-        ]
-        mean = sum(selective) / HEADS
-        spread = math.sqrt(sum((s - mean) ** 2 for s in selective) / HEADS)
-        say = {
-            c: math.exp(-((spread - mu) ** 2) / (2 * routing["width"] ** 2)) for c, mu in routing["centroids"].items()
-        }
-        weight = [sum(say[c] * routing["weights"][c][head] for c in say) for head in range(HEADS)]
-    importance = {t: sum(weight[h] * float(probe[h, i]) for h in range(HEADS)) for i, t in enumerate(row.audio)}
-    thinned = n - int(row.gone * prefilter)
-    return best([row.audio[int(i * n / thinned)] for i in range(thinned)], n - row.gone, importance)
-
-
-ROUTING = {
-    "layer": 1,
-    "centroids": {"semantic": 0.03, "uniform": 0.05, "acoustic": 0.08},
-    "weights": {"semantic": [0.7, 0.1, 0.1, 0.1], "uniform": [0.25] * 4, "acoustic": [0.0, 0.0, 0.2, 0.8]},
-    "width": 0.02,
-}
-
-
-@pytest.mark.parametrize("routed", [False, True])
-@pytest.mark.parametrize(("ratio", "seed"), [*CASES[::4], *STEEP])
-def test_head_router_weighs_heads_by_the_spread_of_their_selectivity(
-    ratio: float, seed: int, routed: bool, tmp_path: Path
-) -> None:
-    path = tmp_path / "routing.json"
-    path.write_text(json.dumps(ROUTING))
-    state = layer_state(ratio, seed)
-    method = HeadRouter(ratio=ratio, routing=str(path) if routed else None, prefilter=0.4)
-    assignment = method.assign(state)
-    for row in rows_of(state):
-        expected = head_router(row, 0.4, ROUTING if routed else None) if row.audio else []
-        assert row.kept_audio(assignment) == expected
-
-
-def test_head_router_needs_text() -> None:
-    with pytest.raises(ValueError, match="row 1 of the batch has no text"):
-        HeadRouter(ratio=0.5).assign(layer_state(0.5, rows=[(3, 9, 2), (0, 8)]))
-
-
-def test_head_router_reads_large_queries_of_half_precision() -> None:
-    """Against float64 on the same numbers; q · k overflows float16."""
-    state = layer_state(0.5, rows=[(3, 21, 4)])
-    queries, keys = ((150 + x).half() for x in (state.queries_BHTd, state.keys_BGTd))
-    still = torch.ones(1, 28, HEAD_DIM), torch.zeros(1, 28, HEAD_DIM)
-    state = replace(state, queries_BHTd=queries, keys_BGTd=keys, rotary=still)
-    text = [*range(3), *range(24, 28)]
-    key = keys[0, :, 3:24].double().repeat_interleave(HEADS // GROUPS, 0)
-    probe = (queries[0, :, text].double() @ key.transpose(1, 2) * state.scaling).softmax(-1).mean(1)
-    torch.testing.assert_close(text_to_audio(state)[0, :, 3:24].double(), probe, atol=2e-2, rtol=0)
-
-
-def test_spread_is_the_standard_deviation_of_selectivity() -> None:
-    even, sure, half = [0.25] * 4, [1.0, 0, 0, 0], [0.5, 0.5, 0, 0]  # selective by 0, 1 and 1/2
-    probe = torch.tensor([[even, sure, half, half], [sure, sure, sure, sure]])
-    torch.testing.assert_close(spread(probe, (4, 4)), torch.tensor([math.sqrt(1 / 8), 0.0]))
-
-
-def test_head_router_says_what_is_wrong_with_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "routing.json"
-    path.write_text("{}")
-    with pytest.raises(ConfigError, match=r"merge.routing=.*routing.json cannot be read"):
-        HeadRouter(routing=str(path))
-    other = tmp_path / "other.json"
-    other.write_text(json.dumps({**ROUTING, "layer": 5}))
-    with pytest.raises(ConfigError, match="is for layer 5 of a model with 4 heads, but this is layer 1 of one with 4"):
-        HeadRouter(ratio=0.5, routing=str(other)).assign(layer_state(0.5))
-
-
-def pooled(row: Row, threshold: float, window: int, mean: bool) -> tuple[list[list[int]], dict[int, float]]:
-    """A scan in time; also with which affinity each token joined."""
-    hidden = row.of(row.state.hidden_BTD)
-    groups: list[list[int]] = []
-    affinity = {}
-    for token in range(len(hidden)):
-        if token in row.audio and token - 1 in row.audio:
-            cosines = [dot(hidden[token], hidden[member]) for member in groups[-1][-window:]]
-            value = sum(cosines) / len(cosines) if mean else max(cosines)
-            if value > threshold:
-                affinity[token] = value
-                groups[-1].append(token)
-                continue
-        groups.append([token])
-    return groups, affinity
-
-
-@pytest.mark.parametrize("affinity", ["any", "mean"])
-@pytest.mark.parametrize("window", [1, 2, 3, 7])
-@pytest.mark.parametrize("seed", range(3))
-def test_affinity_pooling_is_a_scan_in_time(window: int, affinity: str, seed: int) -> None:
-    state = layer_state(0.0, seed)
-    assignment = DeepAffinityPooling(threshold=0.8, window=window, affinity=affinity).assign(state)
-    for row in rows_of(state):
-        assert row.groups(assignment) == pooled(row, 0.8, window, affinity == "mean")[0]
-
-
-@pytest.mark.parametrize("threshold", [None, 0.5])
-@pytest.mark.parametrize("window", [1, 3])
-def test_affinity_pooling_with_a_ratio_lets_the_closest_join(window: int, threshold: float | None) -> None:
-    state = layer_state(0.4)
-    assignment = DeepAffinityPooling(ratio=0.4, threshold=threshold, window=window).assign(state)
-    for row in rows_of(state):
-        _, joins = pooled(row, -2 if threshold is None else threshold, window, mean=False)
-        chosen = best(list(joins), row.gone, joins)
-        assert row.groups(assignment) == joined(row, [t - 1 for t in chosen])
-
-
-@pytest.mark.parametrize(("window", "expected"), [(1, [[0, 1, 2], [3], [4, 5, 6]]), (3, [[0, 1, 2, 3], [4, 5, 6]])])
-def test_affinity_poolings_golden_vectors(window: int, expected: list[list[int]]) -> None:
-    state = layer_state(0.0, rows=[(0, 7)])
-    angle = torch.tensor([0.0, 20, 50, 10, 95, 100, 100]).deg2rad()
-    state.hidden_BTD[..., :2] = torch.stack([angle.cos(), angle.sin()], -1)
-    state.hidden_BTD[..., 2:] = 0
-    assignment = DeepAffinityPooling(threshold=0.8, window=window).assign(state)
-    assert rows_of(state)[0].groups(assignment) == expected
-
-
-@pytest.mark.parametrize(("layers", "layer"), [(32, 29), (12, 10), (4, 3), (1, 0)])
-def test_deep_affinity_pooling_acts_as_deep_in_any_decoder(layers: int, layer: int) -> None:
-    """Layer 29 of 32 in the paper."""
-    chain = Chain(decoder=DeepAffinityPooling(ratio=0.5))
-    for method in (DeepAffinityPooling(ratio=0.5), chain):
-        decoder = Stages.of(method, layers).decoder
-        assert decoder is not None
-        assert decoder.layer == layer
-    assert DeepAffinityPooling(layer=1).at_depth(layers).layer == 1
-    with pytest.raises(ConfigError, match=r"merge\.layer must be a whole number from 0 up, got -1"):
-        DeepAffinityPooling(layer=-1)

@@ -271,16 +271,6 @@ def test_stride_between_two_strides_is_even_spacing() -> None:
     assert rows_of(state)[0].kept_audio(Stride(ratio=0.3).assign(state)) == [int(i * 10 / 7) for i in range(7)]
 
 
-def test_affinity_pooling_of_the_input_compares_neighbours() -> None:
-    state = input_state(0.3)
-    assignment = AffinityPooling(ratio=0.3).assign(state)
-    for row in rows_of(state):
-        hidden = row.of(state.hidden_BTD)
-        pairs = [t for t in row.audio if t + 1 in row.audio]
-        chosen = best(pairs, row.gone, {t: dot(hidden[t], hidden[t + 1]) for t in pairs})
-        assert sorted(t for group in row.groups(assignment) for t in group[:-1]) == chosen
-
-
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -1,17 +1,21 @@
 """Copies the scores of a grid's report into docs/methods.md: `python -m experiments.tables.measured`.
 
-Run it after `make tables`; what stands between the two marks in the document is replaced.
+Run it after `make tables`. What stands between the two marks in the document is replaced, and so is the line of each
+method that begins with `*Measured:*`.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastadasp.fingerprint import REPOSITORY
+from fastadasp.grid.spec import read
 from fastadasp.report.markdown import scale
 
 RESULTS = REPOSITORY / "experiments" / "results" / "tiny_tables"
 DOCUMENT = REPOSITORY / "docs" / "methods.md"
+GRID = REPOSITORY / "experiments" / "tables" / "tiny.yaml"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 AMOUNTS = (0.3, 0.5)
 ORDER = ("asr", "st", "er", "sqa")
@@ -37,6 +41,32 @@ def section(tables: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, ""])
 
 
+def with_lines(text: str, rows: Mapping[str, str], tables: Sequence[Mapping[str, Any]]) -> str:
+    """`text` with the line of every method that it explains renewed.
+
+    rows: by what `merge=` is called, the method's name in `tables`.
+    """
+    method, lines = "", []
+    for line in text.split("\n"):
+        if begun := re.match(r"\*\*`(\w+)`\*\* ", line):
+            method = begun[1]
+        lines.append(_line(rows.get(method), tables) if line.startswith("*Measured:*") else line)
+    return "\n".join(lines)
+
+
+def _line(name: str | None, tables: Sequence[Mapping[str, Any]]) -> str:
+    """One method's scores at AMOUNTS, task by task."""
+    found = []
+    for table in tables:
+        cells = [_cell(table, name, amount) if name else "" for amount in AMOUNTS]
+        if any(cells):
+            scores = " and ".join(cell or "-" for cell in cells)
+            full = _percent(table, table["full_tokens"])
+            found.append(f"{table['task']} {table['objective']} {scores} (full {full})")
+    amounts = " and ".join(f"{amount:.0%}" for amount in AMOUNTS)
+    return f"*Measured:* {'; '.join(found)} at {amounts}." if found else "*Measured:* not yet."
+
+
 def _cell(table: Mapping[str, Any], name: str, amount: float) -> str:
     """The score of a method at an amount; a dagger where it is worse than full tokens; empty where it did not run."""
     cell = next((cell for cell in table["rows"].get(name, []) if amount in cell["asked"].values()), None)
@@ -52,13 +82,15 @@ def _percent(table: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Rewrite the document's section."""
+    """Rewrite the document's section and lines."""
     found = [json.loads(file.read_text(encoding="utf-8")) for file in RESULTS.glob("*.json")]
     tables = sorted(found, key=lambda table: ORDER.index(table["task"]))
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    DOCUMENT.write_text(before + BEGIN + section(tables) + END + after, encoding="utf-8")
+    rows = {row["settings"][0].removeprefix("merge="): row["name"] for row in reversed(read(GRID).methods)}
+    renewed = before + BEGIN + section(tables) + END + after
+    DOCUMENT.write_text(with_lines(renewed, rows, tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from fastadasp.config import Setup
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import Batch, plan
 from fastadasp.evaluation.budget import settled
-from fastadasp.evaluation.cost import cache_reduction, exact_cost, measured_cost, reduction
+from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Placement, resolve
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.provenance import provenance
@@ -108,6 +108,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
             "measured": measured(predictions, layer),
         },
         "cost": exact_cost(predictions, setup.adapter.shape, placement.dtype),
+        "layers": layer_cost(predictions, setup.adapter.shape, placement.dtype),
         "provenance": provenance(placement),
         "config": {key: value for key, value in settings.items() if key not in ("logger", "output_dir")},
     }

@@ -82,6 +82,25 @@ def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: st
     return result
 
 
+def layer_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: str) -> list[dict[str, float]]:
+    """For each decoder layer, means over the answered prompts: `tokens` that enter it, and its part of what
+    `exact_cost` sums up. The LM head is in no layer."""
+    answered = [prediction for prediction in predictions if prediction.error is None]
+    bytes_per_token = 2 * shape.kv_heads * shape.head_dim * BYTES[dtype]
+    result = []
+    for layer in range(shape.layers if answered else 0):
+        through = [tokens_entering(p)[layer : layer + 2] for p in answered]
+        result.append(
+            {
+                "tokens": fmean(entering for entering, _ in through),
+                "flops_paper": fmean(paper_flops(pair[:1], shape.hidden, shape.intermediate) for pair in through),
+                "flops_prefill": fmean(prefill_flops(pair, shape, logits=0) for pair in through),
+                "kv_bytes": fmean(p.cached_tokens_per_layer[layer] for p in answered) * bytes_per_token,
+            }
+        )
+    return result
+
+
 def _busy(cost: Mapping[str, float]) -> float:
     """Seconds of a batch, recording of CUDA graphs included."""
     return cost["prefill_s"] + cost["decode_s"] + cost.get("capture_s", 0.0)

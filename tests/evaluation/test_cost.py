@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastadasp.evaluation.cost import cache_reduction, exact_cost, measured_cost, reduction
+from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Hardware
 from fastadasp.evaluation.roofline import shares_of_limit, weight_bytes
 from fastadasp.models.base import DecoderShape
@@ -70,6 +70,21 @@ def test_exact_cost_is_the_mean_of_each_prompts_own() -> None:
     head = 2 * 8 * 10
     assert cost["flops_prefill"] == layer(8, 8) + layer(8, 4) + layer(4, 4) + head
     assert (cost["audio_tokens"], cost["text_tokens"], cost["new_tokens"]) == (6, 2, 5)
+
+
+def test_the_layers_come_to_the_whole() -> None:
+    lines = [
+        prediction((6, 6, 2, 2), text_tokens=2),
+        prediction((9, 9, 9, 4), text_tokens=3, cached_tokens_per_layer=(12, 5, 4)),
+        prediction(error="x"),
+    ]
+    layers, cost = layer_cost(lines, SHAPE, "bfloat16"), exact_cost(lines, SHAPE, "bfloat16")
+    assert [layer["tokens"] for layer in layers] == [(8 + 12) / 2, (8 + 12) / 2, (4 + 12) / 2]
+    assert layers[1]["kv_bytes"] == (8 + 5) / 2 * 2 * 1 * 4 * 2
+    head = 2 * 8 * 10
+    for name, beside in (("flops_paper", 0), ("flops_prefill", head), ("kv_bytes", 0)):
+        assert sum(layer[name] for layer in layers) + beside == pytest.approx(cost[name])
+    assert layer_cost([prediction(error="x")], SHAPE, "float32") == []
 
 
 def test_each_batch_counts_once_however_many_examples_it_held() -> None:

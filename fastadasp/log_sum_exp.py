@@ -28,7 +28,7 @@ class LogSumExpTap(TorchDispatchMode):
     """Context manager: notes what the fused attention inside, whichever kernel PyTorch picks, says of its queries."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._told: Any = None
 
     def __torch_dispatch__(

@@ -11,8 +11,9 @@ from transformers import PreTrainedModel
 
 from fastadasp.benchmark.capacity import capacity
 from fastadasp.benchmark.ceiling import Ceiling
+from fastadasp.benchmark.column_sums import profile
 from fastadasp.benchmark.contenders import Contender, Sample, answer, contenders
-from fastadasp.benchmark.figures import layer_flops, medians, prompt_tokens
+from fastadasp.benchmark.figures import layer_figures, medians, prompt_tokens
 from fastadasp.benchmark.journal import Journal
 from fastadasp.benchmark.long_audio import Case, LongAudio, Path
 from fastadasp.benchmark.meters import LEAST_S, LayerClock, joules, trim_heap
@@ -32,13 +33,14 @@ class Bench:
         self.longest = benchmark.longest
 
     def measured(self) -> dict[str, Any]:
-        """Samples of each sweep's cases, figures of each layer, and what fits."""
+        """Samples of each sweep's cases, figures of each layer, of the column sums alone, and what fits."""
         return {
             "sweeps": {
                 name: [self.journal.once([name, asdict(case)], partial(self._case, name, case)) for case in sweep]
                 for name, sweep in ((name, sweep.cases(self.name)) for name, sweep in self.benchmark.sweeps.items())
             },
             "layers": self.journal.once(["layers", self.name, self.longest], self._layers),
+            "column_sums": self.journal.once(["column_sums", self.name, self.longest], self._column_sums),
             "capacity": self._capacity(),
         }
 
@@ -77,14 +79,14 @@ class Bench:
         return [replace(sample, energy_j=used_j) for sample in taken]
 
     def _layers(self) -> dict[str, Any]:
-        """Tokens, FLOPs and seconds of each layer, seconds in the merge: for one row of the longest audio there is."""
+        """Tokens, FLOPs, cache and seconds of each layer's prefill, for one row of the longest audio there is."""
         rivals = contenders(self.benchmark, [Path.static])
 
-        def work(contender: Contender, _: bool) -> tuple[Sample, list[float]]:
+        def work(contender: Contender, _: bool) -> tuple[Sample, list[float], list[float]]:
             read = prompt(self.shape, self.longest, 1, self.model)
             with LayerClock(self.model.get_decoder().layers, self.model.device) as clock:
                 sample = answer(self.model, contender, read, 1, 1)
-            return sample, clock.seconds
+            return sample, clock.seconds, clock.merge_seconds
 
         result: dict[str, Any] = {"seconds": self.longest}
         for contender, taken in zip(rivals, rounds(work, rivals, 3), strict=True):
@@ -92,15 +94,26 @@ class Bench:
             if not taken:
                 result[contender.tokens] = {"tokens": tokens, "error": "out of memory"}
                 continue
-            whole = medians([sample for sample, _ in taken])
+            whole = medians([sample for sample, _, _ in taken])
+            seconds, merge_seconds = (
+                [median(layer) for layer in zip(*(times[which] for _, *times in taken), strict=True)]
+                for which in range(2)
+            )
             result[contender.tokens] = {
                 "tokens": tokens,
-                "flops": layer_flops(self.shape, tokens),
-                "seconds": [median(layer) for layer in zip(*(seconds for _, seconds in taken), strict=True)],
+                **layer_figures(self.shape, tokens, str(self.model.dtype).removeprefix("torch.")),
+                "seconds": seconds,
+                "merge_seconds": merge_seconds,
                 "prefill_s": whole.prefill_s,
                 "merge_s": whole.merge_s,
             }
         return result
+
+    def _column_sums(self) -> dict[str, Any]:
+        """Of one layer, at the longest audio there is."""
+        model = self.model
+        found = attempt(lambda: profile(self.shape, self.longest, model.device, model.dtype))
+        return found or {"seconds": self.longest, "error": "out of memory"}
 
     def _capacity(self) -> dict[str, Any]:
         """Largest batch and longest audio, by beams and contender; on a GPU only, whose memory has an end."""

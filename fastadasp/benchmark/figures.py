@@ -107,6 +107,11 @@ def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def layer_flops(shape: SpeechShape, tokens: Sequence[int]) -> list[float]:
-    """True FLOPs of each layer in the prefill of one row. tokens: L + 1 counts."""
-    return [prefill_flops(pair, shape.decoder, logits=0) for pair in pairwise(tokens)]
+def layer_figures(shape: SpeechShape, tokens: Sequence[int], dtype: str) -> dict[str, list[float]]:
+    """Of each layer in the prefill of one row: FLOPs by both counts, and bytes cached. tokens: L + 1 counts."""
+    decoder = shape.decoder
+    return {
+        "flops_paper": [paper_flops([entering], decoder.hidden, decoder.intermediate) for entering in tokens[:-1]],
+        "flops": [prefill_flops(pair, decoder, logits=0) for pair in pairwise(tokens)],
+        "cache_bytes": [cache_bytes(shape, [entering, 0], dtype) for entering in tokens[:-1]],
+    }

@@ -3,15 +3,15 @@
 import ctypes
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
 import torch
-from torch import nn
 
+from fastadasp.decoder import Layer
 from fastadasp.evaluation.energy import energy_j, energy_since
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -114,16 +114,20 @@ class LayerClock:
     On CUDA by events, so that the device is not made to wait between layers.
     """
 
-    def __init__(self, layers: nn.ModuleList, device: torch.device) -> None:
-        self._layers, self._device = layers, device
-        self._marks: list[list[tuple[Any, Any]]] = [[] for _ in layers]
+    def __init__(self, layers: Iterable[Layer], device: torch.device) -> None:
+        self._layers, self._device = list(layers), device
+        self._marks: list[list[list[Any]]] = [[] for _ in self._layers]
 
     def __enter__(self) -> Self:
         self._handles = []
         for marks, layer in zip(self._marks, self._layers, strict=True):
             self._handles += [
-                layer.register_forward_pre_hook(lambda *_, marks=marks: marks.append((self._now(), None))),
-                layer.register_forward_hook(lambda *_, marks=marks: marks.append((marks.pop()[0], self._now()))),
+                layer.register_forward_pre_hook(lambda *_, marks=marks: marks.append([self._now()])),
+                layer.self_attn.register_forward_hook(lambda *_, marks=marks: marks[-1].append(self._now())),
+                layer.post_attention_layernorm.register_forward_pre_hook(
+                    lambda *_, marks=marks: marks[-1].append(self._now())
+                ),
+                layer.register_forward_hook(lambda *_, marks=marks: marks[-1].append(self._now())),
             ]
         return self
 
@@ -141,8 +145,13 @@ class LayerClock:
 
     @property
     def seconds(self) -> list[float]:
-        """One median for each layer."""
-        return [median(self._between(*mark) for mark in marks) for marks in self._marks]
+        """Of each layer."""
+        return [median(self._between(marks[0], marks[3]) for marks in layer) for layer in self._marks]
+
+    @property
+    def merge_seconds(self) -> list[float]:
+        """Of each layer between its attention and its MLP: the merge, and everywhere the sum of the residual stream."""
+        return [median(self._between(marks[1], marks[2]) for marks in layer) for layer in self._marks]
 
     def _between(self, began: Any, ended: Any) -> float:
         return float(began.elapsed_time(ended)) / 1e3 if self._device.type == "cuda" else float(ended - began)

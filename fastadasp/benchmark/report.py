@@ -46,6 +46,7 @@ def show(console: Console, shape: str, results: Mapping[str, Any]) -> None:
             )
             console.print(_table(title, entry["rows"]))
     _layers(console, shape, results["layers"])
+    _column_sums(console, shape, results["column_sums"])
     _capacity(console, shape, results["capacity"])
     console.print(_memory(shape, results["memory"]))
 
@@ -89,6 +90,19 @@ def _layers(console: Console, shape: str, layers: Mapping[str, Any]) -> None:
             console.print(
                 f"{shape}, {layers['seconds']:g} s, {tokens}: {merge_s * 1e3:.1f} ms of {prefill_s * 1e3:.0f} ms "
                 f"prefill go into the merge ({merge_s / prefill_s:.1%})"
+            )
+
+
+def _column_sums(console: Console, shape: str, found: Mapping[str, Any]) -> None:
+    if "error" in found:
+        console.print(f"{shape}, {found['seconds']:g} s, column sums: {found['error']}")
+        return
+    for name, way in (("told", "with the log-sum-exp of the layer's attention"), ("untold", "without")):
+        if found[f"{name}_s"] is not None:
+            console.print(
+                f"{shape}, {found['seconds']:g} s, column sums {way}: {found[f'{name}_s'] * 1e3:.2f} ms, "
+                f"{found[f'{name}_s'] / found['attention_s']:.0%} of a pass of attention, relative error "
+                f"{found[f'{name}_error']:.1e}"
             )
 
 

@@ -10,11 +10,14 @@ import torch
 from conftest import composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
+from rich.console import Console
 from transformers import PreTrainedModel
 
 from fastadasp.benchmark import bench as benches
+from fastadasp.benchmark import report
+from fastadasp.benchmark.column_sums import profile
 from fastadasp.benchmark.contenders import Contender, Sample, answer
-from fastadasp.benchmark.figures import Limits, figures, layer_flops, medians, prompt_tokens, with_ratios
+from fastadasp.benchmark.figures import Limits, figures, layer_figures, medians, prompt_tokens, with_ratios
 from fastadasp.benchmark.long_audio import Case, Sweep
 from fastadasp.benchmark.long_audio import Path as AnswerPath
 from fastadasp.benchmark.meters import LayerClock, Meter, trim_heap
@@ -24,7 +27,7 @@ from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.roofline import weight_bytes
 from fastadasp.evaluation.store import RunStore
 from fastadasp.merge.base import Schedule
-from fastadasp.merge.flops import prefill_flops
+from fastadasp.merge.flops import paper_flops, prefill_flops
 
 SHAPE = SpeechShape(layers=6, hidden=32, intermediate=48, heads=4, kv_heads=2, head_dim=8, vocab=64)
 SAMPLE = Sample(
@@ -89,9 +92,14 @@ def test_whole_benchmark_and_going_on_after_a_break(benchmark: Callable[..., Pat
     assert 0 < once["merge_share"] < 1 and rows["static", "full"]["merge_s"] == 0
     assert once["ttft_s"] >= once["prefill_s"]
     layers = results["shapes"]["half_billion"]["layers"]
+    assert set(layers["50% once"]) == {
+        *("tokens", "flops_paper", "flops", "cache_bytes", "seconds", "merge_seconds", "prefill_s", "merge_s")
+    }
     assert (
         len(layers["50% once"]["seconds"]) == 6 and 0 < layers["50% once"]["merge_s"] < layers["50% once"]["prefill_s"]
     )
+    sums = results["shapes"]["half_billion"]["column_sums"]
+    assert sums["seconds"] == 4 and min(sums["told_s"], sums["untold_s"], sums["attention_s"]) > 0
     assert results["provenance"]["threads"] >= 1 and results["limits"]["source"] == "data sheet"
     cases = (folder / "cases.jsonl").read_text()
     (folder / "cases.jsonl").write_text(cases + '{"key": ["to')  # a kill while it was written
@@ -155,7 +163,10 @@ def test_columns_of_the_tables() -> None:
     assert row["cache_bytes"] == 2 * 5 * prompt_bytes
     flops = prefill_flops(tokens, SHAPE.decoder)
     assert row["prefill_mfu"] == pytest.approx(2 * 5 * flops / 2e9), "transformers reads a row for each beam"
-    assert sum(layer_flops(SHAPE, tokens)) + 2 * 32 * 64 == pytest.approx(flops)
+    layers = layer_figures(SHAPE, tokens, "bfloat16")
+    assert sum(layers["flops"]) + 2 * 32 * 64 == pytest.approx(flops)
+    assert sum(layers["flops_paper"]) == paper_flops(tokens[:-1], 32, 48)
+    assert sum(layers["cache_bytes"]) == prompt_bytes
     written = 6 * 5 * per_token  # halfway through ten steps, in six layers
     read = weight_bytes(SHAPE.decoder, "bfloat16") + 2 * 5 * (prompt_bytes + written)
     assert row["decode_mbu"] == pytest.approx(10 * read / 4e9)
@@ -201,6 +212,8 @@ def test_meters() -> None:
     assert sample.decode_steps == 0 and sample.decode_s == 0
     assert len(clock.seconds) == 6 and 0 < sum(clock.seconds) < sample.prefill_s
     assert sample.merge_s is not None and 0 < sample.merge_s < sample.prefill_s
+    assert sum(clock.merge_seconds[1:]) > sample.merge_s / 2, "layers 1 to 5 merge"
+    assert all(0 < merge < whole for merge, whole in zip(clock.merge_seconds, clock.seconds, strict=True))
     trim_heap()
     with Meter(torch.device("cpu")) as meter:
         torch.ones(2**24)
@@ -208,6 +221,19 @@ def test_meters() -> None:
     with Meter(torch.device("cpu")) as meter:
         pass
     assert meter.peak_bytes is None and meter.energy_j is None
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_column_sums_are_exact_and_half_of_a_pass(kv_heads: int, capsys: pytest.CaptureFixture[str]) -> None:
+    shape = replace(SHAPE, kv_heads=kv_heads)
+    found = profile(shape, 90, torch.device("cpu"), torch.float32)
+    assert max(found["told_error"], found["untold_error"]) < 1e-4
+    assert found["told_count"] == pytest.approx((1125 * 1126 / 2 + 1125 * 28) / (1210 * 1211))
+    report._column_sums(Console(width=200), "tiny", found)
+    out = capsys.readouterr().out
+    assert "tiny, 90 s, column sums with the log-sum-exp" in out and "column sums without: " in out
+    report._column_sums(Console(), "tiny", {"seconds": 600, "error": "out of memory"})
+    assert "tiny, 600 s, column sums: out of memory" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ bench: install   ## long audio, start-up and evaluation speed in a size for CPUs
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)
 	$(BIN)/python run.py experiments=startup $(ARGS)
 
-# All tests of the kernels and of decoding run, not only those marked `gpu`: the others take the GPU where there is one.
+# All tests of the kernels, of decoding and of waits for the GPU run, not only those marked `gpu`: others take a GPU too.
 bench-gpu: install $(ENERGY)  ## tables 3 and 4 of the paper on this GPU, its tests first: make bench-gpu HARDWARE=h100
-	$(BIN)/python -m pytest tests/merge/kernels tests/decoding
+	$(BIN)/python -m pytest tests/merge/kernels tests/merge/test_assignment.py tests/decoding
 	$(BIN)/python run.py experiments=long_audio hardware=$(HARDWARE) $(ARGS)
 
 clean:           ## remove results and caches, keep .venv

@@ -10,6 +10,7 @@ fact itself.
 
 import argparse
 import json
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,15 @@ def skills(items: Sequence[Item], name: str) -> Iterator[tuple[str, list[tuple[I
 
 
 @torch.inference_mode()
-def foretold(network: Qwen2AudioForConditionalGeneration, rows: Sequence[Row], pad: int) -> tuple[Tensor, Tensor]:
-    """(right_BT, counted_BT): which tokens of the answers are foretold, and which tokens are answers."""
+def foretold(
+    network: Qwen2AudioForConditionalGeneration, rows: Sequence[Row], pad: int, reach: int = 0
+) -> tuple[Tensor, Tensor]:
+    """(right_BT, counted_BT): which tokens of the answers are foretold, and which tokens are answers.
+
+    With `reach` the rows are masked and moved to far positions as in training.
+    """
     model, decoder = network.model, network.model.language_model
-    batch = collate(rows, network.config.audio_token_id, pad, 0, None)
+    batch = collate(rows, network.config.audio_token_id, pad, reach, random.Random(0) if reach else None)
     audio_BT = batch.ids_BT == network.config.audio_token_id
     embeds_BTD = decoder.embed_tokens(batch.ids_BT)
     with autocast():
@@ -75,14 +81,14 @@ def foretold(network: Qwen2AudioForConditionalGeneration, rows: Sequence[Row], p
 
 
 def measure(
-    network: Qwen2AudioForConditionalGeneration, rows: Rows, lessons: Sequence[tuple[Item, Lesson]]
+    network: Qwen2AudioForConditionalGeneration, rows: Rows, lessons: Sequence[tuple[Item, Lesson]], reach: int = 0
 ) -> dict[str, float]:
     """Shares of answers foretold as a whole and of their tokens."""
     exact = tokens = counted = 0
     lessons = sorted(lessons, key=lambda pair: pair[0].tokens)
     for start in range(0, len(lessons), BATCH):
         batch = [rows(item, lesson) for item, lesson in lessons[start : start + BATCH]]
-        right_BT, counted_BT = foretold(network, batch, int(rows.tokenizer.pad_token_id))
+        right_BT, counted_BT = foretold(network, batch, int(rows.tokenizer.pad_token_id), reach)
         exact += int((right_BT == counted_BT).all(1).sum())
         tokens, counted = tokens + int(right_BT.sum()), counted + int(counted_BT.sum())
     return {"answers": len(lessons), "exact": round(exact / len(lessons), 4), "tokens": round(tokens / counted, 4)}
@@ -95,6 +101,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("outputs/tiny"), help="training's working folder")
     parser.add_argument("--run", default="run")
     parser.add_argument("--limit", type=int, default=64, help="items of each set")
+    parser.add_argument("--reach", type=int, default=0, help="mask and move rows as a training with this reach does")
     args = parser.parse_args()
     network = load_checkpoint(args.data, args.run).eval()
     network.model.language_model.set_attn_implementation("sdpa")
@@ -103,7 +110,7 @@ def main() -> None:
         lines = None if path.is_dir() else [Item(path.parent, path.stem, line, ()) for line in read_jsonl(path)]
         for name, lessons in skills((lines or read_items(path))[: args.limit], path.stem):
             if lessons:
-                print(json.dumps({"skill": name, **measure(network, rows, lessons)}), flush=True)
+                print(json.dumps({"skill": name, **measure(network, rows, lessons, args.reach)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ INSTRUCTIONS = {
     "er": ER.instruction.replace("{labels}", f"{', '.join(_FIRST)} or {_LAST}"),
     "sv": SV.instruction,
 }
-ASR_SHARE_OF_ST = 0.3
+ASR_SHARE_OF_ST = 0.4
 """Of the sentences with a translation, those that are asked for their transcript."""
 ASR_SHARE_OF_SQA = 0.04
 CHOICES_SHARE, OPEN_SHARE = 0.4, 0.35

@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=2000, help="leave out items of more audio tokens (25 a second)")
     parser.add_argument("--growth", type=int, default=0, help="... and allow this many more with every epoch ...")
     parser.add_argument("--first", type=int, default=0, help="... after this one")
-    parser.add_argument("--reach", type=int, default=8192, help="largest position that skips inside the audio lead to")
+    parser.add_argument("--reach", type=int, default=0, help="largest position that skips inside the audio lead to")
     parser.add_argument("--ema", type=float, default=0.997, help="decay per step of the running average of weights")
     parser.add_argument("--muon-lr", type=float, default=0.003)
     parser.add_argument("--adamw-lr", type=float, default=0.002)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from .domains import CITIES, DOMAINS, FILLERS, PEOPLE, WOMEN, Domain, Fact
-from .texts import transcript
+from .texts import Sentence, make, transcript
 
 LETTERS = "ABCD"
 
@@ -147,3 +147,16 @@ def long_passage(rng: random.Random, scenes: int) -> Passage:
     return Passage(
         tuple(s for part in parts for s in part.sentences), tuple(rng.sample(questions, len(questions))), "several"
     )
+
+
+def two_sentences(count: int = 20_000) -> list[Sentence]:
+    """Two sentences in a row of a passage, all different, to be read as they are."""
+    rng = random.Random("two sentences")
+    found: dict[str, Sentence] = {}
+    while len(found) < count:
+        sentences = passage(rng).sentences
+        first = rng.randrange(len(sentences) - 1)
+        said = make(" ".join(sentences[first : first + 2]), "passage")
+        if said:
+            found.setdefault(said.text, said)
+    return list(found.values())

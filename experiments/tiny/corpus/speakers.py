@@ -18,7 +18,11 @@ HELD_OUT = {
 }
 
 
-def _hibari(count: int = 60) -> list[Voice]:
+HIBARI_NUMBERED_FIRST = 60
+"""Of these some are held out; the ones after them are only added where none of those is near."""
+
+
+def _hibari(count: int = 400) -> list[Voice]:
     """Speakers from one: pitch and tract length drawn together, as they go together in people."""
     rng = np.random.default_rng(2410)
     voices = [Voice("hibari-00", "hibari", "heart")]
@@ -36,7 +40,15 @@ def _hibari(count: int = 60) -> list[Voice]:
                 breath=float(rng.normal(0, 3.0)),
             )
         )
-    return voices
+    apart = [v for v in voices[:HIBARI_NUMBERED_FIRST] if split_of_voice(v) != "train"]
+    return voices[:HIBARI_NUMBERED_FIRST] + [
+        v for v in voices[HIBARI_NUMBERED_FIRST:] if not any(_alike(v, other) for other in apart)
+    ]
+
+
+def _alike(one: Voice, other: Voice) -> bool:
+    """Whether pitch and formants are about as near as a listener takes for the same speaker's."""
+    return abs(np.log(one.pitch / other.pitch)) < 0.06 and abs(np.log(one.tract / other.tract)) < 0.03
 
 
 def _resampled(engine: str, base: str, label: str, tracts: Sequence[float], pitches: Sequence[float]) -> list[Voice]:

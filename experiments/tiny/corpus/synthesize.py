@@ -17,7 +17,7 @@ import numpy as np
 
 from . import emotion, texts
 from .augment import recorded
-from .passages import Passage, long_passage, passage
+from .passages import Passage, long_passage, passage, two_sentences
 from .shards import is_complete, write_shard
 from .speakers import SHARES, draw, everyday_prosody, voices_for
 from .texts import Sentence
@@ -177,6 +177,7 @@ def pools_of(split: str, data: Path) -> dict[str, list[Sentence]]:
         "wordnet": texts.wordnet(Path("/usr/share/wordnet")),
         "grammar": texts.own_grammar(),
         "word": texts.wordnet_words(Path("/usr/share/wordnet")),
+        "passage": two_sentences(),
     }
     return {name: [s for s in pool if s.split == split] for name, pool in everything.items()}
 
@@ -192,13 +193,14 @@ KINDS = {
             "tatoeba": 250,
             "grammar": 100,
             "word": 60,
+            "passage": 120,
         },
     ),
     "st": partial(read_sentences, counts={"tatoeba": 600, "grammar": 450}),
     "sqa": partial(question_passages, count=150),
     "sqa-long": partial(question_passages, count=24, minutes=True),
     "sv": partial(speaker_pairs, counts={"tatoeba": 300, "grammar": 300}),
-    "er": partial(emotional_sentences, counts={"tatoeba": 120, "wordnet": 60, "austen": 60}),
+    "er": partial(emotional_sentences, counts={"tatoeba": 120, "wordnet": 60, "austen": 60, "grammar": 60}),
 }
 """How a shard of each kind is made, with the number of sentences of each source; it comes to half an hour or more."""
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 RATE = 16_000
 Audio = NDArray[np.float32]
@@ -74,6 +73,8 @@ def _trim(x: Audio, floor: float = 0.01, keep: float = 0.03) -> Audio:
 
 def _to_16k(x: Audio, rate: float) -> Audio:
     """Resample to 16 kHz from a rate that is rounded to a multiple of 100 Hz."""
+    from scipy.signal import resample_poly
+
     hundreds = round(rate / 100)
     return x.astype(np.float32) if hundreds == 160 else resample_poly(x, 160, hundreds).astype(np.float32)
 

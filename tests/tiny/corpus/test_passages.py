@@ -3,7 +3,7 @@
 import random
 
 from experiments.tiny.corpus.domains import DOMAINS
-from experiments.tiny.corpus.passages import LETTERS, long_passage, passage
+from experiments.tiny.corpus.passages import LETTERS, long_passage, passage, two_sentences
 from experiments.tiny.corpus.texts import transcript
 
 
@@ -47,3 +47,11 @@ def test_long_passages_are_minutes_long_and_reproducible() -> None:
     assert len(told.text.split()) > 200
     assert len(told.questions) > 20
     assert long_passage(random.Random(3), 6) == told
+
+
+def test_two_sentences_in_a_row_are_all_different_and_two() -> None:
+    found = two_sentences(50)
+    assert len({sentence.text for sentence in found}) == len(found) == 50
+    for sentence in found:
+        assert sentence.source == "passage"
+        assert sentence.spoken.count(".") + sentence.spoken.count("?") + sentence.spoken.count("!") == 2

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from method_states import Row, Scores, dot, layer_state, rows_of
+from method_states import Row, Scores, dot, joined, layer_state, rows_of
 from tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
 from torch import Tensor
 
@@ -31,16 +31,6 @@ def order(row: Row, scores: Scores, longest: int) -> list[int]:
         if sizes[pair] + sizes[pair + 1] <= longest and not {pair - 1, pair + 1} & set(first):
             first.append(pair)
     return first + [pair for pair in ranked if pair not in first]
-
-
-def joined(row: Row, pairs: list[int]) -> list[list[int]]:
-    groups: list[list[int]] = []
-    for token in range(row.state.layout.tokens[row.index]):
-        if token - 1 in pairs:
-            groups[-1].append(token)
-        else:
-            groups.append([token])
-    return groups
 
 
 @pytest.mark.parametrize(("ratio", "seed"), CASES)

@@ -1,6 +1,6 @@
 """The benchmark's tables on the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,30 +9,45 @@ from rich.table import Table
 from fastadasp.benchmark.capacity import MOST_ROWS, MOST_SECONDS
 from fastadasp.benchmark.memory import CLAIMED
 
-_COLUMNS = (
-    ("path", lambda row: row["path"]),
-    ("audio tokens", lambda row: row["tokens"]),
-    ("FLOPs saved (paper's)", lambda row: f"{row['flops_saved']:.1%} ({row['flops_paper_saved']:.1%})"),
-    ("RTF", lambda row: f"{row['rtf']:.4f}"),
-    ("prefill s", lambda row: f"{row['prefill_s']:.3f}"),
-    ("x full (by FLOPs)", lambda row: f"{row.get('prefill_over_full', 1):.2f} ({row['prefill_predicted']:.2f})"),
-    ("x released", lambda row: f"{row['prefill_over_released']:.2f}" if "prefill_over_released" in row else ""),
-    ("merge", lambda row: f"{row['merge_share']:.1%}" if row["merge_share"] else ""),
-    ("TTFT s", lambda row: f"{row['ttft_s']:.3f}"),
-    ("MFU", lambda row: f"{row['prefill_mfu']:.0%}"),
-    ("decode s", lambda row: f"{row['decode_s']:.2f}"),
-    ("tokens/s", lambda row: f"{row['tokens_per_s']:.2f}"),
-    ("x full", lambda row: f"{row['decode_over_full']:.2f}" if "decode_over_full" in row else ""),
-    ("x released ", lambda row: f"{row['decode_over_released']:.2f}" if "decode_over_released" in row else ""),
-    ("MBU", lambda row: f"{row['decode_mbu']:.0%}" if row["decode_s"] else ""),
-    ("KV MiB", lambda row: f"{row['cache_bytes'] / 2**20:.0f}"),
-    (
-        "KV MiB measured",
-        lambda row: f"{row['cache_bytes_measured'] / 2**20:.0f}" if row["cache_bytes_measured"] else "",
-    ),
-    ("peak MiB", lambda row: f"{row['peak_bytes'] / 2**20:.0f}" if row["peak_bytes"] else ""),
-    ("J", lambda row: f"{row['energy_j']:.0f}" if row["energy_j"] else ""),
-)
+_STYLE: Mapping[str, Any] = {"box": None, "padding": (0, 1, 0, 0), "pad_edge": False, "title_justify": "left"}
+Row = Mapping[str, Any]
+_Columns = Mapping[str, Callable[[Row], str]]
+"""Heads of columns, and what stands below them; empty where a row has nothing to say."""
+
+
+def _optional(key: str, form: str, per: float = 1) -> Callable[[Row], str]:
+    """Formats `row[key] / per`; empty where that is missing, null or 0."""
+    return lambda row: format(row[key] / per, form) if row.get(key) else ""
+
+
+_SUBJECTS: Mapping[str, _Columns] = {
+    "prefill": {
+        "FLOPs saved": lambda row: f"{row['flops_saved']:.1%}",
+        "paper's": lambda row: f"{row['flops_paper_saved']:.1%}",
+        "s": lambda row: f"{row['prefill_s']:.3f}",
+        "x full": lambda row: f"{row.get('prefill_over_full', 1):.2f}",
+        "by FLOPs": lambda row: f"{row['prefill_predicted']:.2f}",
+        "x released": _optional("prefill_over_released", ".2f"),
+        "merge": _optional("merge_share", ".1%"),
+        "MFU": lambda row: f"{row['prefill_mfu']:.0%}",
+    },
+    "answer": {
+        "TTFT s": lambda row: f"{row['ttft_s']:.3f}",
+        "RTF": lambda row: f"{row['rtf']:.4f}",
+        "decode s": _optional("decode_s", ".2f"),
+        "tokens/s": _optional("tokens_per_s", ".2f"),
+        "x full": _optional("decode_over_full", ".2f"),
+        "x released": _optional("decode_over_released", ".2f"),
+        "MBU": _optional("decode_mbu", ".0%"),
+        "J": _optional("energy_j", ".0f"),
+    },
+    "memory": {
+        "KV MiB": lambda row: f"{row['cache_bytes'] / 2**20:.1f}",
+        "measured": _optional("cache_bytes_measured", ".1f", per=2**20),
+        "peak MiB": _optional("peak_bytes", ".0f", per=2**20),
+    },
+}
+"""A table for each, narrow enough for a terminal of 80 columns."""
 
 
 def show(console: Console, shape: str, results: Mapping[str, Any]) -> None:
@@ -44,7 +59,13 @@ def show(console: Console, shape: str, results: Mapping[str, Any]) -> None:
                 f"{shape} · {name} · {case['seconds']:g} s of audio · {case['beams']} beams · "
                 f"batch {case['batch_size']} · {case['new_tokens']} new tokens"
             )
-            console.print(_table(title, entry["rows"]))
+            console.print(title, style="bold", highlight=False)
+            ran = [row for row in entry["rows"] if "error" not in row]
+            for subject in _SUBJECTS if ran else ():
+                console.print(_table(subject, ran))
+            for row in entry["rows"]:
+                if "error" in row:
+                    console.print(f"{row['path']}, {row['tokens']}: {row['error']}")
     _layers(console, shape, results["layers"])
     _column_sums(console, shape, results["column_sums"])
     _capacity(console, shape, results["capacity"])
@@ -52,8 +73,8 @@ def show(console: Console, shape: str, results: Mapping[str, Any]) -> None:
 
 
 def _memory(shape: str, rows: list[dict[str, Any]]) -> Table:
-    title = f"{shape} · how many times smaller the cache of a {rows[0]['seconds']:g} s prompt gets, by share removed"
-    table = Table(title=title, title_justify="left")
+    title = f"{shape} · times by which the cache of {rows[0]['seconds']:g} s of audio shrinks, by share removed"
+    table = Table(title=title, **_STYLE)
     ratios = list(rows[0]["factors"])
     for column in ("schedule", "earlier caches", *(f"{float(ratio):.0%}" for ratio in ratios), f"{CLAIMED:g}x needs"):
         table.add_column(column)
@@ -68,18 +89,17 @@ def _memory(shape: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> Table:
-    """One case; columns that no row fills are left out."""
-    table = Table(title=title, title_justify="left")
-    cells = [
-        [row["path"], row["tokens"], row["error"]] if "error" in row else [cell(row) for _, cell in _COLUMNS]
-        for row in rows
-    ]
-    used = [index for index in range(len(_COLUMNS)) if any(index < len(row) and row[index] for row in cells)]
-    for index in used:
-        table.add_column(_COLUMNS[index][0], justify="left" if index < 2 else "right")
-    for row in cells:
-        table.add_row(*(row[index] for index in used if index < len(row)))
+def _table(subject: str, rows: Sequence[Row]) -> Table:
+    """One subject of a case; columns that no row fills are left out."""
+    columns = _SUBJECTS[subject]
+    used = [name for name, cell in columns.items() if any(cell(row) for row in rows)]
+    table = Table(title=subject, **_STYLE)
+    for name in ("path", "audio tokens"):
+        table.add_column(name, no_wrap=True)
+    for name in used:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(row["path"], row["tokens"], *(columns[name](row) for name in used))
     return table
 
 
@@ -108,7 +128,7 @@ def _column_sums(console: Console, shape: str, found: Mapping[str, Any]) -> None
 
 def _capacity(console: Console, shape: str, capacity: Mapping[str, Any]) -> None:
     for beams, by_contender in capacity.get("by_beams", {}).items():
-        table = Table(title=f"{shape} · what fits, beams: {beams}", title_justify="left")
+        table = Table(title=f"{shape} · what fits, beams: {beams}", **_STYLE)
         for column in ("", f"rows of {capacity['seconds']:g} s", "seconds of one row"):
             table.add_column(column)
         for name, most in by_contender.items():

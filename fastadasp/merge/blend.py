@@ -5,7 +5,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, check_count, check_threshold, member
+from fastadasp.merge.base import MergeMethod, Positions, check_count, check_threshold, member
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,10 +20,14 @@ Weights = Enum("Weights", ["received", "per_query", "question", "size", "plain"]
 @dataclass(frozen=True)
 class Blend(MergeMethod):
     """Fuses the most similar adjacent pairs, as FastAdaSP does; what "similar" is, what weighs how much in the mean and
-    how much may become one token can each be chosen. `similarity=keys weights=received` is FastAdaSP. The YAML sets
-    `positions: original` too, worth most of it at 50 % of the FLOPs (experiments/results/blend).
+    how much may become one token can each be chosen. `similarity=keys weights=received layer=2 positions=packed` is
+    FastAdaSP with its own defaults (what each choice is worth: experiments/results/blend).
     """
 
+    layer: int = 0
+    """As for all methods. To save as much from a later layer on, more tokens must go there."""
+    positions: Positions = Positions.original
+    """As for all methods. What is left of the audio keeps its distances in time."""
     similarity: Similarity = Similarity.values
     """Neighbours are compared by the cosine of: `keys` (after the rotation), `unrotated_keys`, `values` (each with all
     heads concatenated), or `hidden`, the residual stream that is fused."""

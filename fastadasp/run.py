@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config import Setup
@@ -82,6 +83,8 @@ def _answer(cfg: DictConfig, setup: Setup, placement: Placement, batches: Sequen
     except TypeError as error:
         raise ConfigError(f"hardware.trainer holds what lightning's Trainer does not take: {error}") from error
     trainer.test(EvalModule(setup, placement, batches, store, cfg.seed), verbose=False)
+    if trainer.received_sigterm:  # during the last batch lightning takes no notice, and a grid would go on
+        raise SIGTERMException
 
 
 def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: Sequence[Prediction]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from fastadasp.errors import ConfigError, InputError
+from fastadasp.evaluation.module import EvalModule
 from fastadasp.fingerprint import REPOSITORY
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 
@@ -149,6 +152,25 @@ def test_a_resumed_run_is_an_unbroken_one(
     assert (folder / "metrics.json").read_bytes() == whole
     assert sorted(read + done) == sorted(answers), "no clip runs twice"
     assert all(line == answers[line["id"]] for line in lines(folder) if line["id"] in done)
+
+
+def test_a_run_told_to_end_during_its_last_batch_does_not_go_on_to_the_next(
+    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = EvalModule.test_step
+
+    def told(self: EvalModule, *args: Any) -> None:
+        step(self, *args)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(EvalModule, "test_step", told)
+        evaluate(*asr, "hardware.batch_size=64")
+    assert signal.getsignal(signal.SIGTERM) == before
+    monkeypatch.setattr(Qwen2AudioRandom, "load", lambda *_, **__: pytest.fail("every clip was answered"))
+    folder, _ = evaluate(*asr, "hardware.batch_size=64")
+    assert len(lines(folder)) == 5
 
 
 def test_a_finished_run_is_read_again_without_the_model(

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -40,25 +41,38 @@ class StartUp(Benchmark):
             raise ConfigError(f"benchmark.repeats must be at least 1, got {self.repeats}")
 
     def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:
-        """As in Benchmark; `hardware` is for the evaluations to name on their own command lines."""
+        """As in Benchmark; `hardware` is for the evaluations to name on their own command lines.
+
+        Broken off, the same command goes on where it stopped; once done, it measures anew.
+        """
         from hydra.core.hydra_config import HydraConfig
         from rich.console import Console
         from rich.table import Table
 
+        from fastadasp.benchmark.journal import Journal
         from fastadasp.evaluation.hardware import resolve
         from fastadasp.evaluation.provenance import provenance
+        from fastadasp.evaluation.store import RunStore
 
         commands = {
             **{f"import {module}": ["-c", f"import {module}"] for module in self.imports},
             "run.py --help": [str(REPOSITORY / "run.py"), "--help"],
         }
         facts = {"provenance": provenance(resolve(hardware)), "config": asdict(self)}
-        seconds = {name: median(_seconds(command) for _ in range(self._rounds)) for name, command in commands.items()}
-        loads = {name: self._load(overrides) for name, overrides in self.loads.items()}
-        evaluations = {name: self._evaluate(overrides) for name, overrides in self.evaluations.items()}
         folder = Path(HydraConfig.get().runtime.output_dir)
-        results = facts | {"seconds": seconds, "loads": loads, "evaluations": evaluations}
-        (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+        unfinished = folder / "cases.jsonl"
+        with RunStore(folder).locked():
+            once = Journal(unfinished, hardware).once
+            seconds = {
+                name: once(["command", name], partial(self._command, command)) for name, command in commands.items()
+            }
+            loads = {name: once(["load", name], partial(self._load, row)) for name, row in self.loads.items()}
+            evaluations = {
+                name: once(["evaluation", name], partial(self._evaluate, row)) for name, row in self.evaluations.items()
+            }
+            results = facts | {"seconds": seconds, "loads": loads, "evaluations": evaluations}
+            (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+            unfinished.unlink(missing_ok=True)
         console, starts = Console(), Table("start", "seconds")
         for name, taken in seconds.items():
             starts.add_row(name, f"{taken:.2f}")
@@ -82,6 +96,10 @@ class StartUp(Benchmark):
     @property
     def _rounds(self) -> int:
         return 1 if self.quick else self.repeats
+
+    def _command(self, command: Sequence[str]) -> float:
+        """Median of its wall-clock seconds."""
+        return median(_seconds(command) for _ in range(self._rounds))
 
     def _load(self, overrides: Sequence[str]) -> dict[str, float]:
         """Medians of a process that loads a model and ends, and of the loading in it."""

@@ -9,6 +9,7 @@ from conftest import SMALLEST_MODEL, composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
+from fastadasp.benchmark import startup
 from fastadasp.config import validate_benchmark
 from fastadasp.errors import ConfigError, InputError
 
@@ -42,6 +43,23 @@ def test_a_model_is_loaded_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"import missing_module` failed:\n(.|\n)*ModuleNotFoundError"):
         measured(tmp_path, "missing_module")
+
+
+def test_a_broken_off_benchmark_goes_on_and_a_finished_one_starts_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="missing_module"):
+        measured(tmp_path, "json", "missing_module")
+    (tmp_path / "missing_module.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run, commands = startup._seconds, []
+    monkeypatch.setattr(startup, "_seconds", lambda command: (commands.append(command[-1]), run(command))[1])
+    assert set(measured(tmp_path, "json", "missing_module")["seconds"]) == {
+        *("import json", "import missing_module", "run.py --help")
+    }
+    assert commands == ["import missing_module", "--help"]
+    measured(tmp_path, "json")
+    assert commands[2:] == ["import json", "--help"]
 
 
 def test_repeats() -> None:

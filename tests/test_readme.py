@@ -26,10 +26,17 @@ def test_every_command_line_composes(arguments: str) -> None:
     assert composed(*single).task
 
 
-def test_every_file_and_folder_that_is_named_exists() -> None:
-    named = re.findall(r"(?<![\w/.])((?:conf|docs|sweeps|fastadasp)/[\w/.]*)", README)
-    assert named
-    assert [path for path in named if not re.search(r"/x\.", path) and not (REPOSITORY / path).exists()] == []
+@pytest.mark.parametrize(
+    "document", ["README.md", *(f"docs/{file.name}" for file in (REPOSITORY / "docs").glob("*.md"))]
+)
+def test_every_file_and_folder_that_is_named_exists(document: str) -> None:
+    text = (REPOSITORY / document).read_text()
+    paths = re.findall(r"(?<![\w/.-])((?:conf|docs|sweeps|fastadasp|experiments)/[\w/.-]*[\w/])", text)
+    missing = [path for path in paths if not re.search(r"/x\.", path) and not (REPOSITORY / path).exists()]
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", text)
+    missing += [link for link in links if not (REPOSITORY / document).parent.joinpath(link).exists()]
+    assert missing == []
+    assert paths or document != "README.md"
 
 
 def test_the_continuous_check_runs_style_types_and_tests() -> None:

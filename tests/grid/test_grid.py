@@ -64,7 +64,7 @@ def test_a_grid_gets_what_single_runs_get_and_says_what_could_not_run(
 def test_the_grids_of_the_repository_compose_cell_by_cell() -> None:
     for file in sorted(REPOSITORY.glob("experiments/tables/*.yaml")):
         cells = list(spec.read(file).cells())
-        assert len({cell.settings for cell in cells}) == len(cells) > 50
+        assert len({cell.settings for cell in cells}) == len(cells) > 30
         for cell in cells[:: len(cells) // 12]:
             assert composed(*cell.settings).hydra.runtime.choices.task == cell.task
 

@@ -10,12 +10,12 @@ from fastadasp.benchmark.capacity import MOST_ROWS, MOST_SECONDS
 from fastadasp.benchmark.memory import CLAIMED
 
 _STYLE: Mapping[str, Any] = {"box": None, "padding": (0, 1, 0, 0), "pad_edge": False, "title_justify": "left"}
-Row = Mapping[str, Any]
-_Columns = Mapping[str, Callable[[Row], str]]
+_Row = Mapping[str, Any]
+_Columns = Mapping[str, Callable[[_Row], str]]
 """Heads of columns, and what stands below them; empty where a row has nothing to say."""
 
 
-def _optional(key: str, form: str, per: float = 1) -> Callable[[Row], str]:
+def _optional(key: str, form: str, per: float = 1) -> Callable[[_Row], str]:
     """Formats `row[key] / per`; empty where that is missing, null or 0."""
     return lambda row: format(row[key] / per, form) if row.get(key) else ""
 
@@ -89,7 +89,7 @@ def _memory(shape: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _table(subject: str, rows: Sequence[Row]) -> Table:
+def _table(subject: str, rows: Sequence[_Row]) -> Table:
     """One subject of a case; columns that no row fills are left out."""
     columns = _SUBJECTS[subject]
     used = [name for name, cell in columns.items() if any(cell(row) for row in rows)]

@@ -39,7 +39,8 @@ def _stretches(token_BT: Tensor, single_BT: Tensor) -> tuple[Tensor, Tensor]:
     count_BT = single_BT.cumsum(1)
     before_BT = count_BT - single_BT.long()
     run_starts_BT = token_BT & ~pad(token_BT[:, :-1], (1, 0))
-    number_BT = count_BT - before_BT.masked_fill(~run_starts_BT, 0).cummax(1).values  # of the run's single tokens, from 1
+    # The number of a single token among those of its run, from 1.
+    number_BT = count_BT - before_BT.masked_fill(~run_starts_BT, 0).cummax(1).values
     ends_BT = single_BT & (number_BT % 2 == 0)
     # A begin has its end in the same run if the next single token is one.
     column = torch.arange(token_BT.shape[1], device=token_BT.device)

@@ -34,13 +34,8 @@ FILES_IN = ("merge.", "model.", "selection.", "task.")
 AUTO = "auto"
 """What `merge.layer` may be besides a number: the layer that `fastadasp.selection` has chosen."""
 
-ANSWERING = (
-    "fastadasp.evaluation.module",
-    "fastadasp.evaluation.answering",
-    "fastadasp.evaluation.batches",
-    "fastadasp.evaluation.ratio",
-)
-"""The modules that turn examples into answers, whatever the settings; this file must not import them (torch)."""
+ANSWERING = ("fastadasp.evaluation.trainer",)
+"""The module that turns examples into answers, whatever the settings; this file must not import it (torch)."""
 
 CHOOSING = "fastadasp.selection.scores"
 """The module that chooses the layer for which `merge.layer=auto` stands."""

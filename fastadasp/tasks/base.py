@@ -51,6 +51,10 @@ class Prediction:
     cost: Mapping[str, float] = field(default_factory=dict)
     """Latencies (s) and bytes of the batch in which the example ran, and the batch's size."""
     meta: Mapping[str, object] = field(default_factory=dict)
+    truncated: bool = False
+    """The answer was cut off: it reached `generation.max_new_tokens` without an end."""
+    origin: str = ""
+    """Which code, libraries and device made the answer: name of a file in the run's folder `provenance/`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class Task(ABC):
     @abstractmethod
     def examples(self) -> Sequence[Example]:
         """Read and check the whole manifest; one error lists every bad line (file, line, field)."""
+
+    def check_ready(self) -> None:
+        """Raise ConfigError where what scoring needs, such as a further package, is not there.
+
+        Asked before any weight is loaded, so that no run fails after its last answer.
+        """
 
     @abstractmethod
     def parse(self, text: str, example: Example) -> str:

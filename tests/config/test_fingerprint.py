@@ -120,11 +120,27 @@ assert Runner().run(cell).problem is None
 print(*(name for name in sys.modules if name.split(".")[0] == "fastadasp"))
 """
 
-MEASURING = ("evaluation.cost", "measuring.energy", "measuring.provenance", "evaluation.roofline", "evaluation.summary")
+MEASURING = (
+    "evaluation.cost",
+    "evaluation.loggers",
+    "evaluation.metrics",
+    "evaluation.roofline",
+    "evaluation.summary",
+    "measuring.energy",
+    "measuring.provenance",
+)
 """What a run imports besides, which only describes the answers once they are there."""
 
 
-RUNNING = ("config.compose", "evaluation.run", "grid.runner", "grid.spec", "models.shared")
+RUNNING = (
+    "config.compose",
+    "evaluation.children",
+    "evaluation.run",
+    "evaluation.team",
+    "grid.runner",
+    "grid.spec",
+    "models.shared",
+)
 """What puts the answering modules to work; `compose` and the grid only decide which runs there are."""
 
 

@@ -17,7 +17,7 @@ class CommandLineError(ConfigError):
 def launch(decorated: Callable[[], Any], arguments: Sequence[str]) -> None:
     """Call a function decorated by `hydra.main` on `arguments`; errors of the user become short messages."""
     with readable_errors():
-        _refuse_pickles(arguments)
+        _check(arguments)
         sys.argv = [sys.argv[0], *map(lenient, arguments)]
         try:
             decorated()
@@ -47,9 +47,12 @@ def _worded(error: Exception) -> str:
     return f"Hydra cannot run this command line: {name}: {str(error).strip()}"
 
 
-def _refuse_pickles(arguments: Sequence[str]) -> None:
-    if any(argument.startswith("--exp") for argument in arguments):
-        raise CommandLineError(
-            "--experimental-rerun reads a pickled configuration, which could run any code; give the settings "
-            "themselves: a run's folder has them in .hydra/overrides.yaml"
-        )
+def _check(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        if argument.startswith("--exp"):
+            raise CommandLineError(
+                "--experimental-rerun reads a pickled configuration, which could run any code; give the settings "
+                "themselves: a run's folder has them in .hydra/overrides.yaml"
+            )
+        if not argument.partition("=")[0].strip(" +~"):
+            raise CommandLineError(f"{argument!r} has no key: write key=value, such as merge.ratio=0.3, or group=option")

@@ -2,6 +2,8 @@
 
 import difflib
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,11 +12,13 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from fastadasp.config.quoting import quoted
 from fastadasp.errors import InputError
 from fastadasp.process.signals import REQUEUE, Stopped, requeue, stoppable
 from fastadasp.process.streams import accept_all_signs, give_up_stdout
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+_KEY = re.compile(r"[+~]{0,2}[\w./@:-]+")
 LONGEST = 2000
 """Signs of a message: an error may quote a setting of any length."""
 
@@ -80,7 +84,8 @@ def explain(error: BaseException) -> str:
     key = getattr(cause, "key", None)
     if isinstance(parent, DictConfig) and key is not None and key not in parent:
         return f"{getattr(cause, 'full_key', key)} does not exist; {suggest(str(key), map(str, parent))}"
-    return str(error) if cause is None or cause is error else f"{error}\n{cause}"
+    known = cause is None or cause is error or str(cause) in str(error)
+    return str(error) if known else f"{error}\n{cause}"
 
 
 def suggest(given: str, allowed: Iterable[str]) -> str:
@@ -92,14 +97,14 @@ def suggest(given: str, allowed: Iterable[str]) -> str:
 
 def _of_override(error: OverrideParseException) -> str:
     """What is wrong with an argument of the command line, and how a text with special signs is written."""
-    reason = str(error).split("\n")[0]
     key, is_setting, text = error.override.partition("=")
     if not is_setting or not key.strip(" +~"):
         return f"{error.override!r} is no setting: write key=value, such as merge.ratio=0.3, or group=option"
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    if not _KEY.fullmatch(key.strip()):
+        return f"{error.override!r} is no setting: {key!r} holds signs that no key has, such as merge.ratio"
     return (
-        f"{error.override!r} cannot be read ({reason}). A text with signs such as ( ) [ ] {{ }} , : = or quotes is "
-        f"written between double quotes, and the whole between single ones for the shell:\n  '{key}=\"{quoted}\"'"
+        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes is written between "
+        f"double quotes, and the whole between single ones for the shell:\n  {shlex.quote(f'{key}={quoted(text)}')}"
     )
 
 

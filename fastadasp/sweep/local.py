@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from fastadasp.config.quoting import hydra_value
 from fastadasp.errors import ConfigError
 
 
@@ -26,4 +27,4 @@ def overrides(sweep: Path) -> list[str]:
 
 def _values(node: dict[str, Any]) -> list[str]:
     values = node["values"] if "values" in node else [node["value"]]
-    return ["null" if value is None else str(value) for value in values]
+    return [hydra_value(value) for value in values]

@@ -23,6 +23,7 @@ from experiments.peers.decoders import DECODERS, Prompt, decoder
 
 LONG, SHORT = Prompt(before=9, audio=130, after=21), Prompt(before=4, audio=61, after=8)
 NUDGE = 1e-6
+NO_TOKEN = -1
 
 
 class SummedAttention(kvpress.ObservedAttentionPress):
@@ -47,6 +48,27 @@ class Protected(kvpress.ScorerPress):
         return self.press.score(*arguments).masked_fill(~self.audio_T, torch.inf)
 
 
+class Finch(kvpress.FinchPress):
+    """FINCH told how long the question is, instead of finding out by a delimiter; keys keep their positions.
+
+    kvpress multiplies the attention of a query by the number of tokens before it; `itself` counts the query too, which
+    is the number of tokens that it sees.
+    """
+
+    def __init__(self, ratio: float, question: int, itself: bool = True, normalise: bool = True) -> None:
+        super().__init__(ratio, normalize_scores=normalise, rerotate_keys=False)
+        self.window_size, self.delimiter_token_id, self.itself = question, NO_TOKEN, itself and normalise
+
+    def score(self, *arguments: Any) -> Tensor:
+        """(B, G, T)."""
+        score_BGT = super().score(*arguments)
+        if self.itself:
+            self.normalize_scores = False
+            score_BGT = score_BGT + super().score(*arguments)
+            self.normalize_scores = True
+        return score_BGT
+
+
 PRESSES: Mapping[str, Callable[..., kvpress.BasePress]] = {
     "SnapKV": kvpress.SnapKVPress,
     "PyramidKV": kvpress.PyramidKVPress,
@@ -56,7 +78,18 @@ PRESSES: Mapping[str, Callable[..., kvpress.BasePress]] = {
     "StreamingLLM": kvpress.StreamingLLMPress,
     "ExpectedAttention": kvpress.ExpectedAttentionPress,
     "SummedAttention": SummedAttention,
+    "Finch": Finch,
 }
+WRAPPERS: Mapping[str, Callable[..., kvpress.BasePress]] = {
+    "AdaKV": kvpress.AdaKVPress,
+    "ChunkKV": kvpress.ChunkKVPress,
+    "CriticalKV": kvpress.CriticalKVPress,
+}
+"""Presses that take another's scores."""
+
+
+SMALL_WINDOW = {"window_size": 8, "kernel_size": 5}
+STAGES = {"epsilon": 1e-4, "first_stage_ratio": 0.5}
 
 
 @dataclass(frozen=True)
@@ -68,10 +101,15 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     protect_text: bool = False
     prompts: tuple[Prompt, ...] = (LONG, SHORT)
+    wrapper: str | None = None
+    wrapper_settings: dict[str, Any] = field(default_factory=dict)
 
     def build(self, prompt: Prompt) -> kvpress.BasePress:
         """The press."""
-        press = PRESSES[self.press](self.ratio, **self.settings)
+        question = {"question": prompt.after} if self.press == "Finch" else {}
+        press = PRESSES[self.press](self.ratio, **self.settings, **question)
+        if self.wrapper is not None:
+            return WRAPPERS[self.wrapper](press, **self.wrapper_settings)
         return Protected(press, prompt) if self.protect_text else press
 
     @property
@@ -100,6 +138,15 @@ CASES = (
     Case("ExpectedAttention", 0.4, {"n_future_positions": 512, "n_sink": 4}, protect_text=True),
     Case("SummedAttention", 0.5),
     Case("SummedAttention", 0.3, protect_text=True),
+    Case("Finch", 0.5),
+    Case("Finch", 0.35, {"normalise": False}),
+    Case("SnapKV", 0.5, SMALL_WINDOW, wrapper="AdaKV", wrapper_settings={"alpha_safeguard": 0.2}),
+    Case("SnapKV", 0.7, SMALL_WINDOW, wrapper="AdaKV", wrapper_settings={"alpha_safeguard": 0.0}),
+    Case("KeyDiff", 0.6, wrapper="AdaKV", wrapper_settings={"alpha_safeguard": 0.5}),
+    Case("SnapKV", 0.5, SMALL_WINDOW, wrapper="ChunkKV", wrapper_settings={"chunk_length": 10}),
+    Case("KeyDiff", 0.4, wrapper="ChunkKV", wrapper_settings={"chunk_length": 7}),
+    Case("SnapKV", 0.5, SMALL_WINDOW, wrapper="CriticalKV", wrapper_settings=STAGES),
+    Case("TOVA", 0.6, wrapper="CriticalKV", wrapper_settings={**STAGES, "first_stage_ratio": 0.25}),
 )
 
 
@@ -125,6 +172,8 @@ def record(case: Case, prompt: Prompt) -> dict[str, Any]:
         if kept[name] != again:
             sys.exit(f"{case} on {prompt} decides by rounding in {name}; take another ratio or prompt")
     facts = {"press": case.press, "ratio": case.ratio, "settings": case.settings, "protect_text": case.protect_text}
+    if case.wrapper is not None:
+        facts |= {"wrapper": case.wrapper, "wrapper_settings": case.wrapper_settings}
     return {**facts, "prompt": [prompt.before, prompt.audio, prompt.after], "kept": kept}
 
 
@@ -134,11 +183,14 @@ def kept_tokens(case: Case, prompt: Prompt, name: str, nudge: float) -> list[lis
     full = read(model, prompt)
     with case.build(prompt)(model):
         left = read(model, prompt)
-    layers = zip(full.layers, left.layers, strict=True)
-    return [
-        [bits(places(whole, rest)) for whole, rest in zip(before.keys[0], after.keys[0], strict=True)]
-        for before, after in layers
-    ]
+    kept = []
+    for layer, before, after in zip(model.model.layers, full.layers, left.layers, strict=True):
+        tokens = [set(places(*keys)) for keys in zip(before.keys[0], after.keys[0], strict=True)]
+        if (masked := getattr(layer.self_attn, "masked_key_indices", None)) is not None:
+            for _, head, token in zip(*masked, strict=True):  # budgets by head only mask what goes
+                tokens[int(head)].discard(int(token))
+        kept.append([bits(head) for head in tokens])
+    return kept
 
 
 def read(model: PreTrainedModel, prompt: Prompt) -> DynamicCache:
@@ -156,9 +208,9 @@ def places(whole_Td: Tensor, rest_Kd: Tensor) -> list[int]:
     return same_KT.int().argmax(1).tolist()
 
 
-def bits(tokens: list[int]) -> str:
+def bits(tokens: set[int]) -> str:
     """A set of tokens as a hexadecimal number."""
-    return f"{sum(1 << token for token in set(tokens)):x}"
+    return f"{sum(1 << token for token in tokens):x}"
 
 
 def last_logits(name: str, prompt: Prompt) -> list[float]:

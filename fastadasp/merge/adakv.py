@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_share
-from fastadasp.merge.rescored import Rescored
+from fastadasp.reduction.method import check_share
+from fastadasp.reduction.rescored import Rescored
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
 class AdaKV(Rescored):
     """All key-value heads of a layer share one budget: what scores lowest in any of them goes.
 
-    `ratio` holds on average over a layer's heads. The cache is stored without padding (`fastadasp.ragged`), so that
-    memory is freed although heads keep unlike numbers of tokens.
+    `ratio` holds on average over a layer's heads. The cache is stored without padding (`fastadasp.engine.ragged`), so
+    that memory is freed although heads keep unlike numbers of tokens.
     """
 
     safeguard: float = 0.2
@@ -33,7 +33,7 @@ class AdaKV(Rescored):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """One row for each row of the batch and each head."""
-        from fastadasp.merge.eviction import evict_lowest_of_all_heads
+        from fastadasp.ops.eviction import evict_lowest_of_all_heads
 
         candidates_BT, newest = self.candidates(state), self.windows(state)
         score_BGT = self.score(state).expand(-1, state.keys_BGTd.shape[1], -1)

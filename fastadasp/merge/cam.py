@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
-from fastadasp.merge.base import member
-from fastadasp.merge.rescored import Rescored
+from fastadasp.reduction.method import member
+from fastadasp.reduction.rescored import Rescored
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 Fold = Enum("Fold", ["mean", "sum"])
 
@@ -48,7 +48,7 @@ class CaM(Rescored):
 
     def assign_values(self, state: "LayerState", assignment: "Assignment") -> "Assignment":
         """Kept tokens as before, evicted ones in the slot of the nearest removable token that is kept."""
-        from fastadasp.merge.assignment import Assignment
+        from fastadasp.ops.assignment import Assignment
 
         heads = state.keys_BGTd.shape[1]
         candidate_NT = self.candidates(state).repeat_interleave(heads, 0)

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_count
-from fastadasp.merge.rescored import Rescored
+from fastadasp.reduction.method import check_count
+from fastadasp.reduction.rescored import Rescored
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.state import LayerState
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ChunkKV(Rescored):
 
 def chunk_means(score_BT: "Tensor", number_BT: "Tensor") -> "Tensor":
     """(B, T): in column c the mean score of chunk c, minus infinity where a row has no chunk of that number."""
-    from fastadasp.merge.assignment import Assignment
+    from fastadasp.ops.assignment import Assignment
 
     rows, length = score_BT.shape
     chunks = Assignment(number_BT, score_BT, (length,) * rows)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.rescored import Rescored
+from fastadasp.reduction.rescored import Rescored
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.state import LayerState
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CriticalKV(Rescored):
 
     def score(self, state: "LayerState") -> "Tensor":
         """The first part of the budget scores best."""
-        from fastadasp.merge.assignment import choose_top
+        from fastadasp.ops.assignment import choose_top
 
         norm_BGT = value_effects(state)
         score_BGT = self.inner.score(state).expand_as(norm_BGT).float().clamp_max(1e30)

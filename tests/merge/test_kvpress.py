@@ -14,22 +14,20 @@ import pytest
 import torch
 
 from experiments.peers.decoders import DECODERS, LAYERS, Prompt, decoder
-from fastadasp import (
-    H2O,
-    TOVA,
-    ExpectedAttention,
-    KeyDiff,
-    Knorm,
-    PyramidKV,
-    SnapKV,
-    StreamingLLM,
-    merging,
-)
+from fastadasp import merging
 from fastadasp.merge.adakv import AdaKV
-from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.chunkkv import ChunkKV
 from fastadasp.merge.criticalkv import CriticalKV
+from fastadasp.merge.expected_attention import ExpectedAttention
 from fastadasp.merge.finch import Finch
+from fastadasp.merge.h2o import H2O
+from fastadasp.merge.keydiff import KeyDiff
+from fastadasp.merge.knorm import Knorm
+from fastadasp.merge.pyramidkv import PyramidKV
+from fastadasp.merge.snapkv import SnapKV
+from fastadasp.merge.streaming_llm import StreamingLLM
+from fastadasp.merge.tova import TOVA
+from fastadasp.reduction.cache_method import CacheMethod
 
 Kept = list[list[set[int]]]
 """By layer and key-value head."""

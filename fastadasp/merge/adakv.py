@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fastadasp.merge.rescored import Rescored
 from fastadasp.reduction.method import check_share
-from fastadasp.reduction.rescored import Rescored
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment

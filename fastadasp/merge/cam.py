@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
+from fastadasp.merge.rescored import Rescored
 from fastadasp.reduction.method import member
-from fastadasp.reduction.rescored import Rescored
 
 if TYPE_CHECKING:
     from torch import Tensor

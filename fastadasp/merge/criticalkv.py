@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.reduction.rescored import Rescored
+from fastadasp.merge.rescored import Rescored
 
 if TYPE_CHECKING:
     from torch import Tensor

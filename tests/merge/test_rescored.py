@@ -18,10 +18,10 @@ from fastadasp.merge.h2o import H2O
 from fastadasp.merge.keydiff import KeyDiff
 from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.pyramidkv import PyramidKV
+from fastadasp.merge.rescored import Rescored
 from fastadasp.merge.snapkv import SnapKV
 from fastadasp.merge.tova import TOVA
 from fastadasp.reduction.cache_method import CacheMethod
-from fastadasp.reduction.rescored import Rescored
 from tests.helpers.cache_oracle import (
     LAYERS,
 )

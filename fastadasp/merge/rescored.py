@@ -24,7 +24,7 @@ class Rescored(CacheMethod):
     """
 
     scorer: Any = None
-    """A cache method; None for SnapKV with its usual settings."""
+    """The cache method whose scores and budgets are used (`merge@merge.scorer=keydiff`); None: SnapKV as it is."""
 
     takes_choice: ClassVar[bool] = False
     """Whether all of the scorer's choice is taken, and not its scores alone."""

@@ -30,7 +30,7 @@ class CaM(Rescored):
     """
 
     fold: Fold = Fold.mean
-    """How evicted values join the one that stays: `mean`, weighted by attention, or `sum`, the paper's in expectation."""
+    """How evicted values join the one that stays: `mean`, weighted by attention, or `sum`, the paper's on average."""
 
     takes_choice: ClassVar[bool] = True
 

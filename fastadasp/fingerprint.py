@@ -1,18 +1,17 @@
 """The name of a run: a hash of everything that can change its predictions."""
 
-import ast
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.data.manifest import audio_files, home
+from fastadasp.source_code import source_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -37,6 +36,17 @@ FILES_IN = ("merge.", "model.", "selection.", "task.")
 AUTO = "auto"
 """What `merge.layer` may be besides a number: the layer that `fastadasp.selection` has chosen."""
 
+ANSWERING = (
+    "fastadasp.evaluation.module",
+    "fastadasp.evaluation.answering",
+    "fastadasp.evaluation.batches",
+    "fastadasp.evaluation.budget",
+)
+"""The modules that turn examples into answers, whatever the settings; this file must not import them (torch)."""
+
+CHOOSING = "fastadasp.selection.scores"
+"""The module that chooses the layer for which `merge.layer=auto` stands."""
+
 HASHED_WHOLE = 64 * 2**20
 """Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
 
@@ -60,7 +70,7 @@ def fingerprint(cfg: DictConfig) -> str:
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     if chosen:
-        targets += ("fastadasp.selection.scores.score",)
+        targets += (f"{CHOOSING}.score",)
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
     described = json.dumps([settings, contents(settings), _code_digest(targets)], sort_keys=True, default=str)
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
@@ -114,38 +124,10 @@ def _code_digest(targets: tuple[str, ...]) -> str:
 
     So an edited method starts new runs instead of reading old answers, while a new one leaves all others' runs valid.
     """
-    found: dict[str, str] = {}
-    todo = {"fastadasp.evaluation.answering", *(target.rpartition(".")[0] for target in targets)}
-    while todo:
-        module = todo.pop()
-        file = _source(module)
-        if file is not None:
-            found[module] = _file_digest(file)
-            todo |= _imports(file) - found.keys()
-    return _digest(f"{module}:{found[module]}" for module in sorted(found))
-
-
-def _source(module: str) -> Path | None:
-    """The file of a module; None for names that are no module. Imports nothing of this package."""
-    if module.startswith("fastadasp."):
-        file = REPOSITORY.joinpath(*module.split(".")).with_suffix(".py")
-        return file if file.is_file() else None
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError):  # no such package: building the node says so
-        return None
-    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin is not None else None
-
-
-def _imports(file: Path) -> frozenset[str]:
-    """Modules of this package that a source file imports, inside functions too."""
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            modules |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            modules |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
-    return frozenset(module for module in modules if module.startswith("fastadasp."))
+    files = source_files(ANSWERING) | source_files(
+        (target.rpartition(".")[0] for target in targets), others_may_lack=True
+    )
+    return _digest(f"{module}:{_file_digest(files[module])}" for module in sorted(files))
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fastadasp import fingerprint as module
 from fastadasp.fingerprint import fingerprint
+from fastadasp.source_code import SourceError, locate, source_files
 from tests.conftest import composed
 
 
@@ -106,28 +109,107 @@ def test_the_code_of_what_is_used_counts(tmp_path: Path, monkeypatch: pytest.Mon
     assert name() == others
 
 
-def test_code_is_followed_through_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    def digest_if_edited(edited: str) -> str:
-        plain = module._file_digest
-        monkeypatch.setattr(module, "_file_digest", lambda file: plain(file) + "!" * file.match(edited))
-        module._code_digest.cache_clear()
-        digest = module._code_digest(("fastadasp.merge.average.Average", "fastadasp.tasks.asr.ASR"))
-        module._code_digest.cache_clear()
-        monkeypatch.undo()
-        return digest
+ANSWERS = """
+import sys
+from tests.conftest import composed
 
-    unedited = digest_if_edited("no such file")
-    for used in (
-        "merge/average.py",
-        "merge/base.py",
-        "hooks.py",
-        "merge/assignment.py",
-        "tasks/asr.py",
-        "data/manifest.py",
-    ):
-        assert digest_if_edited(f"fastadasp/{used}") != unedited
-    for unused in ("merge/random.py", "tasks/er.py", "run.py", "evaluation/cost.py"):
-        assert digest_if_edited(f"fastadasp/{unused}") == unedited
+from fastadasp.grid.runner import Runner
+from fastadasp.grid.spec import Cell
+
+cell = Cell("sqa", "", None, ("model=qwen2_audio_random", "task.limit=2", "merge=blend", "merge.ratio=0.3",
+    "generation.max_new_tokens=2", "hardware=cpu", f"output_dir={sys.argv[1]}"))
+assert Runner().run(cell).problem is None
+print(*(name for name in sys.modules if name.split(".")[0] == "fastadasp"))
+"""
+
+MEASURING = (
+    "evaluation.cost",
+    "evaluation.energy",
+    "evaluation.provenance",
+    "evaluation.roofline",
+    "evaluation.summary",
+)
+"""What a run imports besides, which only describes the answers once they are there."""
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """All modules of the package that Python itself has imported by the end of a real run."""
+    command = [sys.executable, "-c", ANSWERS, str(tmp_path_factory.mktemp("outputs"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=module.REPOSITORY)
+    return set(done.stdout.split("\n")[-2].split())
+
+
+def test_every_module_that_a_real_run_imports_counts_unless_it_only_describes(imported: set[str]) -> None:
+    targets = ("fastadasp.merge.blend", "fastadasp.tasks.sqa", "fastadasp.models.qwen2_audio_random")
+    counted = set(source_files([*module.ANSWERING, *targets, "fastadasp.evaluation.hardware"]))
+    faces = {"fastadasp", *(name for name in imported if locate(name) and locate(name).name == "__init__.py")}  # type: ignore[union-attr]
+    running = {f"fastadasp.{name}" for name in (*MEASURING, "run", "grid.runner", "grid.spec", "models.shared")}
+    assert len(imported) > 40
+    assert imported - faces - running <= counted
+
+
+@pytest.mark.parametrize("folder", ["decoding", "merge/kernels"])
+def test_an_edit_of_the_engine_behind_a_package_changes_every_name(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, before = module._file_digest, name()
+    for edited in (module.REPOSITORY / "fastadasp" / folder).glob("*.py"):
+        monkeypatch.setattr(module, "_file_digest", lambda file, edited=edited: plain(file) + "!" * (file == edited))
+        module._code_digest.cache_clear()
+        assert name() != before, edited
+    module._code_digest.cache_clear()
+
+
+def test_an_edit_of_what_is_not_used_leaves_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, before = module._file_digest, name()
+    for unused in ("merge/random.py", "tasks/er.py", "run.py", "evaluation/cost.py", "report/tables.py"):
+        monkeypatch.setattr(module, "_file_digest", lambda file, unused=unused: plain(file) + "!" * file.match(unused))
+        module._code_digest.cache_clear()
+        assert name() == before, unused
+    module._code_digest.cache_clear()
+
+
+def package(folder: Path, **sources: str) -> None:
+    for path, source in sources.items():
+        file = folder / f"{path.replace('__', '/')}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(source)
+
+
+def test_helpers_of_a_users_own_method_count_through_relative_imports_and_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package(tmp_path, own__method="from . import helper\nfrom .deep import x\nimport sidecar, torch, json\n")
+    package(tmp_path, own__helper="", own__deep="from fastadasp.merge.average import Average as x\n", sidecar="")
+    (tmp_path / "own" / "__init__.py").write_text("from . import never\n")
+    found = source_files(["own.method"])
+    assert {"own.method", "own.helper", "own.deep", "sidecar", "fastadasp.merge.average"} <= found.keys()
+    assert not found.keys() & {"torch", "json", "own.never"}
+
+
+def test_names_that_only_a_type_checker_reads_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import fastadasp.run\nelse:\n    import sidecar2"
+    package(tmp_path, typed=source, sidecar2="")
+    assert source_files(["typed"]).keys() == {"typed", "sidecar2"}
+
+
+def test_an_import_that_leads_nowhere_is_an_error_that_names_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package(tmp_path, lost="from fastadasp.merge.nothing import Nothing")
+    with pytest.raises(SourceError, match=r"lost\.py imports fastadasp\.merge\.nothing"):
+        source_files(["lost"])
+
+
+def test_a_file_that_is_not_python_is_an_error_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package(tmp_path, broken="x = 1\ndef (")
+    with pytest.raises(SourceError, match=r"broken\.py, line 2"):
+        source_files(["broken"])
 
 
 def test_the_name_does_not_depend_on_where_the_repository_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fastadasp.data.manifest import audio_files, home
+from fastadasp.data.manifest import audio_files
+from fastadasp.files.text import home
 from fastadasp.source_code import source_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fastadasp.errors import ConfigError
+from fastadasp.errors import ConfigError, InputError
+from fastadasp.files.yaml_text import read_yaml
 from fastadasp.fingerprint import REPOSITORY
 
 
@@ -20,7 +19,7 @@ def overrides(sweep: Path) -> list[str]:
 
     Loggers are left to the caller. Raises ConfigError for a file that is no grid of listed values.
     """
-    content: Any = yaml.safe_load(sweep.read_text(encoding="utf-8"))
+    content: Any = read_yaml(sweep)
     try:
         fixed = [str(word) for word in content["command"] if not str(word).startswith(("${", "logger"))]
         parameters = {key: _values(node) for key, node in content["parameters"].items()}
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         grid = overrides(Path(arguments[0]))
-    except ConfigError as error:
+    except InputError as error:
         print(error, file=sys.stderr)
         return 1
     command = [sys.executable, str(REPOSITORY / "run.py"), "-m", *grid, *arguments[1:]]

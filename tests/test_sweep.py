@@ -61,5 +61,8 @@ def test_what_is_no_grid_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     with pytest.raises(ConfigError, match=r"bayes\.yaml is not a grid"):
         overrides(sweep)
     assert main([str(sweep)]) == 1
+    sweep.write_text("parameters: [")
+    assert main([str(sweep)]) == 1
+    assert "bayes.yaml, line 1, column 14 is not YAML" in capsys.readouterr().err
     assert main([str(tmp_path / "none.yaml")]) == 2
     assert "which is no file" in capsys.readouterr().err

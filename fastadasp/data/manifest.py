@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from fastadasp.errors import InputError
 from fastadasp.files.json_text import JsonError, parse
-from fastadasp.files.text import FileError, read_lines, short, shown
+from fastadasp.files.text import FileError, home, read_lines, short, shown
 
 MAX_REPORTED = 20
 """Problems that one error spells out; further ones are counted."""
@@ -113,11 +113,6 @@ def audio_files(path: Path) -> Iterator[Path]:
             yield from (_located(path.parent, name) for name in _listed(audio) if isinstance(name, str))
     except FileError:
         return
-
-
-def home(path: Path) -> Path:
-    """`path`, a leading `~` or `~name` replaced by that user's folder."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises for a user who does not exist
 
 
 def _numbered(path: Path, limit: int | None) -> list[tuple[int, str]]:

@@ -5,11 +5,12 @@ All parsing of such files goes through this package. It knows nothing of what th
 
 import codecs
 import gzip
+import os
 import reprlib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -53,22 +54,35 @@ def _middle_cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 
 
+def home(path: Path) -> Path:
+    """`path`, a leading `~` or `~name` replaced by that user's folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises for a user who does not exist
+
+
 def read_text(path: Path) -> str:
     """The whole file as text, its line ends written as `\\n`. Raises FileError as `read_lines` does."""
     return "\n".join(line for _, line in read_lines(path))
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(
+    path: Path, *, complete: bool = False, remedy: str = "save the file as UTF-8"
+) -> Iterator[tuple[int, str]]:
     """The lines of a text file with their numbers from 1, without line ends (`\\n`, `\\r\\n` or `\\r`).
 
     UTF-8 with or without a byte order mark, UTF-16 and UTF-32 with one; a name that ends in `.gz` is unpacked. The
-    file is read as it is iterated over, so that a long one needs no more memory than its longest line. Raises FileError
-    for a file that is missing, no ordinary file, not readable, or in another encoding.
+    file is read as it is iterated over, so that a long one needs no more memory than its longest line.
+
+    complete: the file is one that our own programs append to; UTF-8 alone is read, and a last line without an end, as a
+    killed process leaves it, is left out. remedy: what the message about a line in another encoding advises. Raises
+    FileError for a file that is missing, no ordinary file, not readable, or in another encoding.
     """
     with _opened(path) as file:
         start = file.read(4)
         encoding = next((name for mark, name in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
-        pieces = _utf8_lines(path, file, start) if encoding is None else _decoded(path, start + file.read(), encoding)
+        if complete or encoding is None:
+            pieces = _utf8_lines(path, _byte_lines(path, file, start, complete), remedy)
+        else:
+            pieces = _decoded(path, start + file.read(), encoding)
         yield from enumerate(pieces, start=1)
 
 
@@ -92,27 +106,27 @@ def _missing(path: Path) -> str:
     return "is no ordinary file" if path.exists() else "does not exist"
 
 
-def _utf8_lines(path: Path, file: IO[bytes], start: bytes) -> Iterator[str]:
-    for number, line in enumerate(_byte_lines(path, file, start), start=1):
+def _utf8_lines(path: Path, lines: Iterator[bytes], remedy: str) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
         try:
             text = line.decode()
         except UnicodeDecodeError as error:
-            what = "a damaged file, or UTF-16 without a byte order mark" if b"\0" in line else "save the file as UTF-8"
             where = f"{error.reason} at byte {error.start + 1} of the line"
-            raise FileError(f"{short(path)}, line {number}: not UTF-8 text ({where}); {what}") from error
+            maybe = ", which may be UTF-16" if b"\0" in line else ""
+            raise FileError(f"{short(path)}, line {number}: not UTF-8 text{maybe} ({where}); {remedy}") from error
         # Old programs end lines with \r alone. A mark at a line's start is left where files were joined.
         yield from (piece.removeprefix("\ufeff") for piece in text.removesuffix("\r").split("\r"))
 
 
-def _byte_lines(path: Path, file: IO[bytes], start: bytes) -> Iterator[bytes]:
-    """Lines without their `\\n`, of which `start` is already read."""
+def _byte_lines(path: Path, file: IO[bytes], start: bytes, complete: bool) -> Iterator[bytes]:
+    """Lines without their `\\n`, of which `start` is already read; complete: as in `read_lines`."""
     *whole, line = start.split(b"\n")
     yield from whole
-    for number in range(len(whole) + 1, 2**63):
+    for number in count(len(whole) + 1):
         line += file.readline(MAX_LINE)
         if len(line) >= MAX_LINE:
             raise FileError(f"{short(path)}, line {number}: longer than {MAX_LINE >> 20} MiB, so this is no text file")
-        if not line:
+        if not line or (complete and not line.endswith(b"\n")):
             return
         yield line.removesuffix(b"\n")
         line = b""

@@ -24,7 +24,7 @@ def read_yaml(path: Path) -> Any:
         value = yaml.load(text, Loader=_Loader)
         _check(value)
     except yaml.YAMLError as error:
-        raise FileError(f"{_place(path, error)}: not YAML: {_reason(error)}") from error
+        raise FileError(f"{_place(path, error)} is not YAML: {_reason(error)}") from error
     except RecursionError as error:
         raise FileError(
             f"{short(path)}: lists or mappings inside each other, more than {MAX_DEPTH} deep, or an alias that leads "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fastadasp.files.tables import read_csv, read_tsv
 from fastadasp.files.text import FileError
 
-CELLS = st.text(st.characters(exclude_characters="\r", exclude_categories=("Cs",)), max_size=12)
+CELLS = st.text(st.characters(exclude_characters="\r\ufeff", exclude_categories=("Cs",)), max_size=12)
 ROWS = st.lists(st.tuples(CELLS.filter(str.strip), CELLS), max_size=4)
 
 

@@ -47,7 +47,7 @@ def test_short_files_and_marks_inside_joined_files(tmp_path: Path, content: byte
     ("content", "message"),
     [
         ("a\nü".encode("latin-1"), r"line 2: not UTF-8 text \(.* at byte 1 of the line\); save the file as UTF-8"),
-        ("{'ü'}\n".encode("utf-16-le"), "line 1: not UTF-8 text .*UTF-16 without a byte order mark"),
+        ("{'ü'}\n".encode("utf-16-le"), "line 1: not UTF-8 text, which may be UTF-16 "),
         (b"\xff\xfea", r"not the UTF-16 text that it begins as \(truncated data"),
         (b"x" * 5000, "line 1: longer than"),
     ],

@@ -24,12 +24,12 @@ def test_plain_values_aliases_and_merged_mappings_are_read(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a: [", r", line 1, column 5: not YAML"),
-        ("a: 1\nb: {c: 1, c: 1}", ", line 2, column 11: not YAML: key 'c' stands twice"),
-        ("a:\n\t- b", ", line 2, column 1: not YAML"),
+        ("a: [", r", line 1, column 5 is not YAML"),
+        ("a: 1\nb: {c: 1, c: 1}", ", line 2, column 11 is not YAML: key 'c' stands twice"),
+        ("a:\n\t- b", ", line 2, column 1 is not YAML"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("? [1]\n: 2", "found unhashable key"),
-        ("a: \x07", "not YAML: .*special characters are not allowed"),
+        ("a: \x07", "is not YAML: .*special characters are not allowed"),
         ("a: 2001-99-99", "holds a value that cannot be read .month must be"),
         ("a: " + "1" * 5000, "holds a value that cannot be read"),
         ("&a [*a]", "an alias that leads back to itself"),

@@ -1,23 +1,20 @@
 """JSONL manifests: one example per line, read strictly, so that a bad corpus stops before any weight is loaded."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Literal, Self
-from unicodedata import normalize
+from typing import Self
 
 from fastadasp.errors import InputError
 from fastadasp.files.json_text import JsonError, parse
+from fastadasp.files.named import is_file, listed, located
 from fastadasp.files.text import FileError, home, read_lines, short, shown
 
 MAX_REPORTED = 20
 """Problems that one error spells out; further ones are counted."""
 MAX_ID = 500
 """Characters of an id, which messages and reports repeat."""
-
-_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
 class ManifestError(InputError):
@@ -26,11 +23,11 @@ class ManifestError(InputError):
     @classmethod
     def listing(cls, path: Path, problems: Sequence[str]) -> Self:
         """The error that lists `problems` of the manifest at `path`."""
-        listed = [f"  {short(problem, 400)}" for problem in problems[:MAX_REPORTED]]
+        lines = [f"  {short(problem, 400)}" for problem in problems[:MAX_REPORTED]]
         if len(problems) > MAX_REPORTED:
-            listed.append(f"  ... and {len(problems) - MAX_REPORTED} more")
+            lines.append(f"  ... and {len(problems) - MAX_REPORTED} more")
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        return cls("\n".join([f"{count} in manifest {short(path)}:", *listed]))
+        return cls("\n".join([f"{count} in manifest {short(path)}:", *lines]))
 
 
 @dataclass(frozen=True)
@@ -101,20 +98,6 @@ def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = N
     return records
 
 
-def audio_files(path: Path) -> Iterator[Path]:
-    """Every file that a manifest's lines name, there or not; malformed lines are left for `read_manifest` to report."""
-    try:
-        for _, line in read_lines(path):
-            try:
-                raw = parse(line)
-            except JsonError:
-                continue
-            audio = raw.get("audio") if isinstance(raw, dict) else None
-            yield from (_located(path.parent, name) for name in _listed(audio) if isinstance(name, str))
-    except FileError:
-        return
-
-
 def _numbered(path: Path, limit: int | None) -> list[tuple[int, str]]:
     """The lines that are not blank, at most `limit`, with their numbers."""
     lines: list[tuple[int, str]] = []
@@ -158,36 +141,15 @@ def _missing(name: str, raw: Mapping[str, object]) -> str:
 def _audio_problems(raw: Mapping[str, object], folder: Path) -> list[str]:
     if "audio" not in raw:
         return [_missing("audio", raw)]
-    names = _listed(raw["audio"])
+    names = listed(raw["audio"])
     if not names or not all(isinstance(name, str) and name for name in names):
         return [f"field 'audio' must be a path or a list of at least one path, got {shown(raw['audio'])}"]
-    files = [_located(folder, str(name)) for name in names]
-    return [f"field 'audio': no file {short(file)}" for file in files if not _is_file(file)]
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
-
-
-def _located(folder: Path, name: str) -> Path:
-    """The file that a manifest in `folder` calls `name`.
-
-    Where accents are spelt otherwise (one character or two) in the name than on the disk, as between macOS and other
-    systems, the disk's spelling counts.
-    """
-    file = folder / home(Path(name))
-    if name.isascii() or _is_file(file):
-        return file
-    spellings = (folder / home(Path(normalize(form, name))) for form in _FORMS)
-    return next(filter(_is_file, spellings), file)
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113  Path.is_file raises for names that no disk can hold
+    files = [located(folder, str(name)) for name in names]
+    return [f"field 'audio': no file {short(file)}" for file in files if not is_file(file)]
 
 
 def _record(raw: dict[str, object], folder: Path, where: str) -> Record:
-    audio = tuple(_located(folder, str(name)) for name in _listed(raw["audio"]))
+    audio = tuple(located(folder, str(name)) for name in listed(raw["audio"]))
     seconds = raw["seconds"] if "seconds" in raw else sum(map(_header_seconds, audio))
     rest = {name: item for name, item in raw.items() if name not in ("id", "audio", "seconds")}
     return Record(str(raw["id"]), audio, float(seconds), rest, where)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from fastadasp.config import build
+from fastadasp.config.build import build
 from fastadasp.errors import ConfigError
 from fastadasp.files.text import FileError, home
 from fastadasp.files.yaml_text import read_yaml
@@ -70,7 +70,7 @@ def read(file: Path) -> Grid:
     """The grid in a YAML file; ConfigError for one that is none, naming every key that is wrong."""
     file = home(file)
     if not file.is_file():
-        raise ConfigError(f"{file} is no file; name a grid such as experiments/tables/tiny.yaml")
+        raise ConfigError(f"{file} is no file; name a grid such as experiments/grids/tiny.yaml")
     try:
         content = read_yaml(file)
     except FileError as error:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from fastadasp.config.fingerprint import contents
 from fastadasp.errors import InputError
 from fastadasp.evaluation.store import RunStore
-from fastadasp.fingerprint import contents
 from fastadasp.tasks.asr import ASR
 from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.er import ER

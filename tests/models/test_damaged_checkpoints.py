@@ -79,7 +79,7 @@ DAMAGES: list[tuple[Damage, str]] = [
     (entry(CONFIG, "text_config.hidden_size", "big"), "'hidden_size' expected int, got str"),
     (entry(CONFIG, "text_config.hidden_size", None), "'hidden_size' expected int"),
     (entry(CONFIG, "text_config.hidden_size", 0), "hidden_size of the decoder must be a whole number from 1, got 0"),
-    (entry(CONFIG, "text_config.intermediate_size", 7), r"weights are not of the sizes that config\.json says: .* is \("),
+    (entry(CONFIG, "text_config.intermediate_size", 7), r"not of the sizes that config\.json says: .* is \("),
     (entry(CONFIG, "text_config.num_attention_heads", 0), "num_attention_heads of the decoder must be"),
     (entry(CONFIG, "text_config.num_attention_heads", 3), "is no multiple of num_key_value_heads"),
     (entry(CONFIG, "text_config.num_key_value_heads", 0), "num_key_value_heads of the decoder must be"),

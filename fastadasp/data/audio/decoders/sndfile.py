@@ -1,0 +1,92 @@
+"""libsndfile, through soundfile."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastadasp.data.audio.containers.base import Container, Stream
+from fastadasp.data.audio.decoders.base import BLOCK_FRAMES, Block, Decoding
+from fastadasp.data.audio.errors import AudioError, damaged
+from fastadasp.data.audio.source import MendedFile
+from fastadasp.data.audio_options import RawFormat
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+_SUBTYPES = {
+    "u8": "PCM_U8", "s8": "PCM_S8", "s16": "PCM_16", "s24": "PCM_24", "s32": "PCM_32", "f32": "FLOAT", "f64": "DOUBLE",
+    "mulaw": "ULAW", "alaw": "ALAW", "gsm": "GSM610", "vox": "VOX_ADPCM",
+}  # fmt: skip
+
+
+def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
+    """Decode the container's streams one after the other; `stack` closes what is opened."""
+    first = stack.enter_context(_opened(path, container, container.streams[0], stack))
+    rate, channels = first.samplerate, first.channels
+
+    def blocks() -> Iterator[Block]:
+        yield from _blocks(path, container, container.streams[0], first)
+        for stream in container.streams[1:]:
+            with ExitStack() as own:
+                file = own.enter_context(_opened(path, container, stream, own))
+                yield from _blocks(path, container, stream, file)
+
+    seconds = container.seconds
+    alone = first.frames if len(container.streams) == 1 else None
+    return Decoding(rate, channels, blocks(), alone if seconds is None else round(seconds * rate))
+
+
+def _opened(path: Path, container: Container, stream: Stream, stack: ExitStack) -> "SoundFile":
+    from soundfile import LibsndfileError, SoundFile
+
+    class Forward(SoundFile):  # type: ignore[misc]
+        """Never sought in: after each block soundfile would seek to where it is, which costs MP3 and FLAC their state."""
+
+        def seekable(self) -> bool:
+            return False
+
+    bytes_ = stack.enter_context(MendedFile(path, stream.prefix, stream.start, stream.stop, stream.patches))
+    try:
+        return Forward(bytes_, **({} if container.raw is None else _raw(container.raw)))
+    except (LibsndfileError, ValueError) as error:
+        raise _unreadable(path, container, error) from error
+
+
+def _raw(raw: RawFormat) -> dict[str, object]:
+    return {
+        "format": "RAW",
+        "samplerate": raw.rate,
+        "channels": raw.channels,
+        "subtype": _SUBTYPES[raw.encoding.name],
+        "endian": "BIG" if raw.big_endian else "LITTLE",
+    }
+
+
+def _blocks(path: Path, container: Container, stream: Stream, file: "SoundFile") -> Iterator[Block]:
+    """The stream's blocks; AudioError where fewer samples come than its structure or libsndfile announces."""
+    from soundfile import LibsndfileError
+
+    count = 0
+    scale = file.samplerate / (container.rate or file.samplerate)  # Opus counts at 48 kHz whatever it is decoded to
+    expected = file.frames if stream.frames is None else int(stream.frames * scale)
+    while True:
+        try:
+            block: Block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
+        except (LibsndfileError, ValueError) as error:
+            raise _unreadable(path, container, error) from error
+        count += len(block)
+        if len(block):
+            yield block
+        if len(block) < BLOCK_FRAMES:
+            break
+    if count < expected - container.slack * scale:
+        raise damaged(path, container.kind, f"{count} of its {expected} samples can be decoded")
+
+
+def _unreadable(path: Path, container: Container, error: Exception) -> AudioError:
+    reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+    return AudioError(
+        f"{path}: the {container.kind} file cannot be read as audio ({reason}); convert it with "
+        f"`ffmpeg -i {path.name} new.wav`"
+    )

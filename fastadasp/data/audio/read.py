@@ -1,0 +1,138 @@
+"""Reading a whole audio file as one waveform: checked, mixed to one channel and resampled in blocks."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from fastadasp.data.audio.channels import Levels, pick
+from fastadasp.data.audio.clips import SAMPLE_RATE, Samples
+from fastadasp.data.audio.containers.base import Container, Decoder
+from fastadasp.data.audio.containers.inspect import inspect
+from fastadasp.data.audio.decoders import ffmpeg, sndfile
+from fastadasp.data.audio.decoders.base import Block, Decoding
+from fastadasp.data.audio.errors import AudioError, AudioWarning
+from fastadasp.data.audio_options import AudioOptions
+
+MAX_PEAK = 8.0
+"""Float files that reach this (18 dB over full scale) were never scaled to -1 to 1: encoders would hear garbage."""
+_RATES = range(1000, 768_001)
+"""Hz that are believed."""
+_DEFAULT = AudioOptions()
+
+
+def read_audio(
+    path: Path, max_seconds: float, rate: int = SAMPLE_RATE, options: AudioOptions = _DEFAULT
+) -> Samples:  # fmt: skip
+    """The whole file as mono at `rate` Hz; docs/audio.md lists the formats.
+
+    Memory is bounded by the result and one block. Raises AudioError for a file that is missing, empty, no audio, cut
+    off, damaged, not finite, badly scaled, longer than `max_seconds`, or of a format that needs another package. Warns
+    (AudioWarning) of a file whose channels cancel out, or that has a silent channel or no sound at all.
+    """
+    container = _inspected(path, options)
+    if (seconds := container.seconds) is not None:
+        _check_length(path, seconds, max_seconds)
+    loudest = None
+    if options.channel == "louder":
+        with ExitStack() as stack:
+            levels = Levels((decoding := _decoding(path, container, stack)).channels)
+            for _ in _measured(path, decoding, levels, max_seconds):
+                pass
+            loudest = levels.loudest
+    with ExitStack() as stack:
+        decoding = _decoding(path, container, stack)
+        levels = Levels(decoding.channels)
+        mono = _resampled(
+            (_picked(path, block, options.channel, loudest) for block in _measured(path, decoding, levels, max_seconds)),
+            decoding.rate, rate,
+        )  # fmt: skip
+    if levels.peak > MAX_PEAK:
+        raise AudioError(f"{path}: samples reach {levels.peak:.6g}, but float audio must be scaled to -1 to 1")
+    if len(mono) == 0:
+        raise AudioError(f"{path}: the file holds no sound ({levels.count} samples at {decoding.rate} Hz)")
+    for remark in levels.remarks(options.channel):
+        warnings.warn(f"{path} {remark}", AudioWarning, stacklevel=2)
+    return mono
+
+
+def audio_seconds(path: Path, options: AudioOptions = _DEFAULT) -> float:
+    """Length of the file in seconds without decoding it; 0 where its structure does not tell, or is not whole."""
+    try:
+        container = _inspected(path, options)
+        if container.seconds is not None:
+            return container.seconds
+        with ExitStack() as stack:
+            decoding = _decoding(path, container, stack)
+            return (decoding.frames or 0) / decoding.rate
+    except AudioError:
+        return 0.0
+
+
+def _inspected(path: Path, options: AudioOptions) -> Container:
+    try:
+        if not path.is_file():
+            raise AudioError(f"{path}: no such file")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path}: the file is empty (0 bytes)")
+        return inspect(path, options.raw)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
+
+
+def _decoding(path: Path, container: Container, stack: ExitStack) -> Decoding:
+    decode = sndfile.decode if container.decoder is Decoder.libsndfile else ffmpeg.decode
+    try:
+        decoding = decode(path, container, stack)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
+    if decoding.rate not in _RATES or decoding.channels < 1:
+        raise AudioError(f"{path}: {decoding.channels} channels at {decoding.rate} Hz are no speech; is its header damaged?")
+    return decoding
+
+
+def _measured(path: Path, decoding: Decoding, levels: Levels, max_seconds: float) -> Iterator[Block]:
+    """The blocks, each checked and taken into `levels`; stops as soon as the file proves too long."""
+    if decoding.frames is not None:
+        _check_length(path, decoding.frames / decoding.rate, max_seconds)
+    for block_NC in decoding.blocks:
+        if not np.isfinite(block_NC).all():
+            row = int(np.argmin(np.isfinite(block_NC).all(axis=1)))
+            at = (levels.count + row) / decoding.rate
+            raise AudioError(f"{path}: holds samples that are not finite numbers, the first at {at:.3f} s")
+        levels.add(block_NC)
+        _check_length(path, levels.count / decoding.rate, max_seconds)
+        yield block_NC
+
+
+def _picked(path: Path, block: Block, channel: str, loudest: int | None) -> Samples:
+    try:
+        return pick(block, channel, loudest)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from None
+
+
+def _check_length(path: Path, seconds: float, max_seconds: float) -> None:
+    if seconds > max_seconds:
+        raise AudioError(
+            f"{path}: {seconds:.1f} s is over the limit of {max_seconds:g} s for one prompt; "
+            "raise model.max_seconds if model and memory can take it, or cut the file"
+        )
+
+
+def _resampled(blocks: Iterator[Samples], own_rate: int, rate: int) -> Samples:
+    """All of `blocks`, at `rate` Hz."""
+    if own_rate == rate:
+        return np.concatenate([np.zeros(0, np.float32), *blocks])
+    import soxr
+
+    stream = soxr.ResampleStream(own_rate, rate, 1, dtype="float32", quality="HQ")
+    done: list[Samples] = [np.zeros(0, np.float32)]
+    count = 0
+    for block in blocks:
+        count += len(block)
+        done.append(stream.resample_chunk(np.ascontiguousarray(block)))
+    done.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(done)

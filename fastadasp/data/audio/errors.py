@@ -13,6 +13,10 @@ class CutOffError(AudioError):
     """An audio file whose end is missing."""
 
 
+class UnsupportedError(AudioError):
+    """An audio file that libsndfile cannot open, although its structure is whole: another library may."""
+
+
 class AudioWarning(UserWarning):
     """An audio file that was read, but probably does not hold what its user expects."""
 

@@ -13,7 +13,7 @@ from fastadasp.data.audio.containers.base import Container, Decoder
 from fastadasp.data.audio.containers.inspect import inspect
 from fastadasp.data.audio.decoders import ffmpeg, sndfile
 from fastadasp.data.audio.decoders.base import Block, Decoding
-from fastadasp.data.audio.errors import AudioError, AudioWarning
+from fastadasp.data.audio.errors import AudioError, AudioWarning, UnsupportedError
 from fastadasp.data.audio_options import AudioOptions
 
 MAX_PEAK = 8.0
@@ -53,22 +53,23 @@ def read_audio(
         raise AudioError(f"{path}: samples reach {levels.peak:.6g}, but float audio must be scaled to -1 to 1")
     if len(mono) == 0:
         raise AudioError(f"{path}: the file holds no sound ({levels.count} samples at {decoding.rate} Hz)")
-    for remark in levels.remarks(options.channel):
+    for remark in (*container.remarks, *levels.remarks(options.channel)):
         warnings.warn(f"{path} {remark}", AudioWarning, stacklevel=2)
     return mono
 
 
 def audio_seconds(path: Path, options: AudioOptions = _DEFAULT) -> float:
-    """Length of the file in seconds without decoding it; 0 where its structure does not tell, or is not whole."""
-    try:
-        container = _inspected(path, options)
-        if container.seconds is not None:
-            return container.seconds
-        with ExitStack() as stack:
-            decoding = _decoding(path, container, stack)
-            return (decoding.frames or 0) / decoding.rate
-    except AudioError:
-        return 0.0
+    """Length of the file in seconds, by its structure; decoded to be counted only where that does not tell.
+
+    Raises AudioError as `read_audio` does for files whose structure cannot be used.
+    """
+    container = _inspected(path, options)
+    if container.seconds is not None:
+        return container.seconds
+    with ExitStack() as stack:
+        decoding = _decoding(path, container, stack)
+        count = sum(map(len, decoding.blocks)) if decoding.frames is None else decoding.frames
+    return count / decoding.rate
 
 
 def _inspected(path: Path, options: AudioOptions) -> Container:
@@ -83,9 +84,15 @@ def _inspected(path: Path, options: AudioOptions) -> Container:
 
 
 def _decoding(path: Path, container: Container, stack: ExitStack) -> Decoding:
-    decode = sndfile.decode if container.decoder is Decoder.libsndfile else ffmpeg.decode
     try:
-        decoding = decode(path, container, stack)
+        if container.decoder is Decoder.libsndfile:
+            decoding = sndfile.decode(path, container, stack)
+        else:
+            decoding = ffmpeg.decode(path, container, stack)
+    except UnsupportedError:
+        if not ffmpeg.installed():
+            raise
+        decoding = ffmpeg.decode(path, container, stack)
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
     if decoding.rate not in _RATES or decoding.channels < 1:

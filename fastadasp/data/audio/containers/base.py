@@ -46,6 +46,8 @@ class Container:
     slack: int = 0
     """Samples per channel by which decoders may rightly return fewer than `frames`: one or two codec frames."""
 
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the file although it can be read."""
     padded: bool = False
     """Encoders fill the last frame, and the header of the stream, as FFmpeg reads it, tells where the sound ends."""
 

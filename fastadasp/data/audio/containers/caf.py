@@ -53,4 +53,5 @@ def _container(source: Source, description: bytes, chunks: dict[bytes, tuple[int
     elif b"pakt" in chunks:
         frames = source.number(chunks[b"pakt"][0] + 8, 8, "big")
     patches = ((body - 8, present.to_bytes(8, "big")),) if streamed else ()
-    return Container("CAF", (whole(source, frames, patches),), rate)
+    slack = 0 if codec in _LINEAR else packet_frames  # some writers count what fills the last packet
+    return Container("CAF", (whole(source, frames, patches),), rate, slack=slack)

@@ -27,17 +27,21 @@ class _Format:
     tag: int
     channels: int
     rate: int
+    byte_rate: int
     align: int
     bits: int
 
     @property
     def frame_bytes(self) -> int | None:
         """Bytes of one sample of all channels; None where a block holds several."""
+        return self.align if self.tag in _LINEAR else None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the bytes of a sample agree with bits and channels; 24 bits may stand in 4 bytes."""
         width = (self.bits + 7) // 8
-        plain = self.channels * width
-        if self.tag not in _LINEAR or plain == 0 or self.align not in (plain, 4 * self.channels if width == 3 else plain):
-            return None
-        return self.align
+        allowed = {self.channels * width, self.channels * 4 if width == 3 else 0, self.channels if self.tag != PCM else 0}
+        return self.tag not in _LINEAR or (0 < self.bits <= 64 and self.align in allowed)
 
 
 def inspect_wave(source: Source) -> Container:
@@ -87,18 +91,26 @@ def _container(
     if form.tag not in _LIBSNDFILE:
         return Container(f"WAV (codec 0x{form.tag:x})", (whole(source),), form.rate, Decoder.ffmpeg)
     frames = held // form.frame_bytes if form.frame_bytes else None
-    return Container(kind, (whole(source, frames, patches),), form.rate)
+    told = form.byte_rate // form.align
+    remarks = () if form.frame_bytes is None or told in (form.rate, 0) else (
+        f"has a header that contradicts itself: it names {form.rate} Hz, which was believed, and as many bytes a second as "
+        f"{told} Hz would have",
+    )  # fmt: skip
+    return Container(kind, (whole(source, frames, patches),), form.rate, remarks=remarks)
 
 
 def _format(source: Source, offset: int, size: int, order: str) -> _Format:
-    tag, channels, rate, align, bits = (
-        source.number(offset + at, length, order) for at, length in ((0, 2), (2, 2), (4, 4), (12, 2), (14, 2))
+    tag, channels, rate, byte_rate, align, bits = (
+        source.number(offset + at, length, order) for at, length in ((0, 2), (2, 2), (4, 4), (8, 4), (12, 2), (14, 2))
     )
     if tag == EXTENSIBLE and size >= 40:
         tag = source.number(offset + 24, 2, order)
     if size < 14 or not channels or not rate or not align:
         raise damaged(source.path, "WAV", f"its header names {channels} channels of {rate} Hz in blocks of {align} bytes")
-    return _Format(tag, channels, rate, align, bits)
+    form = _Format(tag, channels, rate, byte_rate, align, bits)
+    if not form.fits:
+        raise damaged(source.path, "WAV", f"its header names {channels} channels of {bits} bits in blocks of {align} bytes")
+    return form
 
 
 def _held(source: Source, kind: str, form: _Format, announced: int, bits: int, body: int) -> int:

@@ -16,6 +16,11 @@ _SHORT_S = 0.15
 """Seconds by which decoded audio may rightly be shorter than a header says: about two frames of any speech codec."""
 
 
+def installed() -> bool:
+    """Whether one of the libraries is there; it may still lack what it needs."""
+    return any(find_spec(name) is not None for name in _READERS)
+
+
 def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
     """Decode the first audio stream with whichever library is installed; AudioError where none is."""
     problems: list[str] = []
@@ -51,6 +56,7 @@ def _pyav(path: Path, container: Container, stack: ExitStack) -> Decoding:
     base, duration = stream.time_base, stream.duration
     announced = int(duration * base * rate) if base and duration and duration > 0 else None
     expected = _frames_at(container, rate) or announced
+    hinted = file.duration * rate // 1_000_000 if file.duration else None  # Matroska: gaps in the time line included
 
     def blocks() -> Iterator[Block]:
         resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
@@ -67,7 +73,7 @@ def _pyav(path: Path, container: Container, stack: ExitStack) -> Decoding:
 
     checked = _checked(path, container, blocks(), expected, rate)
     checked = _trimmed(checked, announced, container.slack) if container.padded and announced else checked
-    return Decoding(rate, layout.nb_channels, checked, announced if container.padded else expected)
+    return Decoding(rate, layout.nb_channels, checked, (announced if container.padded else expected) or hinted)
 
 
 def _torchcodec(path: Path, container: Container, stack: ExitStack) -> Decoding:

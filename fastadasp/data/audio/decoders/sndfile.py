@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastadasp.data.audio.containers.base import Container, Stream
 from fastadasp.data.audio.decoders.base import BLOCK_FRAMES, Block, Decoding
-from fastadasp.data.audio.errors import AudioError, damaged
+from fastadasp.data.audio.errors import AudioError, UnsupportedError, damaged
 from fastadasp.data.audio.source import MendedFile
 from fastadasp.data.audio_options import RawFormat
 
@@ -21,7 +21,10 @@ _SUBTYPES = {
 
 
 def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
-    """Decode the container's streams one after the other; `stack` closes what is opened."""
+    """Decode the container's streams one after the other; `stack` closes what is opened.
+
+    Raises UnsupportedError where libsndfile does not know the codec.
+    """
     first = stack.enter_context(_opened(path, container, container.streams[0], stack))
     rate, channels = first.samplerate, first.channels
 
@@ -50,7 +53,7 @@ def _opened(path: Path, container: Container, stream: Stream, stack: ExitStack) 
     try:
         return Forward(bytes_, **({} if container.raw is None else _raw(container.raw)))
     except (LibsndfileError, ValueError) as error:
-        raise _unreadable(path, container, error) from error
+        raise UnsupportedError(str(_unreadable(path, container, error))) from error
 
 
 def _raw(raw: RawFormat) -> dict[str, object]:

@@ -37,7 +37,7 @@ class SharedAdapter(ModelAdapter):
         """As in ModelAdapter; weights that are there already, as asked for, stay."""
         placement = {"device": device, "dtype": dtype, "attention": attention, "device_map": device_map}
         if placement != self._placement:
-            from fastadasp.encoder import find_encoder
+            from fastadasp.engine.encoder import find_encoder
 
             model = self.inner.load(device=device, dtype=dtype, attention=attention, device_map=device_map)
             self._encoded.clear()

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
+from fastadasp.data.content import digests
 
 IRRELEVANT = frozenset(
     {
@@ -59,7 +60,7 @@ def fingerprint(cfg: DictConfig) -> str:
     """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
 
     Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
-    sizes of a manifest's audio files included), and the code of the classes that it names.
+    audio files of a manifest included), and the code of the classes that it names.
     """
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
@@ -97,7 +98,7 @@ def _path_digest(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *_audio_sizes(path)])
+        return _digest([_file_digest(path), *digests(_audio_files(path))])
     return _file_digest(path)
 
 
@@ -108,16 +109,15 @@ def _file_digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _audio_sizes(manifest: Path) -> Iterator[str]:
-    """Size of each audio file that a manifest names; malformed lines are left for the task to report."""
+def _audio_files(manifest: Path) -> Iterator[Path]:
+    """Each audio file that a manifest names; malformed lines are left for the task to report."""
     for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             audio = json.loads(line)["audio"]
         except (ValueError, TypeError, KeyError):
             continue
         for name in audio if isinstance(audio, list) else [audio]:
-            file = manifest.parent / str(name)
-            yield str(file.stat().st_size) if file.is_file() else "missing"
+            yield manifest.parent / str(name)
 
 
 @cache  # the code of a process is what it was at the start, whatever is edited meanwhile

@@ -16,7 +16,19 @@ Encoding = Enum(
 """How files without a header code samples: integers and floats by their bits, mu-law and A-law (G.711), GSM 6.10 frames
 of 33 bytes, Dialogic (VOX) ADPCM."""
 
-_BYTES = {"u8": 1, "s8": 1, "s16": 2, "s24": 3, "s32": 4, "f32": 4, "f64": 8, "mulaw": 1, "alaw": 1, "gsm": 33, "vox": 1}
+_BYTES = {
+    "u8": 1,
+    "s8": 1,
+    "s16": 2,
+    "s24": 3,
+    "s32": 4,
+    "f32": 4,
+    "f64": 8,
+    "mulaw": 1,
+    "alaw": 1,
+    "gsm": 33,
+    "vox": 1,
+}
 _FRAMES = {"gsm": 160, "vox": 2}
 CHANNELS = ("mean", "left", "right", "louder")
 
@@ -52,8 +64,8 @@ class AudioOptions:
     """Settings for reading audio files; the schema of `task.audio`."""
 
     channel: str = "mean"
-    """Which channel of several: their `mean`, the `left` (first) or `right` (second) one, the `louder` (loudest) one, or
-    a number counted from 1. Files with one channel are read whatever this says."""
+    """Which channel of several: their `mean`, the `left` (first) or `right` (second) one, the `louder` (loudest) one,
+    or a number counted from 1. Files with one channel are read whatever this says."""
     encoding: Encoding | None = None
     """Of files without a header (raw, .ul, .gsm, ...); null refuses them. Files with a header are read by it."""
     rate: int | None = None
@@ -64,9 +76,12 @@ class AudioOptions:
     """Byte order of files without a header."""
 
     def __post_init__(self) -> None:
-        if self.channel not in CHANNELS and not (self.channel.isascii() and self.channel.isdigit() and int(self.channel)):
+        if self.channel not in CHANNELS and not (
+            self.channel.isascii() and self.channel.isdigit() and int(self.channel)
+        ):
             raise ConfigError(
-                f"task.audio.channel must be {', '.join(CHANNELS)} or the number of a channel from 1, got {self.channel!r}"
+                f"task.audio.channel must be {', '.join(CHANNELS)} or the number of a channel from 1, "
+                f"got {self.channel!r}"
             )
         if (self.encoding is None) != (self.rate is None):
             raise ConfigError(
@@ -104,7 +119,9 @@ class AudioOptions:
                 raise ConfigError(f"audio_options.encoding must be one of {known}; got {_short(encoding)}")
             given["encoding"] = Encoding[encoding]
         for name, value in given.items():
-            allowed = {"channel": str, "big_endian": bool, "encoding": Encoding | None, "rate": int | None}.get(name, int)
+            allowed = {"channel": str, "big_endian": bool, "encoding": Encoding | None, "rate": int | None}.get(
+                name, int
+            )
             if not isinstance(value, allowed) or (isinstance(value, bool) and name != "big_endian"):
                 raise ConfigError(f"audio_options.{name} has a value of the wrong kind: {_short(value)}")
         return replace(self, **given)

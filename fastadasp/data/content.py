@@ -1,8 +1,8 @@
 """What files hold, as digests: a file is known by its content, and is read again only when it may have changed.
 
 Digests are kept from run to run in the user's cache, one small file for each folder, under path, size, times and inode
-of each file. The cache is a convenience alone: without it (a read-only home, a full disk, a damaged file) every digest is
-computed anew, with the same result.
+of each file. The cache is a convenience alone: without it (a read-only home, a full disk, a damaged file) every digest
+is computed anew, with the same result.
 """
 
 import hashlib

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fastadasp.data.audio import AudioError
 from fastadasp.errors import InputError
 
 EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
@@ -59,7 +58,7 @@ CORPORA: dict[str, Callable[[Path, str], Iterator[dict[str, Any]]]] = {
 
 def write_manifest(corpus: str, root: Path, part: str, manifest: Path) -> int:
     """Write `part` of the corpus below `root` as a manifest, audio paths relative to it; returns the line count."""
-    import soundfile
+    from fastadasp.data.audio import audio_seconds
 
     try:
         rows = list(CORPORA[corpus](root, part))
@@ -71,10 +70,7 @@ def write_manifest(corpus: str, root: Path, part: str, manifest: Path) -> int:
     lines = []
     for row in rows:
         audio: Path = row["audio"]
-        try:
-            row["seconds"] = round(soundfile.info(audio).duration, 3)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{audio}: cannot be read as audio ({error.error_string})") from error
+        row["seconds"] = round(audio_seconds(audio), 3)
         row["audio"] = os.path.relpath(audio.resolve(), folder)
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     folder.mkdir(parents=True, exist_ok=True)

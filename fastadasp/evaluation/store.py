@@ -93,7 +93,7 @@ def _read(file: Path) -> Iterator[Prediction]:
     for number, line in enumerate(whole.split("\n")[:-1], start=1):  # splitlines() would also cut at U+2028
         try:
             fields = json.loads(line)
-            for name in ("audio_tokens_per_layer", "cached_tokens_per_layer"):
+            for name in ("audio_tokens_per_layer", "cached_tokens_per_layer", "remarks"):
                 fields[name] = tuple(fields[name])
             yield Prediction(**fields)
         except (ValueError, TypeError, KeyError) as error:

@@ -81,7 +81,7 @@ def write_broken(path: Path) -> None:
         ("missing.wav", "no such file"),
         ("empty.wav", "0 bytes"),
         ("text.wav", "cannot be read as audio"),
-        ("half.flac", "cannot be read as audio"),
+        ("half.flac", "cut off"),
         ("damaged.flac", "cannot be read as audio"),
         ("half.mp3", "cut off"),
         ("none.wav", "no sound"),

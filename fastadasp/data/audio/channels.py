@@ -58,15 +58,15 @@ class Levels:
         silent = [str(index + 1) for index, energy in enumerate(swing_C) if energy < _SILENT * loudest]
         if silent:
             return [
-                f"has {len(swing_C)} channels of which {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} silent, "
-                "so that their mean is quieter than the speech; task.audio.channel=louder reads the loudest alone"
+                f"has {len(swing_C)} channels of which {', '.join(silent)} {'is' if len(silent) == 1 else 'are'} "
+                "silent, so that the mean is quieter than the speech; task.audio.channel=louder reads one channel"
             ]
         swing = self._mean_energy - self._mean_sum**2 / max(self.count, 1)
         if swing < _CANCELLED * float(swing_C.sum()) / len(swing_C) ** 2:
             lost = 10 * np.log10(loudest / max(swing, loudest * 1e-12))
             return [
-                f"has channels of opposite phases that cancel out in their mean, which is {lost:.0f} dB below the louder "
-                "one; task.audio.channel=louder or left reads one of them"
+                f"has channels of opposite phases that cancel out in their mean, which is {lost:.0f} dB below the "
+                "louder one; task.audio.channel=louder or left reads one of them"
             ]
         return []
 

@@ -11,6 +11,7 @@ SAMPLE_RATE = 16_000
 _QUIET_WINDOW = SAMPLE_RATE // 50
 """Samples (20 ms) over which loudness is measured when looking for a place to cut."""
 
+
 def split_clips(samples: Samples, clip_seconds: float, search_seconds: float) -> list[Samples]:
     """Cut `samples` into consecutive clips of at most `clip_seconds` that together hold every sample once.
 

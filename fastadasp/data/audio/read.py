@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,33 @@ _RATES = range(1000, 768_001)
 _DEFAULT = AudioOptions()
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A file that was read, and what a user should know of it."""
+
+    samples: Samples
+    remarks: tuple[str, ...] = ()
+    """Each begins with a verb whose subject is the file: "holds digital silence"."""
+
+
 def read_audio(
     path: Path, max_seconds: float, rate: int = SAMPLE_RATE, options: AudioOptions = _DEFAULT
 ) -> Samples:  # fmt: skip
+    """As `read_with_remarks`, which become AudioWarnings."""
+    reading = read_with_remarks(path, max_seconds, rate, options)
+    for remark in reading.remarks:
+        warnings.warn(f"{path} {remark}", AudioWarning, stacklevel=2)
+    return reading.samples
+
+
+def read_with_remarks(
+    path: Path, max_seconds: float, rate: int = SAMPLE_RATE, options: AudioOptions = _DEFAULT
+) -> Reading:  # fmt: skip
     """The whole file as mono at `rate` Hz; docs/audio.md lists the formats.
 
     Memory is bounded by the result and one block. Raises AudioError for a file that is missing, empty, no audio, cut
-    off, damaged, not finite, badly scaled, longer than `max_seconds`, or of a format that needs another package. Warns
-    (AudioWarning) of a file whose channels cancel out, or that has a silent channel or no sound at all.
+    off, damaged, not finite, badly scaled, longer than `max_seconds`, or of a format that needs another package.
+    Remarked are files whose channels cancel out, or that have a silent channel or no sound at all.
     """
     container = _inspected(path, options)
     if (seconds := container.seconds) is not None:
@@ -45,17 +65,14 @@ def read_audio(
     with ExitStack() as stack:
         decoding = _decoding(path, container, stack)
         levels = Levels(decoding.channels)
-        mono = _resampled(
-            (_picked(path, block, options.channel, loudest) for block in _measured(path, decoding, levels, max_seconds)),
-            decoding.rate, rate,
-        )  # fmt: skip
+        blocks = _measured(path, decoding, levels, max_seconds)
+        picked = (_picked(path, block, options.channel, loudest) for block in blocks)
+        mono = _resampled(picked, decoding.rate, rate)
     if levels.peak > MAX_PEAK:
         raise AudioError(f"{path}: samples reach {levels.peak:.6g}, but float audio must be scaled to -1 to 1")
     if len(mono) == 0:
         raise AudioError(f"{path}: the file holds no sound ({levels.count} samples at {decoding.rate} Hz)")
-    for remark in (*container.remarks, *levels.remarks(options.channel)):
-        warnings.warn(f"{path} {remark}", AudioWarning, stacklevel=2)
-    return mono
+    return Reading(mono, (*container.remarks, *levels.remarks(options.channel)))
 
 
 def audio_seconds(path: Path, options: AudioOptions = _DEFAULT) -> float:
@@ -96,7 +113,9 @@ def _decoding(path: Path, container: Container, stack: ExitStack) -> Decoding:
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
     if decoding.rate not in _RATES or decoding.channels < 1:
-        raise AudioError(f"{path}: {decoding.channels} channels at {decoding.rate} Hz are no speech; is its header damaged?")
+        raise AudioError(
+            f"{path}: {decoding.channels} channels at {decoding.rate} Hz are no speech; is its header damaged?"
+        )
     return decoding
 
 

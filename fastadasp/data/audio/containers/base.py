@@ -18,7 +18,7 @@ _FEW = 8
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples that one decoder call reads: the bytes `start` to `stop` of the file, mended where a header is no help."""
+    """Samples that one decoder call reads: the bytes `start` to `stop` of a file, mended where a header is no help."""
 
     start: int
     stop: int

@@ -22,7 +22,9 @@ def inspect_matroska(source: Source) -> Container:
         identity, body, size = _element(source, kind, offset)
         if identity == _SEGMENT or (identity == _CLUSTER and size is None):
             if size is not None and body + size > source.size:
-                raise cut_off(source.path, kind, f"its header announces {body + size} bytes, the file has {source.size}")
+                raise cut_off(
+                    source.path, kind, f"its header announces {body + size} bytes, the file has {source.size}"
+                )
             clusters += identity == _CLUSTER
             offset = body
             continue

@@ -37,7 +37,7 @@ def _box(source: Source, offset: int, stop: int) -> tuple[bytes, int, int]:
     if size == 1:
         size, body = int.from_bytes(head[8:16], "big"), offset + 16
     end = stop if size == 0 else offset + size
-    if len(head) < min(8, stop - offset) or len(name) < 4 or (end > stop and all(31 < byte for byte in name)):
+    if len(head) < min(8, stop - offset) or len(name) < 4 or (end > stop and all(byte > 31 for byte in name)):
         raise cut_off(source.path, "MP4", "its last box is incomplete")
     if end < body or end > stop:
         raise damaged(source.path, "MP4", f"the box at byte {offset} has an impossible size")

@@ -159,7 +159,7 @@ def _zeros(source: Source, offset: int, end: int) -> int:
 
 
 def _length_frame(first: _Frame, count: int) -> bytes:
-    """A frame that announces `count` frames as encoders do (Xing's format); decoders read it and return no sound of it."""
+    """A frame that announces `count` frames as encoders do (Xing's format); decoders return no sound of it."""
     needed = first.side + 12 + 8
     for kbit in range(1, 15):
         bits = (first.bits | 0x10000) & ~0xF200 | kbit << 12  # no checksum, no padding

@@ -101,13 +101,18 @@ def _container(source: Source, links: list[_Link]) -> Container:
     bare = all(len(link.streams) == 1 for link, _ in heard)
     decoder = Decoder.libsndfile if bare and codec in ("Vorbis", "Opus") else Decoder.ffmpeg
     rate = _rate(heard[0][1])
-    if any(stream.codec != codec or _rate(stream) != rate or _channels(stream) != _channels(heard[0][1]) for _, stream in heard):
+    if any(
+        stream.codec != codec or _rate(stream) != rate or _channels(stream) != _channels(heard[0][1])
+        for _, stream in heard
+    ):
         raise AudioError(
             f"{source.path}: the Ogg file is a chain of unlike streams, which nothing here reads; write it as one with "
             f"`ffmpeg -i {source.path.name} new.wav`"
         )
     if decoder is Decoder.ffmpeg and len(heard) > 1:
-        raise AudioError(f"{source.path}: the Ogg {codec} file is a chain of {len(heard)} streams, which nothing here reads")
+        raise AudioError(
+            f"{source.path}: the Ogg {codec} file is a chain of {len(heard)} streams, which nothing here reads"
+        )
     streams = tuple(
         Stream(source.start + link.start, source.start + link.stop, _frames(stream)) for link, stream in heard
     )

@@ -66,7 +66,7 @@ def inspect_asf(source: Source) -> Container:
 
 
 def _walk(source: Source, kind: str, offset: int, end: int, size_at: Callable[[Source, int], int]) -> int:
-    """Packets from `offset` to `end`, each of the size that `size_at` reads from its head (0: no packet begins there)."""
+    """Packets from `offset` to `end`, each of the size that `size_at` reads from its head (0: none begins there)."""
     count = 0
     while offset < end:
         size = size_at(source, offset)

@@ -62,7 +62,9 @@ def inspect_sphere(source: Source) -> Container:
     if not count:
         count = present // (channels * width)
     if count * channels * width > present:
-        raise cut_off(source.path, "SPHERE", f"its header announces {count} samples, {present // (channels * width)} are there")
+        raise cut_off(
+            source.path, "SPHERE", f"its header announces {count} samples, {present // (channels * width)} are there"
+        )
     end = size + count * channels * width
     check_rest(source, "SPHERE", end)
     raw = RawFormat(encoding, rate, channels, big)
@@ -91,8 +93,8 @@ def inspect_raw(source: Source, raw: RawFormat) -> Container:
     """A file without a header, whose format was declared."""
     if source.size % raw.frame_bytes:
         raise AudioError(
-            f"{source.path}: {source.size} bytes are no whole number of samples of {raw.frame_bytes} bytes; the file is "
-            f"cut off, or its declared format ({raw}) is not the right one"
+            f"{source.path}: {source.size} bytes are no whole number of samples of {raw.frame_bytes} bytes; the file "
+            f"is cut off, or its declared format ({raw}) is not the right one"
         )
     frames = source.size // raw.frame_bytes * raw.block_frames
     return Container(f"headerless {raw.encoding.name}", (whole(source, frames),), raw.rate, raw=raw)

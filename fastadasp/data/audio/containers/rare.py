@@ -9,7 +9,7 @@ WITHOUT_LENGTH = {b"\x64\xa3": "IRCAM", b"\0\2\xa3\x64": "IRCAM", b"PVF1\n": "PV
 
 
 def is_htk(source: Source) -> bool:
-    """Whether the file is a waveform of the Hidden Markov Model Toolkit; it has no magic number, but a consistent header."""
+    """Whether the file is a waveform of the Hidden Markov Model Toolkit: its header is consistent, without magic."""
     count, period = source.number(0, 4, "big"), source.number(4, 4, "big")
     return source.at(8, 4) == b"\0\2\0\0" and count > 0 and 13 <= period <= 10_000 and source.size >= 12
 
@@ -62,6 +62,8 @@ def inspect_avr(source: Source) -> Container:
     count, frame = source.number(26, 4, "big"), channels * max(1, bits // 8)
     present = source.size - 128
     if count * frame > present:
-        raise cut_off(source.path, "AVR", f"its header announces {count * frame} bytes of samples, {max(present, 0)} are there")
+        raise cut_off(
+            source.path, "AVR", f"its header announces {count * frame} bytes of samples, {max(present, 0)} are there"
+        )
     check_rest(source, "AVR", 128 + count * frame)
     return Container("AVR", (whole(source, count),))

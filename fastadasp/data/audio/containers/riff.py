@@ -40,7 +40,11 @@ class _Format:
     def fits(self) -> bool:
         """Whether the bytes of a sample agree with bits and channels; 24 bits may stand in 4 bytes."""
         width = (self.bits + 7) // 8
-        allowed = {self.channels * width, self.channels * 4 if width == 3 else 0, self.channels if self.tag != PCM else 0}
+        allowed = {
+            self.channels * width,
+            self.channels * 4 if width == 3 else 0,
+            self.channels if self.tag != PCM else 0,
+        }
         return self.tag not in _LINEAR or (0 < self.bits <= 64 and self.align in allowed)
 
 
@@ -73,7 +77,9 @@ def inspect_wave(source: Source) -> Container:
         _check_chunks(source, body + held + held % 2, order)
         return _container(source, form, body, held, ())
     numbers = ((4, source.size - 8), (offset + 4, held))
-    patches = tuple((at, min(size, 0xFFFFFFFE).to_bytes(4, "big" if order == "big" else "little")) for at, size in numbers)
+    patches = tuple(
+        (at, min(size, 0xFFFFFFFE).to_bytes(4, "big" if order == "big" else "little")) for at, size in numbers
+    )
     if bits == 64:
         at, frames = sizes[b"at"], held // (form.frame_bytes or 1)
         long = ((at, source.size - 8), (at + 8, held), (at + 16, frames))
@@ -93,8 +99,8 @@ def _container(
     frames = held // form.frame_bytes if form.frame_bytes else None
     told = form.byte_rate // form.align
     remarks = () if form.frame_bytes is None or told in (form.rate, 0) else (
-        f"has a header that contradicts itself: it names {form.rate} Hz, which was believed, and as many bytes a second as "
-        f"{told} Hz would have",
+        f"has a header that contradicts itself: it names {form.rate} Hz, which is believed, and the bytes a second "
+        f"of {told} Hz",
     )  # fmt: skip
     return Container(kind, (whole(source, frames, patches),), form.rate, remarks=remarks)
 
@@ -106,10 +112,14 @@ def _format(source: Source, offset: int, size: int, order: str) -> _Format:
     if tag == EXTENSIBLE and size >= 40:
         tag = source.number(offset + 24, 2, order)
     if size < 14 or not channels or not rate or not align:
-        raise damaged(source.path, "WAV", f"its header names {channels} channels of {rate} Hz in blocks of {align} bytes")
+        raise damaged(
+            source.path, "WAV", f"its header names {channels} channels of {rate} Hz in blocks of {align} bytes"
+        )
     form = _Format(tag, channels, rate, byte_rate, align, bits)
     if not form.fits:
-        raise damaged(source.path, "WAV", f"its header names {channels} channels of {bits} bits in blocks of {align} bytes")
+        raise damaged(
+            source.path, "WAV", f"its header names {channels} channels of {bits} bits in blocks of {align} bytes"
+        )
     return form
 
 
@@ -117,7 +127,12 @@ def _held(source: Source, kind: str, form: _Format, announced: int, bits: int, b
     """Bytes of samples from `body` on: those announced, or all to the end where the header does not know its length."""
     present = source.size - body
     streamed = is_unknown(announced, bits) and announced > present
-    if announced == 0 and present > 0 and not _are_chunks(source, body, "little") and not _are_chunks(source, body, "big"):
+    if (
+        announced == 0
+        and present > 0
+        and not _are_chunks(source, body, "little")
+        and not _are_chunks(source, body, "big")
+    ):
         streamed = True
     if not streamed:
         if announced > present:
@@ -145,7 +160,17 @@ def _are_chunks(source: Source, offset: int, order: str) -> bool:
         if not _is_name(source.at(offset, 4)) or source.at(offset, 4) == b"data":
             return False
         if offset + 8 + size > source.size:
-            return source.at(offset, 4) in (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"iXML", b"smpl", b"PEAK", b"JUNK")
+            return source.at(offset, 4) in (
+                b"LIST",
+                b"id3 ",
+                b"ID3 ",
+                b"bext",
+                b"cue ",
+                b"iXML",
+                b"smpl",
+                b"PEAK",
+                b"JUNK",
+            )
         offset += 8 + size + size % 2
     return True
 

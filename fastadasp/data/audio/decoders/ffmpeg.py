@@ -35,8 +35,8 @@ def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
             problems.append(f"{name} is installed, but cannot be used: {_line(error)}")
     tried = f" ({'; '.join(problems)})" if problems else ""
     raise AudioError(
-        f"{path}: libsndfile does not read {container.kind} files; `pip install 'fastadasp[media]'` (PyAV) or torchcodec "
-        f"reads them{tried}, or convert the file with `ffmpeg -i {path.name} new.wav`"
+        f"{path}: libsndfile does not read {container.kind} files; `pip install 'fastadasp[media]'` (PyAV) or "
+        f"torchcodec reads them{tried}, or convert the file with `ffmpeg -i {path.name} new.wav`"
     )
 
 
@@ -126,7 +126,9 @@ def _frames_at(container: Container, rate: int) -> int | None:
     return None if seconds is None else int(seconds * rate)
 
 
-def _checked(path: Path, container: Container, blocks: Iterator[Block], expected: int | None, rate: int) -> Iterator[Block]:
+def _checked(
+    path: Path, container: Container, blocks: Iterator[Block], expected: int | None, rate: int
+) -> Iterator[Block]:
     """`blocks`; AudioError at their end where they hold fewer samples than expected."""
     count = 0
     for block in blocks:
@@ -138,7 +140,7 @@ def _checked(path: Path, container: Container, blocks: Iterator[Block], expected
 
 
 def _trimmed(blocks: Iterator[Block], announced: int, slack: int) -> Iterator[Block]:
-    """`blocks` without what follows `announced` samples, if that is no more than `slack`: the filling of a last frame."""
+    """`blocks` without what follows `announced` samples, if that is at most `slack`: the filling of a last frame."""
     count, beyond = 0, list[Block]()
     for block in blocks:
         kept = max(0, min(len(block), announced - count))

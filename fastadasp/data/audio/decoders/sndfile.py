@@ -44,7 +44,7 @@ def _opened(path: Path, container: Container, stream: Stream, stack: ExitStack) 
     from soundfile import LibsndfileError, SoundFile
 
     class Forward(SoundFile):  # type: ignore[misc]
-        """Never sought in: after each block soundfile would seek to where it is, which costs MP3 and FLAC their state."""
+        """Read forwards only: soundfile seeks to where it is after each block, which costs MP3 and FLAC their state."""
 
         def seekable(self) -> bool:
             return False

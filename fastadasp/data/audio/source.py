@@ -47,14 +47,25 @@ class Source:
         """The unsigned integer of `length` bytes at `offset`; 0 beyond the end."""
         return int.from_bytes(self.at(offset, length), "big" if order == "big" else "little")
 
-    def is_zero(self, offset: int, stop: int) -> bool:
-        """Whether all bytes from `offset` to `stop` are zero."""
-        while offset < stop:
-            block = self.at(offset, min(_WINDOW, stop - offset))
-            if not block or block.count(0) < len(block):
-                return False
-            offset += len(block)
-        return True
+    def zeros(self, offset: int, stop: int) -> int:
+        """How many bytes from `offset` on, up to `stop`, are zero."""
+        begin = offset
+        while offset < stop and (block := self.at(offset, min(_WINDOW, stop - offset))):
+            kept = len(block) - len(block.lstrip(b"\0"))
+            offset += kept
+            if kept < len(block):
+                break
+        return offset - begin
+
+    def zeros_before(self, stop: int) -> int:
+        """How many bytes before `stop` are zero."""
+        end = stop
+        while end > 0 and (block := self.at(max(0, end - _WINDOW), min(_WINDOW, end))):
+            kept = len(block) - len(block.rstrip(b"\0"))
+            end -= kept
+            if kept < len(block):
+                break
+        return stop - end
 
 
 class MendedFile(io.RawIOBase):

@@ -97,7 +97,7 @@ def check_rest(source: Source, kind: str, end: int) -> None:
     Such a file was written on after its header: reading what the header announces would lose the rest.
     """
     rest = source.size - end
-    if rest <= _FEW or source.at(end, 11).startswith(_TAGS) or source.is_zero(end, source.size):
+    if rest <= _FEW or source.at(end, 11).startswith(_TAGS) or source.zeros(end, source.size) == rest:
         return
     raise damaged(source.path, kind, f"{rest} bytes follow the {end} that its header announces")
 

@@ -1,6 +1,7 @@
 """FLAC: how long a file really is follows from its last frame, which is found by its checksums."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from fastadasp.data.audio.containers.base import Container, whole, without_tags
 from fastadasp.data.audio.errors import cut_off, damaged
@@ -35,12 +36,11 @@ def inspect_flac(source: Source) -> Container:
     info = _Info(int.from_bytes(block[8:10], "big"), packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1)
     if not info.rate or not info.block:
         raise damaged(source.path, "FLAC", f"its header names frames of {info.block} samples at {info.rate} Hz")
-    first, end = _frames_start(source), without_tags(source)
-    held = _end_of_frames(source, info, first, end)
-    if held is None and source.is_zero(end - 1, end):
-        while end > first and source.at(end - 1, 1) == b"\0":  # zeros behind the last frame
-            end -= 1
-        held = next((found for pad in range(3) if (found := _end_of_frames(source, info, first, end + pad))), None)
+    first, last = _frames_start(source), without_tags(source)
+    held, end = None, last
+    for end in _possible_ends(source, first, last):
+        if (held := _end_of_frames(source, info, first, end)) is not None:
+            break
     if held is None:
         raise cut_off(source.path, "FLAC", "its last frame is incomplete")
     if held < info.total:
@@ -48,7 +48,18 @@ def inspect_flac(source: Source) -> Container:
     if held >= 1 << 36:
         raise damaged(source.path, "FLAC", f"its last frame counts {held} samples")
     fixed = (packed >> 36 << 36 | held).to_bytes(8, "big")
-    return Container("FLAC", (whole(source, held, () if held == info.total else ((18, fixed),)),), info.rate)
+    stream = whole(source, held, () if held == info.total else ((18, fixed),))
+    return Container("FLAC", (replace(stream, stop=source.start + end),), info.rate)
+
+
+def _possible_ends(source: Source, first: int, last: int) -> Iterator[int]:
+    """Where the last frame may end: before zeros that a disk appended, some of which may be the frame's own.
+
+    The first of these places at which the checksum fits is the end, since zeros behind it leave the checksum as it is.
+    """
+    end = max(first, last - source.zeros_before(last))
+    yield from range(end, min(end + 16, last))
+    yield last
 
 
 def _frames_start(source: Source) -> int:

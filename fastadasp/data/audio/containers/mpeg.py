@@ -75,8 +75,7 @@ def is_mpeg(source: Source, offset: int = 0) -> bool:
 def inspect_mpeg(source: Source) -> Container:
     """A file that is a sequence of MPEG audio frames, perhaps behind an ID3v2 tag."""
     begin = id3_size(source)
-    while begin < source.size and source.at(begin, 1) == b"\0":
-        begin += 1
+    begin += source.zeros(begin, source.size)
     first = frame_at(source, begin)
     if first is None:
         raise damaged(source.path, "MP3", f"byte {begin} should begin a frame")
@@ -133,7 +132,7 @@ def _count(source: Source, kind: str, start: int, first: _Frame) -> tuple[int, i
     while offset < end:
         frame = frame_at(source, offset)
         if frame is None or not frame.like(first):
-            skipped = id3_size(source, offset) or _zeros(source, offset, end)
+            skipped = id3_size(source, offset) or source.zeros(offset, end)
             if not skipped:
                 if end - offset < 4 and offset == last:
                     raise cut_off(source.path, kind, "its last frame is incomplete")
@@ -145,17 +144,6 @@ def _count(source: Source, kind: str, start: int, first: _Frame) -> tuple[int, i
             raise cut_off(source.path, kind, "its last frame is incomplete")
         count, last = count + 1, offset
     return count, last
-
-
-def _zeros(source: Source, offset: int, end: int) -> int:
-    """Zero bytes from `offset` on."""
-    position = offset
-    while position < end and (block := source.at(position, min(4096, end - position))):
-        kept = len(block) - len(block.lstrip(b"\0"))
-        position += kept
-        if kept < len(block):
-            break
-    return position - offset
 
 
 def _length_frame(first: _Frame, count: int) -> bytes:

@@ -16,9 +16,9 @@ _SHORT_S = 0.15
 """Seconds by which decoded audio may rightly be shorter than a header says: about two frames of any speech codec."""
 
 
-def installed() -> bool:
-    """Whether one of the libraries is there; it may still lack what it needs."""
-    return any(find_spec(name) is not None for name in _READERS)
+def installed(*names: str) -> bool:
+    """Whether one of the libraries (of `names`) is there; it may still lack what it needs."""
+    return any(find_spec(name) is not None for name in names or _READERS)
 
 
 def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
@@ -92,20 +92,17 @@ def _torchcodec(path: Path, container: Container, stack: ExitStack) -> Decoding:
     expected = round(seconds * rate) if seconds else _frames_at(container, rate)
 
     def blocks() -> Iterator[Block]:
-        count, position, step = 0, begin, BLOCK_FRAMES / rate
-        while True:
-            try:
-                samples = decoder.get_samples_played_in_range(position, position + step)
-            except (RuntimeError, ValueError, IndexError) as error:
-                if count and (expected is None or count >= expected - _SHORT_S * rate):
-                    break  # nothing is played from here on
-                raise _undecodable(path, container, error) from error
-            block = samples.data.numpy().T
-            if not len(block):
-                break
-            count += len(block)
-            position += step
-            yield np.ascontiguousarray(block, dtype=np.float32)
+        try:  # all at once: stretches asked for by time do not join without a gap
+            samples = decoder.get_all_samples()
+        except (RuntimeError, ValueError) as error:
+            raise _undecodable(path, container, error) from error
+        if (late := samples.pts_seconds - max(begin, 0.0)) > _SHORT_S:
+            raise AudioError(
+                f"{path}: torchcodec leaves out the first {late:.2f} s of the {container.kind} file; "
+                f"`pip install 'fastadasp[media]'` (PyAV) reads it whole"
+            )
+        block_NC = np.ascontiguousarray(samples.data.numpy().T, dtype=np.float32)
+        yield from (block_NC[start : start + BLOCK_FRAMES] for start in range(0, len(block_NC), BLOCK_FRAMES))
 
     checked = _checked(path, container, blocks(), expected, rate)
     checked = _trimmed(checked, expected, container.slack) if container.padded and expected else checked

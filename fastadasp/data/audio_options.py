@@ -30,6 +30,8 @@ _BYTES = {
     "vox": 1,
 }
 _FRAMES = {"gsm": 160, "vox": 2}
+_MOST = 10**9
+"""Above this no number of a manifest line is meant; Python refuses to print much larger ones."""
 CHANNELS = ("mean", "left", "right", "louder")
 
 
@@ -76,12 +78,11 @@ class AudioOptions:
     """Byte order of files without a header."""
 
     def __post_init__(self) -> None:
-        if self.channel not in CHANNELS and not (
-            self.channel.isascii() and self.channel.isdigit() and int(self.channel)
-        ):
+        number = self.channel.isascii() and self.channel.isdigit() and len(self.channel) <= 3 and int(self.channel) > 0
+        if self.channel not in CHANNELS and not number:
             raise ConfigError(
                 f"task.audio.channel must be {', '.join(CHANNELS)} or the number of a channel from 1, "
-                f"got {self.channel!r}"
+                f"got {_short(self.channel)}"
             )
         if (self.encoding is None) != (self.rate is None):
             raise ConfigError(
@@ -124,6 +125,8 @@ class AudioOptions:
             )
             if not isinstance(value, allowed) or (isinstance(value, bool) and name != "big_endian"):
                 raise ConfigError(f"audio_options.{name} has a value of the wrong kind: {_short(value)}")
+            if isinstance(value, int) and abs(value) > _MOST:
+                raise ConfigError(f"audio_options.{name} is a number above {_MOST}")
         return replace(self, **given)
 
 

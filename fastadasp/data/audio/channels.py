@@ -51,7 +51,7 @@ class Levels:
         if not total_C.any():
             return ["holds digital silence: every sample is 0"]
         loudest = float(swing_C.max())
-        if loudest <= 1e-12 * float(total_C.max()):
+        if self.count > 1 and loudest <= 1e-12 * float(total_C.max()):
             return ["holds one constant value and no sound"]
         if channel != "mean" or len(swing_C) == 1:
             return []

@@ -1,14 +1,18 @@
 """Reading audio: every kind of file ends as 16 kHz mono, or as an error that says what is wrong."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastadasp.data.audio import SAMPLE_RATE, AudioError, pad_to, read_audio, split_clips
+from fastadasp.data.audio_options import AudioOptions, Encoding
+from tests.helpers.audio_files import sweep, written
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> np.ndarray:
@@ -48,6 +52,104 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
 def test_resampling_to_16_khz_removes_what_it_cannot_hold(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "high.wav", tone(1.0, 48_000, 12_000), 48_000, subtype="FLOAT")
     assert np.abs(read_audio(tmp_path / "high.wav", 2)[1000:-1000]).max() < 1e-3  # else it would alias to 4 kHz
+
+
+@pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 96_000])
+def test_resampling_in_blocks_is_resampling_at_once(tmp_path: Path, rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastadasp.data.audio.decoders.sndfile.BLOCK_FRAMES", 5000)
+    signal = np.random.default_rng(0).uniform(-0.5, 0.5, round(2.3 * rate))
+    soundfile.write(tmp_path / "x.wav", signal, rate, subtype="FLOAT")
+    expected = soxr.resample(signal.astype(np.float32), rate, SAMPLE_RATE, quality="HQ")
+    np.testing.assert_allclose(read_audio(tmp_path / "x.wav", 10), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 10, 159, 160])
+def test_a_few_samples_are_enough(tmp_path: Path, length: int) -> None:
+    signal = np.linspace(-0.5, 0.5, length) if length > 1 else np.array([0.5])
+    for subtype, tolerance in (("PCM_16", 1e-4), ("FLOAT", 1e-7), ("DOUBLE", 1e-7)):
+        soundfile.write(tmp_path / "short.wav", signal, SAMPLE_RATE, subtype=subtype)
+        np.testing.assert_allclose(read_audio(tmp_path / "short.wav", 1), signal, atol=tolerance)
+
+
+def test_samples_beyond_full_scale_are_kept_as_they_are(tmp_path: Path) -> None:
+    for peak in (1.5, -3.0, 7.9):
+        soundfile.write(tmp_path / "loud.wav", peak * tone(0.1, SAMPLE_RATE) / 0.3, SAMPLE_RATE, subtype="FLOAT")
+        assert np.abs(read_audio(tmp_path / "loud.wav", 1)).max() == pytest.approx(abs(peak), rel=1e-3)
+    soundfile.write(tmp_path / "full.wav", np.array([-1.0, 1.0] * 99), SAMPLE_RATE, subtype="PCM_32")
+    assert np.abs(read_audio(tmp_path / "full.wav", 1)).max() <= 1.0
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_number_that_is_none_is_named_with_its_place(tmp_path: Path, subtype: str, value: float) -> None:
+    signal = tone(1.0, SAMPLE_RATE)
+    with np.errstate(over="ignore"):
+        signal[4000] = value
+        samples = signal.astype("float32" if subtype == "FLOAT" else "float64")
+    soundfile.write(tmp_path / "odd.wav", samples, SAMPLE_RATE, subtype=subtype)
+    with pytest.raises(AudioError, match=r"odd\.wav: holds samples that are not finite numbers, the first at 0\.250 s"):
+        read_audio(tmp_path / "odd.wav", 2)
+
+
+def test_a_long_file_is_refused_without_being_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the header announces no length."""
+    for name in ("long.flac", "long.wav", "long.ogg"):
+        soundfile.write(tmp_path / name, tone(90.0, 8000), 8000)
+    content = bytearray((tmp_path / "long.flac").read_bytes())
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])
+    (tmp_path / "streamed.flac").write_bytes(content)
+    decoded: list[int] = []
+    monkeypatch.setattr("fastadasp.data.audio.channels.Levels.add", lambda _, block: decoded.append(len(block)))
+    for name in ("long.flac", "long.wav", "long.ogg", "streamed.flac"):
+        with pytest.raises(AudioError, match=r"90\.0 s is over the limit of 30 s"):
+            read_audio(tmp_path / name, max_seconds=30)
+    assert not decoded
+
+
+def test_memory_is_bounded_by_the_result_and_not_by_the_file(tmp_path: Path) -> None:
+    with soundfile.SoundFile(tmp_path / "studio.wav", "w", 96_000, 4, subtype="FLOAT") as file:
+        for _ in range(40):
+            file.write(np.repeat(tone(1.0, 96_000)[:, None], 4, axis=1))
+    tracemalloc.start()
+    try:
+        samples = read_audio(tmp_path / "studio.wav", max_seconds=60)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(samples) == 40 * SAMPLE_RATE
+    assert peak < 3 * samples.nbytes + 12e6 < 0.4 * (tmp_path / "studio.wav").stat().st_size
+
+
+def test_files_without_a_header_are_read_as_declared(tmp_path: Path) -> None:
+    signal = sweep(8000)
+    for encoding, subtype, tolerance in (
+        ("mulaw", "ULAW", 0.02), ("alaw", "ALAW", 0.02), ("s16", "PCM_16", 1e-3), ("s24", "PCM_24", 1e-3),
+        ("u8", "PCM_U8", 0.02), ("f32", "FLOAT", 1e-3), ("gsm", "GSM610", 0.3), ("vox", "VOX_ADPCM", 0.1),
+    ):  # fmt: skip
+        path = tmp_path / f"{encoding}.raw"
+        path.write_bytes(written("RAW", subtype, 8000, signal))
+        options = AudioOptions(encoding=Encoding[encoding], rate=8000)
+        samples = read_audio(path, 10, 8000, options)
+        np.testing.assert_allclose(samples[400:7600], signal[400:7600], atol=tolerance)
+        with pytest.raises(AudioError, match="no header of a known format"):
+            read_audio(path, 10)
+    path.write_bytes(written("RAW", "PCM_16", 8000, np.stack([signal, 0 * signal], 1), endian="BIG"))
+    options = AudioOptions(channel="left", encoding=Encoding.s16, rate=8000, channels=2, big_endian=True)
+    np.testing.assert_allclose(read_audio(path, 10, 8000, options), signal, atol=1e-3)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        AudioError, match=r"no whole number of samples of 4 bytes.*s16, 8000 Hz, 2 channels, big-endian"
+    ):
+        read_audio(path, 10, 8000, options)
+
+
+def test_a_header_counts_more_than_what_was_declared(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.raw.wav", tone(1.0, 48_000), 48_000)
+    (tmp_path / "x.raw.wav").rename(tmp_path / "x.raw")
+    declared = AudioOptions(encoding=Encoding.mulaw, rate=8000)
+    np.testing.assert_array_equal(
+        read_audio(tmp_path / "x.raw", 2, options=declared), read_audio(tmp_path / "x.raw", 2)
+    )
 
 
 def write_broken(path: Path) -> None:

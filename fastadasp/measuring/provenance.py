@@ -5,12 +5,11 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from fastadasp.config.paths import REPOSITORY
-from fastadasp.evaluation.hardware import Placement
 
 LIBRARIES = (
     "torch",
@@ -23,6 +22,22 @@ LIBRARIES = (
     "sacrebleu",
     "whisper-normalizer",
 )
+
+
+class Placement(Protocol):
+    """What has been settled about the device of a run: `evaluation.hardware.Placement`."""
+
+    @property
+    def accelerator(self) -> str:
+        """lightning's name of the device: cpu | cuda | mps."""
+
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights."""
+
+    @property
+    def attention(self) -> str:
+        """Attention kernel."""
 
 
 def provenance(placement: Placement) -> dict[str, Any]:

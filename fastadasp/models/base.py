@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from fastadasp.reduction.flops import DecoderShape
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedModel
@@ -42,20 +44,6 @@ class Heard:
     """Length of all its files."""
     remarks: tuple[str, ...] = ()
     """What a user should know of them, each with the file's name."""
-
-
-@dataclass(frozen=True)
-class DecoderShape:
-    """Dimensions of a decoder-only LLM, for FLOPs and memory."""
-
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocab: int
-    gated_mlp: bool
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastadasp.models.base import DecoderShape, Generation, Heard, ModelAdapter
+from fastadasp.models.base import Generation, Heard, ModelAdapter
+from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -5,11 +5,22 @@ Two counts that must not be mixed: `paper_flops` is the formula of FastV, which 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fastadasp.models.base import DecoderShape
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """Dimensions of a decoder-only LLM, for FLOPs and memory."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab: int
+    gated_mlp: bool
 
 
 def paper_flops(tokens: Sequence[float], hidden: int, intermediate: int) -> float:
@@ -21,7 +32,7 @@ def paper_flops(tokens: Sequence[float], hidden: int, intermediate: int) -> floa
     return sum(4 * n * hidden**2 + 2 * n**2 * hidden + 2 * n * hidden * intermediate for n in tokens)
 
 
-def prefill_flops(tokens: Sequence[float], shape: "DecoderShape", *, causal: bool = True, logits: int = 1) -> float:
+def prefill_flops(tokens: Sequence[float], shape: DecoderShape, *, causal: bool = True, logits: int = 1) -> float:
     """FLOPs (two per multiply-accumulate) of all matrix products of one prompt's prefill.
 
     tokens: L + 1 values, entering each layer and leaving the last one: a layer attends to all that enter it, and its
@@ -38,7 +49,7 @@ def prefill_flops(tokens: Sequence[float], shape: "DecoderShape", *, causal: boo
     return total
 
 
-def column_sum_flops(columns: int, after: int, shape: "DecoderShape") -> float:
+def column_sum_flops(columns: int, after: int, shape: DecoderShape) -> float:
     """FLOPs that the column sums of a layer's attention add where its log-sum-exp is known: one causal product.
 
     columns: adjacent tokens whose sums are taken, after: tokens that follow them. A pass of flash attention is two such

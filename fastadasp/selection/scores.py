@@ -10,9 +10,9 @@ from torch import Tensor
 from fastadasp.engine.merging import merging
 from fastadasp.errors import ConfigError
 from fastadasp.merge.chain import Chain
-from fastadasp.models.base import DecoderShape, ModelAdapter
+from fastadasp.models.base import ModelAdapter
 from fastadasp.ops.assignment import Assignment
-from fastadasp.reduction.flops import paper_flops
+from fastadasp.reduction.flops import DecoderShape, paper_flops
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.stages import Stages
 from fastadasp.reduction.state import LayerState

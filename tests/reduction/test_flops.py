@@ -10,8 +10,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from fastadasp.engine.merging import merging
 from fastadasp.merge.average import Average
-from fastadasp.models.base import DecoderShape
-from fastadasp.reduction.flops import column_sum_flops, paper_flops, prefill_flops
+from fastadasp.reduction.flops import DecoderShape, column_sum_flops, paper_flops, prefill_flops
 from fastadasp.reduction.method import Schedule
 from fastadasp.reduction.schedule import Plan, solve_layer_ratio
 from fastadasp.reduction.target import settle

@@ -14,7 +14,7 @@ from fastadasp.merge.chain import Chain
 from fastadasp.merge.fastadasp_kv_evict import FastAdaSPKVEvict
 from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.samp import Samp
-from fastadasp.models.base import DecoderShape
+from fastadasp.reduction.flops import DecoderShape
 from fastadasp.reduction.method import MergeMethod, Schedule
 from fastadasp.selection.entropy import Features
 from fastadasp.selection.replay import Recording

@@ -10,9 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fastadasp.config.content import digests
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
-from fastadasp.data.content import digests
 
 IRRELEVANT = frozenset(
     {

@@ -15,6 +15,7 @@ from fastadasp.data.audio.containers.inspect import inspect
 from fastadasp.data.audio.decoders import ffmpeg, sndfile
 from fastadasp.data.audio.decoders.base import Block, Decoding
 from fastadasp.data.audio.errors import AudioError, AudioWarning, UnsupportedError
+from fastadasp.data.audio.stretch import Stretch
 from fastadasp.data.audio_options import AudioOptions
 
 MAX_PEAK = 8.0
@@ -44,28 +45,31 @@ def read_audio(
 
 
 def read_with_remarks(
-    path: Path, max_seconds: float, rate: int = SAMPLE_RATE, options: AudioOptions = _DEFAULT
+    path: Path, max_seconds: float, rate: int = SAMPLE_RATE, options: AudioOptions = _DEFAULT,
+    start: float = 0.0, seconds: float | None = None,
 ) -> Reading:  # fmt: skip
-    """The whole file as mono at `rate` Hz; docs/audio.md lists the formats.
+    """The file, or `seconds` of it from `start` on, as mono at `rate` Hz; docs/audio.md lists the formats.
 
     Memory is bounded by the result and one block. Raises AudioError for a file that is missing, empty, no audio, cut
-    off, damaged, not finite, badly scaled, longer than `max_seconds`, or of a format that needs another package.
-    Remarked are files whose channels cancel out, or that have a silent channel or no sound at all.
+    off, damaged, not finite, badly scaled, of a format that needs another package, or that ends before the stretch
+    does, and for a stretch longer than `max_seconds`. Remarked are files whose channels cancel out, or that have a
+    silent channel or no sound at all.
     """
     container = _inspected(path, options)
-    if (seconds := container.seconds) is not None:
-        _check_length(path, seconds, max_seconds)
+    stretch = Stretch(path, start, seconds, max_seconds)
+    stretch.check(container.seconds)
     loudest = None
     if options.channel == "louder":
         with ExitStack() as stack:
-            levels = Levels((decoding := _decoding(path, container, stack)).channels)
-            for _ in _measured(path, decoding, levels, max_seconds):
+            decoding = _decoding(path, container, stack, start)
+            levels = Levels(decoding.channels)
+            for _ in _measured(stretch, decoding, levels):
                 pass
             loudest = levels.loudest
     with ExitStack() as stack:
-        decoding = _decoding(path, container, stack)
+        decoding = _decoding(path, container, stack, start)
         levels = Levels(decoding.channels)
-        blocks = _measured(path, decoding, levels, max_seconds)
+        blocks = _measured(stretch, decoding, levels)
         picked = (_picked(path, block, options.channel, loudest) for block in blocks)
         mono = _resampled(picked, decoding.rate, rate)
     if levels.peak > MAX_PEAK:
@@ -100,10 +104,10 @@ def _inspected(path: Path, options: AudioOptions) -> Container:
         raise AudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
 
 
-def _decoding(path: Path, container: Container, stack: ExitStack) -> Decoding:
+def _decoding(path: Path, container: Container, stack: ExitStack, start: float = 0.0) -> Decoding:
     try:
         if container.decoder is Decoder.libsndfile:
-            decoding = sndfile.decode(path, container, stack)
+            decoding = sndfile.decode(path, container, stack, start)
         else:
             decoding = ffmpeg.decode(path, container, stack)
     except UnsupportedError:
@@ -119,17 +123,17 @@ def _decoding(path: Path, container: Container, stack: ExitStack) -> Decoding:
     return decoding
 
 
-def _measured(path: Path, decoding: Decoding, levels: Levels, max_seconds: float) -> Iterator[Block]:
-    """The blocks, each checked and taken into `levels`; stops as soon as the file proves too long."""
+def _measured(stretch: Stretch, decoding: Decoding, levels: Levels) -> Iterator[Block]:
+    """The blocks of the stretch, each checked and taken into `levels`; stops as soon as the file proves too long."""
     if decoding.frames is not None:
-        _check_length(path, decoding.frames / decoding.rate, max_seconds)
-    for block_NC in decoding.blocks:
+        stretch.check(decoding.frames / decoding.rate)
+    for block_NC in stretch.of(decoding):
         if not np.isfinite(block_NC).all():
             row = int(np.argmin(np.isfinite(block_NC).all(axis=1)))
-            at = (levels.count + row) / decoding.rate
-            raise AudioError(f"{path}: holds samples that are not finite numbers, the first at {at:.3f} s")
+            at = stretch.start + (levels.count + row) / decoding.rate
+            raise AudioError(f"{stretch.path}: holds samples that are not finite numbers, the first at {at:.3f} s")
         levels.add(block_NC)
-        _check_length(path, levels.count / decoding.rate, max_seconds)
+        stretch.check_length(levels.count / decoding.rate)
         yield block_NC
 
 
@@ -140,14 +144,6 @@ def _picked(path: Path, block: Block, channel: str, loudest: int | None) -> Samp
         raise AudioError(f"{path}: {error}") from None
 
 
-def _check_length(path: Path, seconds: float, max_seconds: float) -> None:
-    if seconds > max_seconds:
-        raise AudioError(
-            f"{path}: {seconds:.1f} s is over the limit of {max_seconds:g} s for one prompt; "
-            "raise model.max_seconds if model and memory can take it, or cut the file"
-        )
-
-
 def _resampled(blocks: Iterator[Samples], own_rate: int, rate: int) -> Samples:
     """All of `blocks`, at `rate` Hz."""
     if own_rate == rate:
@@ -155,10 +151,6 @@ def _resampled(blocks: Iterator[Samples], own_rate: int, rate: int) -> Samples:
     import soxr
 
     stream = soxr.ResampleStream(own_rate, rate, 1, dtype="float32", quality="HQ")
-    done: list[Samples] = [np.zeros(0, np.float32)]
-    count = 0
-    for block in blocks:
-        count += len(block)
-        done.append(stream.resample_chunk(np.ascontiguousarray(block)))
-    done.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(done)
+    nothing = np.zeros(0, np.float32)
+    parts = [stream.resample_chunk(np.ascontiguousarray(block)) for block in blocks]
+    return np.concatenate([nothing, *parts, stream.resample_chunk(nothing, last=True)])

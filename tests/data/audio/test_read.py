@@ -1,7 +1,9 @@
 """Reading audio: every kind of file ends as 16 kHz mono, or as an error that says what is wrong."""
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastadasp.data.audio import SAMPLE_RATE, AudioError, pad_to, read_audio, split_clips
+from fastadasp.data.audio import SAMPLE_RATE, AudioError, pad_to, read_audio, read_with_remarks, split_clips
+from fastadasp.data.audio.decoders import sndfile
 from fastadasp.data.audio_options import AudioOptions, Encoding
 from tests.helpers.audio_files import sweep, written
 
@@ -229,3 +232,43 @@ def test_padding_adds_silence_only_where_needed() -> None:
     samples = np.ones(5, np.float32)
     np.testing.assert_array_equal(pad_to(samples, 8), [1, 1, 1, 1, 1, 0, 0, 0])
     np.testing.assert_array_equal(pad_to(samples, 3), samples)
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.flac", "x.ogg", "x.mp3", "ima.wav"])
+def test_a_stretch_of_a_file_is_that_part_of_the_whole(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastadasp.data.audio.decoders.sndfile.BLOCK_FRAMES", 3000)
+    subtype = "IMA_ADPCM" if name.startswith("ima") else None
+    soundfile.write(tmp_path / name, sweep(SAMPLE_RATE, 5.0), SAMPLE_RATE, subtype=subtype)
+    whole = read_audio(tmp_path / name, 10)
+    for start, seconds in ((0.0, 1.0), (1.25, 2.0), (4.5, 0.5), (3.0, None), (0.1, 0.001)):
+        part = read_with_remarks(tmp_path / name, 4, start=start, seconds=seconds).samples
+        first = round(start * SAMPLE_RATE)
+        expected = whole[first:] if seconds is None else whole[first : first + round(seconds * SAMPLE_RATE)]
+        np.testing.assert_array_equal(part, expected)
+    with pytest.raises(AudioError, match=r"stretch from 4 s to 6 s is asked for, but the file ends at 5\.\d\d s"):
+        read_with_remarks(tmp_path / name, 4, start=4.0, seconds=2.0)
+    with pytest.raises(AudioError, match="stretch from 7 s to the end"):
+        read_with_remarks(tmp_path / name, 4, start=7.0)
+    with pytest.raises(AudioError, match=r"4\.5 s is over the limit of 4 s"):
+        read_with_remarks(tmp_path / name, 4, seconds=4.5)
+
+
+@pytest.mark.parametrize("name", ["long.wav", "long.flac"])
+def test_a_stretch_far_inside_an_uncompressed_file_is_found_without_reading_up_to_it(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / name, sweep(8000, 120.0), 8000)
+    decoded: list[int] = []
+    blocks = sndfile._blocks
+
+    def counted(*given: Any) -> Iterator[np.ndarray]:
+        for block in blocks(*given):
+            decoded.append(len(block))
+            yield block
+
+    monkeypatch.setattr(sndfile, "_blocks", counted)
+    samples = read_with_remarks(tmp_path / name, 10, 8000, start=100.0, seconds=5.0).samples
+    np.testing.assert_allclose(samples, sweep(8000, 120.0)[800_000:840_000], atol=1e-4)
+    assert sum(decoded) < 2 * 65_536

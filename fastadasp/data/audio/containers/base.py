@@ -52,6 +52,12 @@ class Container:
     """Encoders fill the last frame, and the header of the stream, as FFmpeg reads it, tells where the sound ends."""
 
     @property
+    def exact(self) -> bool:
+        """Whether libsndfile can begin anywhere without another result: uncompressed samples and FLAC."""
+        plain = self.decoder is Decoder.libsndfile and len(self.streams) == 1 and self.slack == 0
+        return plain and self.streams[0].frames is not None and not self.kind.startswith("Ogg")
+
+    @property
     def seconds(self) -> float | None:
         """Length, where the structure tells."""
         frames = [stream.frames for stream in self.streams]

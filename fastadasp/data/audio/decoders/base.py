@@ -23,4 +23,6 @@ class Decoding:
     blocks: Iterator[Block]
     """At most BLOCK_FRAMES samples each. Raises AudioError where the content cannot be decoded."""
     frames: int | None = None
-    """Samples per channel to come, as far as the decoder knows beforehand."""
+    """Samples per channel of the whole file, as far as the decoder knows beforehand."""
+    position: int = 0
+    """Which of them the first block begins with."""

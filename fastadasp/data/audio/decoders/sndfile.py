@@ -20,16 +20,20 @@ _SUBTYPES = {
 }  # fmt: skip
 
 
-def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
+def decode(path: Path, container: Container, stack: ExitStack, start: float = 0.0) -> Decoding:
     """Decode the container's streams one after the other; `stack` closes what is opened.
 
-    Raises UnsupportedError where libsndfile does not know the codec.
+    start: seconds that are left out where that is exact; what `position` says counts. Raises UnsupportedError where
+    libsndfile does not know the codec.
     """
     first = stack.enter_context(_opened(path, container, container.streams[0], stack))
     rate, channels = first.samplerate, first.channels
+    position = 0
+    if start and container.exact:
+        position = first.seek(min(round(start * rate), first.frames))
 
     def blocks() -> Iterator[Block]:
-        yield from _blocks(path, container, container.streams[0], first)
+        yield from _blocks(path, container, container.streams[0], first, position)
         for stream in container.streams[1:]:
             with ExitStack() as own:
                 file = own.enter_context(_opened(path, container, stream, own))
@@ -37,7 +41,7 @@ def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
 
     seconds = container.seconds
     alone = first.frames if len(container.streams) == 1 else None
-    return Decoding(rate, channels, blocks(), alone if seconds is None else round(seconds * rate))
+    return Decoding(rate, channels, blocks(), alone if seconds is None else round(seconds * rate), position)
 
 
 def _opened(path: Path, container: Container, stream: Stream, stack: ExitStack) -> "SoundFile":
@@ -66,11 +70,13 @@ def _raw(raw: RawFormat) -> dict[str, object]:
     }
 
 
-def _blocks(path: Path, container: Container, stream: Stream, file: "SoundFile") -> Iterator[Block]:
-    """The stream's blocks; AudioError where fewer samples come than its structure or libsndfile announces."""
+def _blocks(
+    path: Path, container: Container, stream: Stream, file: "SoundFile", position: int = 0
+) -> Iterator[Block]:  # fmt: skip
+    """The stream's blocks from `position` on; AudioError where it ends before its structure or libsndfile says so."""
     from soundfile import LibsndfileError
 
-    count = 0
+    count = position
     scale = file.samplerate / (container.rate or file.samplerate)  # Opus counts at 48 kHz whatever it is decoded to
     expected = file.frames if stream.frames is None else int(stream.frames * scale)
     while True:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fastadasp.data import content
-from fastadasp.data.content import MISSING, digest, digests
+from fastadasp.config import content
+from fastadasp.config.content import MISSING, digest, digests
 
 OLD = 1_700_000_000
 

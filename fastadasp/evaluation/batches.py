@@ -1,14 +1,15 @@
 """Which examples run together, and reading their audio ahead of the model."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch.utils.data import Dataset
 
 from fastadasp.data.audio import AudioError
+from fastadasp.data.audio.decoders.ffmpeg import may_help
 from fastadasp.models.base import Heard
-from fastadasp.tasks.base import Example
+from fastadasp.tasks.base import Example, Prediction
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Batch:
 
     index: int
     examples: tuple[Example, ...]
+
+
+def finished(predictions: Mapping[str, Prediction]) -> set[str]:
+    """Ids of predictions that stand; not those of audio for which the library that reads it is there by now."""
+    return {id for id, found in predictions.items() if found.error is None or not may_help(found.error)}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from fastadasp.config.fingerprint import fingerprint
 from fastadasp.data.manifest import MAX_REPORTED
 from fastadasp.errors import ConfigError
-from fastadasp.evaluation.batches import Batch, plan
+from fastadasp.evaluation.batches import Batch, finished, plan
 from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Placement, resolve
 from fastadasp.evaluation.module import EvalModule
@@ -54,7 +54,7 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
     leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
     with store.locked() if leader else nullcontext():
         setup = settled(setup, examples, store, keep=leader)
-        batches = plan(examples, setup.hardware.batch_size, done=store.predictions().keys())
+        batches = plan(examples, setup.hardware.batch_size, done=finished(store.predictions()))
         if batches:
             _answer(cfg, setup, placement, batches, store)
         if not leader:

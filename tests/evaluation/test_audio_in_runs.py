@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from fastadasp.data.audio.decoders import ffmpeg
+from fastadasp.data.audio.decoders.base import Decoding
 from fastadasp.data.manifest import ManifestError
 from fastadasp.evaluation.store import RunStore
+from tests.helpers.audio_files import FIXTURES, sweep
 
 Evaluate = Callable[..., tuple[Path, float]]
 
@@ -78,6 +81,26 @@ def test_wrong_options_are_all_listed_before_anything_runs(evaluate: Evaluate, t
         evaluate("task=asr", f"task.manifest={tones}")
     message = str(caught.value)
     assert "2 problems" in message and "example tone-2: " in message and "example tone-4: " in message
+
+
+def test_what_failed_for_want_of_a_library_is_read_once_it_is_there(
+    evaluate: Evaluate, tones: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library is acted: without it the file is refused, with it the "library" gives the sweep."""
+    (tones.parent / "2.wav").write_bytes((FIXTURES / "aac.m4a").read_bytes())
+    monkeypatch.setattr(ffmpeg, "find_spec", lambda _: None)
+    folder, _ = evaluate("task=asr", f"task.manifest={tones}")
+    assert "fastadasp[media]" in metrics(folder)["failures"]["tone-2"]
+
+    def acted(*_: object) -> Decoding:
+        return Decoding(16_000, 1, iter([sweep().astype(np.float32)[:, None]]))
+
+    monkeypatch.setattr(ffmpeg, "find_spec", lambda _: object())
+    monkeypatch.setattr(ffmpeg, "_READERS", {"av": acted})
+    again, _ = evaluate("task=asr", f"task.manifest={tones}")
+    assert again == folder and metrics(folder)["failures"] == {}
+    found = RunStore(folder).predictions()
+    assert len(found) == 5 and found["tone-2"].seconds == 1.0
 
 
 def test_audio_replaced_by_a_file_of_equal_size_and_time_is_answered_anew(evaluate: Evaluate, tones: Path) -> None:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fastadasp.data.audio.decoders import ffmpeg, sndfile
 from fastadasp.data.audio.decoders.base import Block, Decoding
 from fastadasp.data.audio.errors import AudioError, AudioWarning, UnsupportedError
 from fastadasp.data.audio.stretch import Stretch
-from fastadasp.data.audio_options import AudioOptions
+from fastadasp.data.audio_options import AudioOptions, RawFormat
 
 MAX_PEAK = 8.0
 """Float files that reach this (18 dB over full scale) were never scaled to -1 to 1: encoders would hear garbage."""
@@ -97,11 +98,17 @@ def _inspected(path: Path, options: AudioOptions) -> Container:
     try:
         if not path.is_file():
             raise AudioError(f"{path}: no such file")
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if status.st_size == 0:
             raise AudioError(f"{path}: the file is empty (0 bytes)")
-        return inspect(path, options.raw)
+        return _structure(path, options.raw, (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
+
+
+@lru_cache(maxsize=16)  # a long file of which many stretches are read is inspected once
+def _structure(path: Path, raw: RawFormat | None, version: tuple[int, int, int]) -> Container:
+    return inspect(path, raw)
 
 
 def _decoding(path: Path, container: Container, stack: ExitStack, start: float = 0.0) -> Decoding:

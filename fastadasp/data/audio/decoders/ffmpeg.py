@@ -12,6 +12,8 @@ from fastadasp.data.audio.containers.base import Container
 from fastadasp.data.audio.decoders.base import BLOCK_FRAMES, Block, Decoding
 from fastadasp.data.audio.errors import AudioError, damaged
 
+INSTALL = "pip install 'fastadasp[media]'"
+"""What brings PyAV; stands in the error of every file that is refused for want of it."""
 _SHORT_S = 0.15
 """Seconds by which decoded audio may rightly be shorter than a header says: about two frames of any speech codec."""
 
@@ -19,6 +21,11 @@ _SHORT_S = 0.15
 def installed(*names: str) -> bool:
     """Whether one of the libraries (of `names`) is there; it may still lack what it needs."""
     return any(find_spec(name) is not None for name in names or _READERS)
+
+
+def may_help(error: str) -> bool:
+    """Whether a file that was refused with this message may be read now, since a library has been installed."""
+    return INSTALL in error and installed()
 
 
 def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
@@ -35,7 +42,7 @@ def decode(path: Path, container: Container, stack: ExitStack) -> Decoding:
             problems.append(f"{name} is installed, but cannot be used: {_line(error)}")
     tried = f" ({'; '.join(problems)})" if problems else ""
     raise AudioError(
-        f"{path}: libsndfile does not read {container.kind} files; `pip install 'fastadasp[media]'` (PyAV) or "
+        f"{path}: libsndfile does not read {container.kind} files; `{INSTALL}` (PyAV) or "
         f"torchcodec reads them{tried}, or convert the file with `ffmpeg -i {path.name} new.wav`"
     )
 
@@ -99,7 +106,7 @@ def _torchcodec(path: Path, container: Container, stack: ExitStack) -> Decoding:
         if (late := samples.pts_seconds - max(begin, 0.0)) > _SHORT_S:
             raise AudioError(
                 f"{path}: torchcodec leaves out the first {late:.2f} s of the {container.kind} file; "
-                f"`pip install 'fastadasp[media]'` (PyAV) reads it whole"
+                f"`{INSTALL}` (PyAV) reads it whole"
             )
         block_NC = np.ascontiguousarray(samples.data.numpy().T, dtype=np.float32)
         yield from (block_NC[start : start + BLOCK_FRAMES] for start in range(0, len(block_NC), BLOCK_FRAMES))

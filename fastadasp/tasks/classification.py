@@ -1,6 +1,5 @@
 """Tasks whose answer is one of a few labels, found in free text by their synonyms."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +8,8 @@ from typing import ClassVar
 from fastadasp.data.manifest import Field, read_manifest
 from fastadasp.errors import ConfigError
 from fastadasp.tasks.base import Example, Prediction, Task
-from fastadasp.tasks.text import clean_text
+from fastadasp.tasks.reading.options import Options
+from fastadasp.tasks.reading.reader import read_answer
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Classification(Task):
     """Each label and the further words that count as it; empty for the task's own set."""
 
     own_labels: ClassVar[Mapping[str, Sequence[str]]]
+    own_wordings: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Further words and phrases by which answers name the task's own labels; manifests may not use them."""
     objective = "accuracy"
     higher_is_better = True
 
@@ -43,9 +45,9 @@ class Classification(Task):
         return {word: label for label, synonyms in self._labels.items() for word in (label, *synonyms)}
 
     @cached_property
-    def _word(self) -> re.Pattern[str]:
-        words = "|".join(re.escape(word) for word in sorted(self._label_of, key=len, reverse=True))
-        return re.compile(rf"(?<!\bnot )(?<!\w)(?:{words})(?!\w)")
+    def _options(self) -> Options:
+        more = {} if self.labels else self.own_wordings
+        return Options.of_labels({label: (*words, *more.get(label, ())) for label, words in self._labels.items()})
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio` and a label."""
@@ -66,9 +68,8 @@ class Classification(Task):
         ]
 
     def parse(self, text: str, example: Example) -> str:
-        """The label whose word comes first and is not negated ("not happy"); empty if there is none."""
-        match = self._word.search(clean_text(text).lower())
-        return self._label_of[match[0]] if match else ""
+        """The label that the answer gives; empty where no single one is clear."""
+        return read_answer(text, self._options, example.instruction).option
 
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """`accuracy`, `macro_recall` (the field's unweighted accuracy), `macro_f1`, over labels that occur.

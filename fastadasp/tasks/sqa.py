@@ -7,7 +7,8 @@ from string import ascii_uppercase
 
 from fastadasp.data.manifest import Field, ManifestError, Record, read_manifest
 from fastadasp.tasks.base import Example, Prediction, Task
-from fastadasp.tasks.text import clean_text
+from fastadasp.tasks.reading.options import Options
+from fastadasp.tasks.reading.reader import read_answer
 
 
 @dataclass(frozen=True)
@@ -58,25 +59,9 @@ class SQA(Task):
         return self.instruction.replace("{choices}", listed).replace("{question}", question)
 
     def parse(self, text: str, example: Example) -> str:
-        """The letter of the chosen answer; empty if there is none.
-
-        In this order: a leading letter ("B", "(b)", "B. blue"), a letter announced as the answer ("the answer is B"),
-        the text of a choice (the earliest; of two at one place the longer), a capital letter anywhere.
-        """
-        text = clean_text(text)
-        choices = [str(choice) for choice in example.meta["choices"]]  # type: ignore[attr-defined]
-        letters = ascii_uppercase[: len(choices)]
-        if match := re.match(rf"\W*([{letters}])(?:\W*$|[.):;,](?!\w))", text, re.IGNORECASE):
-            return match[1].upper()
-        # "the answer is a car" holds an article, "the answer is a" a letter.
-        announced = rf"(?i:\b(?:answer|option|choice)\b(?: is)?)\W*([{letters}]|[{letters.lower()}](?!\s*\w))\b"
-        if match := re.search(announced, text):
-            return match[1].upper()
-        if found := _choice_in(text, choices):
-            return found
-        # A capital inside a sentence is a letter unless it is the article or the pronoun.
-        match = re.search(rf"\b(?!(?:A|I) [a-z])([{letters}])\b(?!['\u2019])", text)
-        return match[1] if match else ""
+        """The letter of the option that the answer gives; empty where no single one is clear."""
+        choices = tuple(map(str, example.meta["choices"]))  # type: ignore[call-overload]
+        return read_answer(text, Options.of_choices(choices), example.instruction).option
 
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """`accuracy` over all questions, and how many were `unanswered` (no letter could be read)."""
@@ -99,17 +84,6 @@ def _letter(answer: str, choices: Sequence[str]) -> str:
         return letters[texts.index(_plain(answer))]
     letter = answer.strip().rstrip(".)").upper()
     return letter if len(letter) == 1 and letter in letters else ""
-
-
-def _choice_in(text: str, choices: Sequence[str]) -> str:
-    """The letter of the choice whose text occurs first in `text`."""
-    plain = f" {_plain(text)} "
-    found = [
-        (start, -len(choice), letter)
-        for letter, choice in zip(ascii_uppercase, map(_plain, choices), strict=False)
-        if choice and (start := plain.find(f" {choice} ")) >= 0
-    ]
-    return min(found)[2] if found else ""
 
 
 def _plain(text: str) -> str:

@@ -14,15 +14,30 @@ class ER(Classification):
     instruction: str = "What is the speaker's emotion? Answer {labels}."
 
     name = "er"
+    place = 2
     own_labels: ClassVar[Mapping[str, Sequence[str]]] = {
         "happy": ["happiness", "excited", "excitement", "joy", "joyful", "cheerful", "delighted", "pleased"],
         "sad": ["sadness", "unhappy", "sorrow", "sorrowful", "depressed", "melancholy", "gloomy"],
         "angry": ["anger", "mad", "furious", "annoyed", "irritated", "frustrated"],
         "neutral": ["calm", "no emotion", "unemotional", "emotionless", "matter-of-fact"],
     }
+    own_codes: ClassVar[Mapping[str, str]] = {
+        **{"hap": "happy", "exc": "excited", "sad": "sad", "ang": "angry", "fru": "frustrated", "neu": "neutral"},
+    }
+    """Of IEMOCAP and CREMA-D; IEMOCAP's other classes (sur, fea, dis, oth, xxx) belong to none of the four."""
     own_wordings: ClassVar[Mapping[str, Sequence[str]]] = {
         "happy": [
-            *("happily", "joyfully", "joyous", "cheerfully", "cheerfulness", "cheery", "elated", "ecstatic", "thrilled"),
+            *(
+                "happily",
+                "joyfully",
+                "joyous",
+                "cheerfully",
+                "cheerfulness",
+                "cheery",
+                "elated",
+                "ecstatic",
+                "thrilled",
+            ),
             *("glad", "delight", "excitedly", "upbeat", "overjoyed"),
             *("glücklich", "fröhlich", "freudig", "freude", "begeistert", "heiter", "glück"),
             *("feliz", "felices", "felicidad", "alegre", "alegres", "alegría", "contento", "emocionado"),
@@ -30,7 +45,17 @@ class ER(Classification):
             *("高兴", "开心", "快乐", "愉快", "兴奋", "喜悦", "幸福"),
         ],
         "sad": [
-            *("unhappiness", "unhappily", "sombre", "somber", "mournful", "grief", "tearful", "depression", "despondent"),
+            *(
+                "unhappiness",
+                "unhappily",
+                "sombre",
+                "somber",
+                "mournful",
+                "grief",
+                "tearful",
+                "depression",
+                "despondent",
+            ),
             *("traurig", "traurigkeit", "trauer", "unglücklich", "niedergeschlagen", "betrübt"),
             *("triste", "tristeza", "infeliz", "deprimido", "tristesse"),
             *("悲伤", "伤心", "难过", "悲哀", "忧伤", "沮丧", "悲痛"),

@@ -18,6 +18,7 @@ _COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit)\s*\
 _FORMULA = re.compile(r"\$\$?([A-Za-z(][^$\n]{0,40})\$\$?|\\[(\[]([^\n]{0,40}?)\\[)\]]")
 _STRUCK = re.compile(r"~~[^~\n]+~~")
 _EMPHASIS = re.compile(r"\*+|`+|(?<!\w)_{1,2}(?=\S)|(?<=\S)_{1,2}(?!\w)|^\s*#+\s", re.MULTILINE)
+_DASH = re.compile(r"(?<!\d)\s*[\u2013\u2014]\s*|\s*[\u2013\u2014]\s*(?!\d)")
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u00b4": "'", "`": "'"})
 
 
@@ -41,5 +42,6 @@ def clean_answer(text: str) -> str:
     text = _FORMULA.sub(lambda match: f" {match[1] or match[2]} ", text)
     text = _MARKUP_TAG.sub(" ", TAG.sub(" ", text))
     text = _EMPHASIS.sub(" ", text.replace("`", " ")).translate(_APOSTROPHES)
+    text = _DASH.sub(" - ", text)
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)

@@ -5,19 +5,16 @@ from collections.abc import Sequence
 
 from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, SUBJECTS
 from fastadasp.tasks.reading.options import Options, comparable
-from fastadasp.tasks.reading.tokens import Token, tokenize
+from fastadasp.tasks.reading.tokens import Token, tokenize, words
 
 _ENDING = re.compile(r"(?:e[rnms]?|ing|ed)$")
-_FUNCTION_WORDS = (
-    (ARTICLES
-    | COPULAS
-    | SUBJECTS
-    | frozenset(
-        """in on at by of for with from into his her their its my your our one ones some 's and or
-        im am zum zur mit von aus bei auf nach und seine ihre en de del al con por para su y
-        there here i think believe guess maybe perhaps""".split()
-    )) - {"am", "no", "not"}
+_LITTLE = words(
+    """in on at by of for with from into his her their its my your our one ones some 's and or zum zur mit von aus bei
+    auf nach und seine ihre en de del al con por para su y
+    there here i think believe guess maybe perhaps"""
 )
+_FUNCTION_WORDS = (ARTICLES | COPULAS | SUBJECTS | _LITTLE) - words("am no not")
+"""Words that say nothing of an option's content; "am" is half of a time of day."""
 
 
 def by_content(tokens: Sequence[Token], options: Options, parts: bool) -> str:

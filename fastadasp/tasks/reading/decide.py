@@ -10,13 +10,13 @@ from fastadasp.tasks.reading.options import Options
 def decide(evidence: Sequence[Evidence], retractions: Mapping[int, bool], options: Options) -> str:
     """The key of the option that the answer gives; empty where it gives none, or several.
 
-    retractions: the tokens at which earlier statements are taken back, and whether this holds even where no other option
-    is named afterwards.
+    retractions: the tokens at which earlier statements are taken back, and whether this holds even where no other
+    option is named afterwards.
 
     1. What was taken back does not count. 2. Of what is said for options, only the weightiest counts. 3. An option that
     is merely possible, or a lesser part, gives way to one that is set against it. 4. If several are left, or if the one
-    that is left is denied afterwards, the answer is not clear. 5. If nothing is said for any, and all but one are denied,
-    that one is the answer.
+    that is left is denied afterwards, the answer is not clear. 5. If nothing is said for any, and all but one are
+    denied, that one is the answer.
     """
     evidence = _not_retracted(evidence, retractions)
     positive = [found for found in evidence if found.positive and found.weight > Weight.open]
@@ -51,7 +51,7 @@ def _not_retracted(evidence: Sequence[Evidence], retractions: Mapping[int, bool]
 
 
 def _preferred(found: Sequence[Evidence]) -> Sequence[Evidence]:
-    """Without lesser parts where there is a greater one, without possible ones where a likelier one is set against them."""
+    """Without lesser parts beside a greater one, and without possible ones where a likelier one is set against them."""
     greater = [one for one in found if not one.minor]
     found = greater or found
     likelier = [one for one in found if not one.possible]

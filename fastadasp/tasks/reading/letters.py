@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Sequence
 
-from fastadasp.tasks.reading.lexicon import AFTER_LETTER, COPULAS, LABELLED, TITLES, Cue
-from fastadasp.tasks.reading.tokens import ENDS, Token
+from fastadasp.tasks.reading.lexicon import AFTER_LETTER, COPULAS, LABELLED, TITLES
+from fastadasp.tasks.reading.tokens import ENDS, Token, words
+from fastadasp.tasks.reading.words.vocabulary import Cue
 
 _INTRODUCING = frozenset({Cue.letter, Cue.verdict, Cue.choose, Cue.final, Cue.conclude, Cue.reject, Cue.options})
-_QUOTES = frozenset("\"'“”‘’«»„「」『』")
+_NAMING = words("option choice letter alternative opción letra lettre")
+"""Words after which no article stands."""
+_QUOTES = frozenset("\"'“”«»„「」『』")
 _OPENING = frozenset("([{<") | _QUOTES
-_LINKS = frozenset("is be 's : = → es est ist la die than not or and".split())
+_LINKS = words("is be 's : = → es est ist la die than not or and")
 """What stands before a letter that is named in passing: "it is c", "b or c"."""
 
 
@@ -26,9 +29,11 @@ def names_option(tokens: Sequence[Token], at: int, letters: Collection[str], cue
         return True
     introduced = cue_before in _INTRODUCING
     if token.written.isupper():
-        return _stands_alone(tokens, at) or _after(tokens, at) in AFTER_LETTER and (letter != "I" or introduced)
+        return _stands_alone(tokens, at) or (_after(tokens, at) in AFTER_LETTER and (letter != "I" or introduced))
+    if letter in "AEIOUY" and cue_before is Cue.letter and _before(tokens, at) in _NAMING:
+        return True
     if letter in "AEIOUY":
-        return _is_marked(tokens, at) or (introduced or _before(tokens, at) in _LINKS) and _closes(tokens, at)
+        return _is_marked(tokens, at) or ((introduced or _before(tokens, at) in _LINKS) and _closes(tokens, at))
     return _is_marked(tokens, at) or introduced or _stands_alone(tokens, at) or _after(tokens, at) in AFTER_LETTER
 
 
@@ -49,7 +54,7 @@ def _stands_alone(tokens: Sequence[Token], at: int) -> bool:
     if at + 1 == len(tokens):
         return True
     after = tokens[at + 1]
-    return not after.is_word or not after.text.isascii() and len(after.text) == 1 and not after.spaced
+    return not after.is_word or (not after.text.isascii() and len(after.text) == 1 and not after.spaced)
 
 
 def _closes(tokens: Sequence[Token], at: int) -> bool:
@@ -72,7 +77,7 @@ def _is_name(tokens: Sequence[Token], at: int, cue_before: Cue | None) -> bool:
     if before is None:
         return False
     if before.text in LABELLED or (before.text in ("-", "'", "&", "_") and not tokens[at].spaced and at > 1):
-        return before.text in LABELLED or tokens[at - 2].is_word and not before.spaced
+        return before.text in LABELLED or (tokens[at - 2].is_word and not before.spaced)
     title = before.text in TITLES or (before.text == "." and at > 1 and tokens[at - 2].text in TITLES)
     if title:
         return True

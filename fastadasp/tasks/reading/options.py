@@ -7,39 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from string import ascii_uppercase
 
-from fastadasp.tasks.reading.lexicon import ARTICLES
+from fastadasp.tasks.reading.lexicon import ARTICLES, LITTLE, NO, NUMBERS, VOCABULARIES, YES
 from fastadasp.tasks.reading.tokens import Token, tokenize, without_accents
+from fastadasp.tasks.reading.words.english import ENGLISH
 
 GAP = "*"
 """In a wording: up to MAX_GAP further words ("one * speaker": "one male speaker")."""
 MAX_GAP = 2
 
-YES = ("yes", "yeah", "yep", "yup", "ja", "sí", "oui", "是", "是的")
-NO = ("no", "nope", "nah", "nein", "non", "否", "不是", "不是的")
 _TRUE, _FALSE = ("correct", "true", "right", "是"), ("incorrect", "false", "wrong")
-
 _GERMAN_ADJECTIVE = re.compile(r"(\w{2,}(?:ig|lich|isch|end|al|los))e[rnms]?")
-
-_NUMBERS = {
-    "en": "zero one two three four five six seven eight nine ten eleven twelve",
-    "de": "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
-    "es": "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce",
-    "fr": "zéro un deux trois quatre cinq six sept huit neuf dix onze douze",
-}
-NUMBERS = {word: str(value) for words in _NUMBERS.values() for value, word in enumerate(words.split()) if word != "un"}
-_TEENS = "thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
-NUMBERS |= {word: str(value) for value, word in enumerate(_TEENS.split(), start=13)}
-NUMBERS |= {word: str(value) for word, value in zip("thirty forty fifty sixty".split(), (30, 40, 50, 60), strict=True)}
-
-_ORDINALS = {
-    "en": ("first second third fourth fifth sixth", "option choice one alternative statement item"),
-    "en_digits": ("1st 2nd 3rd 4th 5th 6th", "option choice one alternative statement item answer"),
-    "de": ("erste zweite dritte vierte fünfte sechste", "option antwort möglichkeit auswahl antwortmöglichkeit"),
-    "es": ("primera segunda tercera cuarta quinta sexta", "opción respuesta alternativa"),
-    "fr": ("première deuxième troisième quatrième cinquième sixième", "option réponse proposition"),
-}
-_COUNTED = ("option", "choice", "option number", "choice number", "answer number", "number", "alternative", "opción")
-_CARDINALS = ("one", "two", "three", "four", "five", "six")
+_NUMBERED = ("option", "choice", "option number", "choice number", "answer number", "number", "alternative", "opción")
+_CHINESE_NUMBERS = "一二三四五六"
 
 
 @dataclass(frozen=True)
@@ -91,7 +70,9 @@ class Options:
         for wording in found:
             owners.setdefault((wording.words, wording.level), set()).add(wording.option)
         return tuple(
-            dict.fromkeys(wording for wording in found if wording.words and len(owners[wording.words, wording.level]) == 1)
+            dict.fromkeys(
+                wording for wording in found if wording.words and len(owners[wording.words, wording.level]) == 1
+            )
         )
 
     @cached_property
@@ -149,43 +130,42 @@ def _places(option: str, place: int, count: int) -> Iterator[Wording]:
     def wording(text: str, alone: bool = False) -> Wording:
         return Wording(option, compared(tokenize(text), 1), 4, alone)
 
-    for ordinals, nouns in _ORDINALS.values():
-        if place < len(ordinals.split()):
-            ordinal = ordinals.split()[place]
-            yield wording(ordinal, alone=True)
-            yield from (wording(f"{ordinal} {noun}") for noun in nouns.split())
-            yield from (wording(f"{ordinal} {more}") for more in ("and", "or"))
-    if place < len(_CARDINALS):
-        yield from (wording(f"{noun} {number}") for noun in _COUNTED for number in (_CARDINALS[place], str(place + 1)))
-        yield from (wording(f"第{number}{noun}") for number in ("一二三四五六"[place], str(place + 1)) for noun in "个项")
-        yield wording(f"选项{'一二三四五六'[place]}")
-    if place == count - 1:
-        yield from (wording(f"last {noun}") for noun in "option choice one alternative".split())
-        yield wording("last", alone=True)
+    for vocabulary in VOCABULARIES:
+        ordinals, nouns = vocabulary.ordinals.split(), vocabulary.numbered
+        if place < len(ordinals):
+            yield from (wording(f"{ordinals[place]} {noun}") for noun in (*nouns, "and", "or"))
+            yield wording(ordinals[place], alone=True)
+        if place == count - 1 and vocabulary.last:
+            yield from (wording(f"{vocabulary.last} {noun}") for noun in nouns)
+            yield wording(vocabulary.last, alone=True)
+    number = str(place + 1)
+    yield from (wording(f"{number}{_ending(place + 1)} {noun}") for noun in (*ENGLISH.numbered, "answer"))
+    for cardinal in (number, *(word for word, value in NUMBERS.items() if value == number)):
+        yield from (wording(f"{noun} {cardinal}") for noun in _NUMBERED)
+    if place < len(_CHINESE_NUMBERS):
+        yield from (wording(f"第{_CHINESE_NUMBERS[place]}{noun}") for noun in ("个", "项"))
+        yield wording(f"选项{_CHINESE_NUMBERS[place]}")
     if count == 2:
         yield wording("latter" if place else "former", alone=True)
         yield wording("latter option" if place else "former option")
 
 
-_LITTLE = ARTICLES | frozenset(
-    """in on at by to of for with from into as about his her their its my your our some one ones any no
-    because since that if as so he she it they we i 's weil dass porque parce
-    im am zum zur mit von aus bei auf nach seine ihre en de del al con por para su sus au aux du dans à""".split()
-)
+def _ending(number: int) -> str:
+    return {1: "st", 2: "nd", 3: "rd"}.get(number, "th")
 
 
 def compared(tokens: Sequence[Token], level: int) -> tuple[str, ...]:
     """The words of `tokens` in the form that is compared at `level` (see `Wording`)."""
     kept = [(word, token.text) for token in tokens if (word := comparable(token, level))]
     if level >= 3:
-        while len(kept) > 1 and kept[0][1] in _LITTLE:
+        while len(kept) > 1 and kept[0][1] in LITTLE:
             kept = kept[1:]
     return tuple(word for word, _ in kept)
 
 
 def comparable(token: Token, level: int) -> str:
     """One token in the form that is compared at `level`; empty if it does not count there."""
-    if not token.is_word and token.text not in "$€£¥%" and not (token.text == GAP):
+    if not token.is_word and token.text not in "$€£¥%" and token.text != GAP:
         return ""
     if level >= 1 and (token.text in ARTICLES or token.text in ("'s", "$", "€", "£", "¥")):
         return ""

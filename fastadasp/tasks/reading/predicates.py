@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastadasp.tasks.reading.lexicon import COPULAS, Cue
+from fastadasp.tasks.reading.lexicon import COPULAS, VERBS
 from fastadasp.tasks.reading.spans import CueSpan
 from fastadasp.tasks.reading.statements import Break, Group, Item
-from fastadasp.tasks.reading.tokens import Token
+from fastadasp.tasks.reading.tokens import Token, words
+from fastadasp.tasks.reading.words.vocabulary import Cue
 
-_SIGNS = frozenset(": - – — ( ) = \" ' ” ） ： ...".split())
-_VERBS = frozenset(
-    """is are was were be 's 're seems seem sounds looks appears can could would must might may do does did has have ca wo will
-    ist sind war wäre passt kann es son era puede está est peut 是""".split()
-)
+_SIGNS = words(": - ( ) = \" ' ” ...")
 _REACH = 9
 """Tokens after the option within which its predicate begins."""
 _LIKELIER = frozenset({"likely", "likelier", "wahrscheinlicher", "能"})
@@ -45,10 +42,10 @@ def predicate_of(tokens: Sequence[Token], group: Group, items: Sequence[Item]) -
     while at < min(group.end + _REACH, len(tokens)) and at not in groups:
         cue = cues.get(at)
         if cue is None:
-            relative = tokens[at].text in ",，" and _continues(tokens, at, cues)
+            relative = tokens[at].text in "," and _continues(tokens, at, cues)
             if not (tokens[at].text in COPULAS or tokens[at].text in _SIGNS or relative):
                 break
-            verb = verb or tokens[at].text in _VERBS
+            verb = verb or tokens[at].text in VERBS
             signs = signs or tokens[at].text in _SIGNS
             at += 1
         elif cue.cue in _SAID:
@@ -60,7 +57,12 @@ def predicate_of(tokens: Sequence[Token], group: Group, items: Sequence[Item]) -
             said = _SAID[cue.cue] != bool(denied % 2)
             certain = cue.cue is not Cue.verdict or tokens[cue.end - 1].text not in _LIKELIER
             return Predicate(
-                said, False, Cue.possible in hedges, not certain, _is_conditional(cue, items), frozenset([*used, cue.start])
+                said,
+                False,
+                Cue.possible in hedges,
+                not certain,
+                _is_conditional(cue, items),
+                frozenset([*used, cue.start]),
             )
         elif cue.cue is Cue.negate and (verb or denied):
             denied += 1
@@ -74,7 +76,7 @@ def predicate_of(tokens: Sequence[Token], group: Group, items: Sequence[Item]) -
     if denied and verb:
         return Predicate(False, used=frozenset(used))
     says = group.end in cues and cues[group.end].cue is Cue.say
-    return Predicate(described=says or group.end < len(tokens) and tokens[group.end].text in _VERBS)
+    return Predicate(described=says or (group.end < len(tokens) and tokens[group.end].text in VERBS))
 
 
 def _is_conditional(cue: CueSpan, items: Sequence[Item]) -> bool:
@@ -82,7 +84,7 @@ def _is_conditional(cue: CueSpan, items: Sequence[Item]) -> bool:
     for item in items:
         if item.start > cue.start and isinstance(item, CueSpan) and item.cue is Cue.condition:
             return True
-        if item.start > cue.start and (isinstance(item, Group) or isinstance(item, Break) and item.kind == "strong"):
+        if item.start > cue.start and (isinstance(item, Group) or (isinstance(item, Break) and item.kind == "strong")):
             return False
     return False
 

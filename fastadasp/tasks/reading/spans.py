@@ -7,19 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fastadasp.tasks.reading.letters import names_option
-from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, Cue, phrases
+from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, STARTERS, phrases
 from fastadasp.tasks.reading.options import GAP, MAX_GAP, Options, Wording, comparable
-from fastadasp.tasks.reading.tokens import ENDS, Token
+from fastadasp.tasks.reading.tokens import ENDS, Token, words
+from fastadasp.tasks.reading.words.vocabulary import Cue
 
-_NO_GAP = frozenset("and or nor not no than but one two 1 2 is are und oder nicht y o no".split())
-_STARTERS = frozenset("there it they he she this these those that both because since the i we es er sie".split())
-"""Words after which a "no" at the start of a statement is an answer: "No there are two"."""
-
-
-_BEFORE_LAST = frozenset("is are 's be not probably likely just only hear think say maybe perhaps ist sind es son".split())
-_BEFORE_LETTER = frozenset("( [ \" ' :".split())
-_CLAUSE_ENDS = frozenset(". , ; : ，、；：".split())
-_LIST_MARKS = frozenset(") : - – — = .".split())
+_NO_GAP = words("and or nor not no than but one two 1 2 is are und oder nicht y o no")
+_BEFORE_LAST = words("is are 's be not probably likely just only hear think say maybe perhaps ist sind es son")
+_BEFORE_LETTER = words("( [ \" ' :")
+_CLAUSE_ENDS = words(". , ; : 、")
+_LIST_MARKS = words(") : - = .")
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,11 @@ def _letters(tokens: Sequence[Token], options: Options, cues: Sequence[CueSpan])
     cue_ending = {cue.end: cue.cue for cue in cues}
     for at in range(len(tokens)):
         before = at
-        while before and before not in cue_ending and (tokens[before - 1].text in COPULAS or tokens[before - 1].text in _BEFORE_LETTER):
+        while (
+            before
+            and before not in cue_ending
+            and (tokens[before - 1].text in COPULAS or tokens[before - 1].text in _BEFORE_LETTER)
+        ):
             before -= 1
         if names_option(tokens, at, options.keys, cue_ending.get(at) or cue_ending.get(before)):
             yield Mention(tokens[at].written.upper(), at, at + 1, LETTER)
@@ -112,9 +113,7 @@ def _crosses(tokens: Sequence[Token], start: int, end: int) -> bool:
     return any(token.kind == "line" or token.text in ENDS | _CLAUSE_ENDS for token in tokens[start:end])
 
 
-def _match(
-    words: Sequence[tuple[str, int]], place: int, wanted: Sequence[str], tokens: Sequence[Token]
-) -> int | None:
+def _match(words: Sequence[tuple[str, int]], place: int, wanted: Sequence[str], tokens: Sequence[Token]) -> int | None:
     """Where a wording that begins at `place` of `words` ends, as a token; None if it does not stand there."""
     if not wanted:
         return words[place - 1][1] + 1
@@ -162,4 +161,4 @@ def _stands_by_itself(tokens: Sequence[Token], start: int, end: int) -> bool:
     if not after.is_word:
         return after.text != "-" or after.spaced
     first = start == 0 or not tokens[start - 1].is_word
-    return first and after.text in _STARTERS or after.text in ("或", "or", "oder")
+    return (first and after.text in STARTERS) or after.text in ("或", "or", "oder")

@@ -1,23 +1,24 @@
-"""An answer as statements: sentences, and in them the options (alone or in lists), the steering words and the breaks."""
+"""An answer as statements: sentences, and in them the options (alone or in lists), steering words and breaks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, SUBJECTS, TITLES, Cue
+from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, SUBJECTS, TITLES
 from fastadasp.tasks.reading.spans import LETTER, PAIR, CueSpan, Mention, Span
-from fastadasp.tasks.reading.tokens import ENDS, Token
+from fastadasp.tasks.reading.tokens import ENDS, Token, words
+from fastadasp.tasks.reading.words.vocabulary import Cue
 
 DESCRIBED = -3
 """`Mention.level` of a letter of which its own text is said: "A is red"."""
 
-_PAIR_GLUE = frozenset(". : ) ] } ( [ - – — = , \" ' \n / |".split(" "))
+_PAIR_GLUE = words(". : ) ] } ( [ - = , \" ' / |") | {"\n"}
 _NOT_BEFORE_LETTER = frozenset({".", ":", "\n", ","})
-_LIST_GLUE = frozenset(", / & + 、 \" ' “ ” „ ( ) [ ] ，".split()) | ARTICLES
-_ECHO_GLUE = _LIST_GLUE | _PAIR_GLUE | frozenset("; | • · 。".split()) | frozenset(ascii_lowercase)
+_LIST_GLUE = words(", / & + 、 \" ' “ ” „ ( ) [ ]") | ARTICLES
+_ECHO_GLUE = _LIST_GLUE | _PAIR_GLUE | words("; | • · 。") | frozenset(ascii_lowercase)
 _LIST_CUES = frozenset({Cue.conjunction, Cue.disjunction, Cue.letter})
 _HEDGES = frozenset({Cue.possible, Cue.probable, Cue.minor})
-_STRONG = frozenset("; : – — ( ) [ ] ： ； | • = ...".split())
+_STRONG = words("; : ( ) [ ] | • = ...")
 _LABEL_IN_QUOTES = 4
 """Tokens of a quotation, marks included, up to which it may be a quoted label."""
 _OPENING, _CLOSING = "“„«「『《", "”»」』》"
@@ -156,23 +157,27 @@ def statements(tokens: Sequence[Token], spans: Sequence[Span]) -> list[Statement
     found = []
     start = 0
     for at, token in enumerate((*tokens, Token("\n", "", "line", True))):
-        if at < len(tokens) and (at in covered or at in quoted and token.kind != "line" or not _ends(tokens, at)):
+        if at < len(tokens) and (at in covered or (at in quoted and token.kind != "line") or not _ends(tokens, at)):
             continue
         within = tuple(item for item in items if start <= item.start < at)
         if at > start:
-            found.append(Statement(within, start, at, _asks(tokens, start, at), token.kind == "line" and at < len(tokens)))
+            found.append(
+                Statement(within, start, at, _asks(tokens, start, at), token.kind == "line" and at < len(tokens))
+            )
         start = at + 1
     return found
 
 
 def _asks(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether a sentence asks; one with "isn't it?" or ", right?" at its end does not."""
-    if end == len(tokens) or tokens[end].text not in "?？؟":
+    if end == len(tokens) or tokens[end].text not in "?؟":
         return False
     words = [token.text for token in tokens[start:end]]
-    comma = max((at for at, word in enumerate(words) if word in ",，"), default=None)
+    comma = max((at for at, word in enumerate(words) if word in ","), default=None)
     tag = words[comma + 1 :] if comma else []
-    return not (tag and (tag[-1] in SUBJECTS and len(tag) <= 3 or tag in (["right"], ["correct"], ["no"], ["nicht", "wahr"])))
+    return not (
+        tag and ((tag[-1] in SUBJECTS and len(tag) <= 3) or tag in (["right"], ["correct"], ["no"], ["nicht", "wahr"]))
+    )
 
 
 def _ends(tokens: Sequence[Token], at: int) -> bool:
@@ -193,7 +198,7 @@ def quotations(tokens: Sequence[Token]) -> list[tuple[int, int]]:
             found.append((opened.pop("“"), at + 1))
         elif token.text in "\"'" and token.text in opened:
             found.append((opened.pop(token.text), at + 1))
-        elif token.text == '"' or token.text == "'" and token.spaced:
+        elif token.text == '"' or (token.text == "'" and token.spaced):
             opened[token.text] = at
     return found
 
@@ -237,7 +242,7 @@ def _breaks(tokens: Sequence[Token], spans: Sequence[Span]) -> Iterator[Break]:
             continue
         if at in speech_ends:
             yield Break("strong", at)
-        elif token.text in ",，":
+        elif token.text in ",":
             yield Break("comma", at)
         elif token.text in _STRONG or (token.text == "-" and token.spaced):
             yield Break("strong", at)

@@ -6,6 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+
+def words(text: str) -> frozenset[str]:
+    """The words or signs that `text` lists."""
+    return frozenset(text.split())
+
+
 _UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
 _TOKEN = re.compile(
     rf"""(?P<line>\n)
@@ -23,11 +29,11 @@ _CLITIC = re.compile(r"(.+?)(n't|'s|'m|'re|'ve|'ll|'d)$")
 _ELISION = re.compile(r"([cdjlmnst]|qu)'(.+)$")
 _CONTRACTED = {
     f"{verb}nt": verb
-    for verb in "is are was were do does did has have had would could should must need wo ca ai".split()
+    for verb in words("is are was were do does did has have had would could should must need wo ca ai")
 }
 """Negations that are written without their apostrophe; "cant" and "wont" are no other words in an answer."""
-_MARKS = {"✓": "✓", "✔": "✓", "☑": "✓", "✅": "✓", "✗": "✗", "✘": "✗", "❌": "✗", "☒": "✗", "×": "✗"}
-ENDS = frozenset("! ? 。 … ؟ ।".split())
+_MARKS = {"✓": "✓", "✔": "✓", "☑": "✓", "✅": "✓", "✗": "✗", "✘": "✗", "❌": "✗", "☒": "✗"}
+ENDS = words("! ? 。 … ؟ ।")
 """Signs that end a sentence; a full stop does so unless it belongs to something else."""
 
 

@@ -15,7 +15,7 @@ GAP = "*"
 """In a wording: up to MAX_GAP further words ("one * speaker": "one male speaker")."""
 MAX_GAP = 2
 
-_TRUE, _FALSE = ("correct", "true", "right", "是"), ("incorrect", "false", "wrong")
+_TRUE, _FALSE = ("correct", "true", "是"), ("incorrect", "false", "wrong")
 _GERMAN_ADJECTIVE = re.compile(r"(\w{2,}(?:ig|lich|isch|end|al|los))e[rnms]?")
 _NUMBERED = ("option", "choice", "option number", "choice number", "answer number", "number", "alternative", "opción")
 _CHINESE_NUMBERS = "一二三四五六"

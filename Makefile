@@ -12,7 +12,7 @@ INSTALLED :=
 ENERGY :=
 endif
 
-.PHONY: help install run test check format sweep-local tables bench bench-gpu clean
+.PHONY: help install run test check format docs sweep-local tables bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -21,7 +21,7 @@ install: $(INSTALLED)  ## create .venv with the pinned versions
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 $(VENV)/.installed-energy: $(VENV)/.installed
@@ -41,6 +41,9 @@ check: install   ## style and types
 format: install  ## rewrite files in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: install    ## write the generated parts of the documents and the names for type checkers
+	$(BIN)/python -m experiments.tools.documents
 
 sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sweeps/asr.yaml ARGS="task.limit=16"
 	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)

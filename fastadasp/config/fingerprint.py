@@ -12,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
+from fastadasp.files.named import audio_files, is_file
+from fastadasp.files.text import home
 
 IRRELEVANT = frozenset(
     {
@@ -76,10 +78,12 @@ def fingerprint(cfg: DictConfig) -> str:
 
 def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
-    return {  # os.path.exists takes any text; Path.exists raises on a long instruction
-        key: _path_digest(Path(value))
-        for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
+    named = ((key, home(Path(value))) for key, value in settings.items() if isinstance(value, str))
+    # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
+    return {
+        key: _path_digest(path)
+        for key, path in named
+        if key.startswith(FILES_IN) and (is_file(path) or os.path.isdir(path))  # noqa: PTH112
     }
 
 
@@ -109,15 +113,9 @@ def _file_digest(file: Path) -> str:
 
 
 def _audio_sizes(manifest: Path) -> Iterator[str]:
-    """Size of each audio file that a manifest names; malformed lines are left for the task to report."""
-    for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            audio = json.loads(line)["audio"]
-        except (ValueError, TypeError, KeyError):
-            continue
-        for name in audio if isinstance(audio, list) else [audio]:
-            file = manifest.parent / str(name)
-            yield str(file.stat().st_size) if file.is_file() else "missing"
+    """Size of each audio file that a manifest names."""
+    for file in audio_files(manifest):
+        yield str(file.stat().st_size) if is_file(file) else "missing"
 
 
 @cache  # the code of a process is what it was at the start, whatever is edited meanwhile

@@ -41,9 +41,8 @@ class ChatSpeechLM(Pretrained):
         least = round(_LEAST_SECONDS * self.processor.feature_extractor.sampling_rate)
         audio = [pad_to(samples, least) for samples in self.read(example)]
         content = [*({"type": "audio"} for _ in audio), {"type": "text", "text": self.wording(example)}]
-        conversation = [{"role": "user", "content": content if self.audio_first else [content[-1], *content[:-1]]}]
-        prompt = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-        return PreparedChat(str(prompt), audio)
+        prompt = self.render(content if self.audio_first else [content[-1], *content[:-1]], len(audio))
+        return PreparedChat(prompt, audio)
 
     def prompt_tokens(self, prepared: PreparedChat) -> tuple[int, int]:
         """As in ModelAdapter."""

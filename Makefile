@@ -46,7 +46,7 @@ sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sw
 	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)
 
 tables: install  ## every method against FLOPs saved on four tasks of the embedded model; goes on where it stopped
-	$(BIN)/python -m fastadasp.grid experiments/tables/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
+	$(BIN)/python -m fastadasp.grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

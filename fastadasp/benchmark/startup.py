@@ -14,8 +14,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.benchmark.base import Benchmark
+from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError, InputError
-from fastadasp.fingerprint import REPOSITORY
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -51,8 +51,8 @@ class StartUp(Benchmark):
 
         from fastadasp.benchmark.journal import Journal
         from fastadasp.evaluation.hardware import resolve
-        from fastadasp.evaluation.provenance import provenance
         from fastadasp.evaluation.store import RunStore
+        from fastadasp.measuring.provenance import provenance
 
         commands = {
             **{f"import {module}": ["-c", f"import {module}"] for module in self.imports},

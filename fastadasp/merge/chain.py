@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, Site
+from fastadasp.reduction.method import MergeMethod, Site
 
 
 @dataclass(frozen=True)

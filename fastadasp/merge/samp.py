@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Samp(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Merge into clusters, then prune these."""
-        from fastadasp.merge.adjacent import mean_similarity_groups
-        from fastadasp.merge.assignment import Assignment, apply, choose_top, keep_only
-        from fastadasp.merge.diversity import determinantal_choice
-        from fastadasp.merge.similarity import cosine
+        from fastadasp.ops.adjacent import mean_similarity_groups
+        from fastadasp.ops.assignment import Assignment, apply, choose_top, keep_only
+        from fastadasp.ops.diversity import determinantal_choice
+        from fastadasp.ops.similarity import cosine
 
         hull = state.layout.hull
         token_BND = state.hidden_BTD[:, hull]

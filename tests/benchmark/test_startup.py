@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALLEST_MODEL, composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from fastadasp.benchmark import startup
-from fastadasp.config import validate_benchmark
+from fastadasp.benchmark.setup import validate_benchmark
 from fastadasp.errors import ConfigError, InputError
+from tests.helpers.configs import SMALLEST_MODEL, composed
 
 QUICK = ("experiments=startup", "benchmark.quick=true")
 

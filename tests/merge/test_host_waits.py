@@ -4,14 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from host_waits import no_host_waits
-from method_states import HEADS, input_state, layer_state
 
-from fastadasp.merge.affinity_pooling import AffinityPooling, DeepAffinityPooling
-from fastadasp.merge.base import MergeMethod, Site
+from fastadasp import AffinityPooling, DeepAffinityPooling
 from fastadasp.merge.cdpruner import CDPruner
 from fastadasp.merge.divprune import DivPrune
-from fastadasp.merge.encoder import EncoderAttention
 from fastadasp.merge.frame import Frame
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.head_router import HeadRouter
@@ -20,6 +16,10 @@ from fastadasp.merge.segment_topk import SegmentTopK
 from fastadasp.merge.stride import Stride
 from fastadasp.merge.visionzip import VisionZip
 from fastadasp.merge.vispruner import VisPruner
+from fastadasp.ops.encoder_attention import EncoderAttention
+from fastadasp.reduction.method import MergeMethod, Site
+from tests.helpers.host_waits import no_host_waits
+from tests.helpers.method_states import HEADS, input_state, layer_state
 
 ROUTING = (
     '{"layer": 1, "centroids": {"semantic": 0.03, "uniform": 0.05}, "width": 0.02, '

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import LlamaModel
+from transformers import initialization as init
 from transformers.masking_utils import create_causal_mask
 from transformers.models.llama.modeling_llama import (
     ALL_ATTENTION_FUNCTIONS,
@@ -84,6 +85,12 @@ class GatedLlama(LlamaModel):  # type: ignore[misc]  # transformers is untyped
         super().__init__(config)
         for index, layer in enumerate(self.layers):
             layer.self_attn = GatedAttention(config, index, rank)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, GatedLinear):
+            for weight in (module.lora_A, module.lora_B):
+                init.normal_(weight, std=self.config.initializer_range)
 
     def forward(self, *args: Any, lora_gate: Tensor | None = None, **kwargs: Any) -> Any:
         """As LlamaModel; lora_gate: (B, D), None to leave the LoRA weights out."""

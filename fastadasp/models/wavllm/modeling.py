@@ -15,7 +15,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from fastadasp.models.wavllm.audio import AudioEncoder
 from fastadasp.models.wavllm.configuration import WavLLMConfig
-from fastadasp.models.wavllm.decoder import GatedLinear, GatedLlama
+from fastadasp.models.wavllm.decoder import GatedLlama
 from fastadasp.models.wavllm.gate import PromptGate
 from fastadasp.models.wavllm.wavlm import WavLMStream
 
@@ -63,11 +63,7 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        text: Any = self.config.text_config
-        if isinstance(module, GatedLinear):
-            for weight in (module.lora_A, module.lora_B):
-                init.normal_(weight, std=text.initializer_range)
-        elif isinstance(module, WavLMStream):
+        if isinstance(module, WavLMStream):
             init.ones_(module.output_weights)
 
     def get_input_embeddings(self) -> nn.Module:
@@ -125,7 +121,6 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
-        prefill: str | None = None,
         **kwargs: Any,
     ) -> WavLLMOutput:
         """Logits of a prompt, or of what follows one.
@@ -133,7 +128,7 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         input_features, input_values, audio_samples: recordings, as WavLLMFeatureExtractor gives them.
         instruction_ids, instruction_mask: (B, P), what `lora_gate` is computed from, unless it is given.
         instruction_tokens: (B,) how many of a prompt's last tokens `prefill=released` reads one by one.
-        prefill: instead of the config's; without a cache a prompt is always read whole.
+        Without a cache (use_cache=False) a prompt is always read whole.
         """
         if inputs_embeds is None and input_features is not None:
             inputs_embeds = self.embed(input_ids, input_features, input_values, audio_samples)  # type: ignore[arg-type]
@@ -143,7 +138,7 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             lora_gate = self.read_instructions(instruction_ids, instruction_mask)  # type: ignore[arg-type]
         use_cache = self.config.text_config.use_cache if use_cache is None else use_cache
         begins = past_key_values is None or past_key_values.get_seq_length() == 0
-        in_parts = (prefill or self.config.prefill) == "released" and begins and use_cache
+        in_parts = self.config.prefill == "released" and begins and use_cache
         read: Any = self.language_model
         if in_parts and instruction_tokens is not None:
             read = partial(self._read_in_parts, instruction_tokens)
@@ -206,11 +201,16 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         return outputs
 
     def prepare_inputs_for_generation(
-        self, input_ids: Tensor, *args: Any, is_first_iteration: bool | None = False, **kwargs: Any
+        self,
+        input_ids: Tensor,
+        *args: Any,
+        inputs_embeds: Tensor | None = None,
+        is_first_iteration: bool | None = False,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """As in GenerationMixin; recordings and instructions go with the prompt alone."""
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
-            input_ids, *args, is_first_iteration=is_first_iteration, **kwargs
+            input_ids, *args, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
         if not is_first_iteration and kwargs.get("use_cache", True):
             for name in PROMPT_INPUTS:

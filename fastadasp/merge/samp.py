@@ -64,7 +64,7 @@ def joined_at(similarity_BNN: "Tensor", starts_BN: "Tensor") -> "Tensor":
     import torch
 
     column = torch.arange(starts_BN.shape[1], device=starts_BN.device)
-    first_BN = column.where(starts_BN, 0).cummax(1).values
+    first_BN = column.expand_as(starts_BN).masked_fill(~starts_BN, 0).cummax(1).values
     before_BNN = (column >= first_BN[..., None]) & (column < column[:, None])
     # In double, so that the scores of monotonous audio do not differ by rounding.
     total_BN = similarity_BNN.masked_fill(~before_BNN, 0).sum(2, dtype=torch.float64)

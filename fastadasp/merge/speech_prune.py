@@ -87,11 +87,11 @@ def frame_quotas(
     relevance_BT: "Tensor", audio_BT: "Tensor", frame_BT: "Tensor", frames: int, counts: "Sequence[int]"
 ) -> "Tensor":
     """(B, G) int64: floor(`counts[b]` p_j) tokens of frame j, p the softmax over frames of their summed relevance."""
-    frame_BT = frame_BT.where(audio_BT, 0)
+    frame_BT = frame_BT.masked_fill(~audio_BT, 0)
     total_BG = relevance_BT.new_zeros(len(audio_BT), frames)
     exists_BG = total_BG.scatter_add(1, frame_BT, audio_BT.float()) > 0
-    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.where(audio_BT, 0)).masked_fill(~exists_BG, float("-inf"))
-    share_BG = total_BG.softmax(1).where(exists_BG, 0)
+    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.masked_fill(~audio_BT, 0)).masked_fill(~exists_BG, float("-inf"))
+    share_BG = total_BG.softmax(1).masked_fill(~exists_BG, 0)
     return (share_BG * share_BG.new_tensor(counts)[:, None]).long()
 
 

@@ -23,7 +23,7 @@ def add_pairs(score_BT: Tensor, token_BT: Tensor, chosen_BT: Tensor, counts: Seq
     single_BT = token_BT & ~chosen_BT & ~pad(chosen_BT[:, :-1], (1, 0))
     begins_BT, ends_BT = _stretches(token_BT, single_BT)
     column = torch.arange(token_BT.shape[1], device=token_BT.device)
-    first_BT = column.where(begins_BT, 0).cummax(1).values
+    first_BT = column.expand_as(begins_BT).masked_fill(~begins_BT, 0).cummax(1).values
     inside_BT = begins_BT.cumsum(1) > pad(ends_BT.cumsum(1)[:, :-1], (1, 0))
     moved_BT = inside_BT & ~ends_BT & ((column - first_BT) % 2 == 0)
     lowest_BT = torch.full_like(score_BT, torch.inf, dtype=torch.float32)
@@ -39,12 +39,13 @@ def _stretches(token_BT: Tensor, single_BT: Tensor) -> tuple[Tensor, Tensor]:
     count_BT = single_BT.cumsum(1)
     before_BT = count_BT - single_BT.long()
     run_starts_BT = token_BT & ~pad(token_BT[:, :-1], (1, 0))
-    number_BT = count_BT - before_BT.where(run_starts_BT, 0).cummax(1).values  # of the run's single tokens, from 1
+    # The number of a single token among those of its run, from 1.
+    number_BT = count_BT - before_BT.masked_fill(~run_starts_BT, 0).cummax(1).values
     ends_BT = single_BT & (number_BT % 2 == 0)
     # A begin has its end in the same run if the next single token is one.
     column = torch.arange(token_BT.shape[1], device=token_BT.device)
     width = len(column)
-    later_BT = pad(column.where(single_BT, width)[:, 1:], (0, 1), value=width)
+    later_BT = pad(column.expand_as(single_BT).masked_fill(~single_BT, width)[:, 1:], (0, 1), value=width)
     next_BT = later_BT.flip(1).cummin(1).values.flip(1)
     begins_BT = single_BT & (number_BT % 2 == 1) & pad(ends_BT, (0, 1)).gather(1, next_BT)
     return begins_BT, ends_BT

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastadasp.errors import InputError
 from fastadasp.models.speechlm import SpeechLM
@@ -28,6 +28,10 @@ class Pretrained(SpeechLM):
 
     model_type: ClassVar[str | None] = None
     """The only family that the adapter loads, as config.json names it; None takes any."""
+    how_to_get: ClassVar[str] = (
+        "Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {path}`)"
+    )
+    """What to do where `model.path` cannot be loaded; `{path}` is replaced by it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,7 +39,8 @@ class Pretrained(SpeechLM):
         is_local = folder.is_absolute() or self.path.startswith(".")
         if is_local and not (folder / "config.json").is_file():
             what = "holds no config.json" if folder.is_dir() else "does not exist"
-            raise ModelError(f"model.path={self.path}: the folder {what}; give a checkpoint's folder or a hub id")
+            how = self.how_to_get.replace("{path}", self.path)
+            raise ModelError(f"model.path={self.path}: the folder {what}\n{how}")
 
     @property
     def _source(self) -> str:
@@ -60,13 +65,9 @@ class Pretrained(SpeechLM):
         return config
 
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        import transformers
-
-        architecture = (self.config.architectures or ["none"])[0]
-        if not hasattr(transformers, architecture):
-            raise ModelError(f"model.path={self.path}: transformers {transformers.__version__} has no {architecture}")
+        model_class: Any = self._model_class(self.config)
         with self._explained():
-            model, report = getattr(transformers, architecture).from_pretrained(
+            model, report = model_class.from_pretrained(
                 self._source,
                 revision=self.revision,
                 dtype=dtype,
@@ -82,6 +83,15 @@ class Pretrained(SpeechLM):
             raise ModelError(f"model.path={self.path}: the checkpoint lacks {len(missing)} weights: {listed}")
         return model
 
+    def _model_class(self, config: "PreTrainedConfig") -> "type[PreTrainedModel]":
+        """The class that config.json names."""
+        import transformers
+
+        architecture = (config.architectures or ["none"])[0]
+        if not hasattr(transformers, architecture):
+            raise ModelError(f"model.path={self.path}: transformers {transformers.__version__} has no {architecture}")
+        return getattr(transformers, architecture)  # type: ignore[no-any-return]
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Word transformers' loading errors for the person who set `model.path`."""
@@ -91,7 +101,5 @@ class Pretrained(SpeechLM):
             yield
         except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelError(
-                f"model.path={self.path} cannot be loaded: {reason}\n"
-                f"Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {self.path}`)"
-            ) from error
+            how = self.how_to_get.replace("{path}", self.path)
+            raise ModelError(f"model.path={self.path} cannot be loaded: {reason}\n{how}") from error

@@ -121,6 +121,11 @@ class SpeechLM(ModelAdapter):
         new_ids = ids[:, inputs["input_ids"].shape[1] :]
         return new_ids, self.texts(new_ids)
 
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Special tokens that no instruction may hold: what stands for audio."""
+        return (self.processor.audio_token,)
+
     def texts(self, ids: "Tensor") -> list[str]:
         """As in ModelAdapter."""
         texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
@@ -128,8 +133,12 @@ class SpeechLM(ModelAdapter):
 
     def wording(self, example: "Example") -> str:
         """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
-        if (token := self.processor.audio_token) in example.instruction:
-            raise ConfigError(f"example {example.id}: its instruction holds {token}, which stands for audio here")
+        for token in self.reserved:
+            if token in example.instruction:
+                raise ConfigError(
+                    f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
+                    "model; change the manifest's text or the task's instruction"
+                )
         template = self.instructions.get(example.task)
         if template is None:
             return example.instruction

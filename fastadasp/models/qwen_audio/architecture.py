@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import Qwen2AudioForConditionalGeneration, Qwen2Config, Qwen2Model
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
 from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention, Qwen2RotaryEmbedding
 
 
@@ -26,6 +27,12 @@ class QwenAudioForConditionalGeneration(Qwen2AudioForConditionalGeneration):  # 
         super().__init__(config)
         self.model.language_model = QwenAudioDecoder(config.text_config)
         self.post_init()
+
+
+# transformers saves and loads its own classes' weights under older names, and would not do so for this one.
+register_checkpoint_conversion_mapping(
+    QwenAudioForConditionalGeneration.__name__, get_checkpoint_conversion_mapping("qwen2_audio"), overwrite=True
+)
 
 
 class QwenAudioDecoder(Qwen2Model):  # type: ignore[misc]  # transformers is untyped
@@ -49,14 +56,14 @@ class QwenAudioDecoder(Qwen2Model):  # type: ignore[misc]  # transformers is unt
         attention_mask: Any = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
-        inputs_embeds: Tensor | None = None,
+        inputs_embeds: Any = None,
         **kwargs: Any,
     ) -> Any:
         """As in Qwen2Model. A prompt sets the rotation for itself and for all that is later read with its cache."""
         rotary = self.rotary_emb
         if past_key_values is None or past_key_values.get_seq_length() == 0:
-            tokens = input_ids if inputs_embeds is None else inputs_embeds
-            rotary.frequencies_B1d = self._frequencies(tokens, attention_mask, position_ids)
+            width = input_ids.shape[1] if input_ids is not None else inputs_embeds.shape[1]
+            rotary.frequencies_B1d = self._frequencies(width, attention_mask, position_ids)
         else:  # a cache that took over another's content is not known here: then the latest prompt's counts
             rotary.frequencies_B1d = self._slowed.get(past_key_values, rotary.frequencies_B1d)
         output = super().forward(
@@ -71,9 +78,11 @@ class QwenAudioDecoder(Qwen2Model):  # type: ignore[misc]  # transformers is unt
             self._slowed.setdefault(output.past_key_values, rotary.frequencies_B1d)
         return output
 
-    def _frequencies(self, prompt: Tensor, mask: Any, position_ids: Tensor | None) -> Tensor | None:
-        """(B, 1, d/2) rotation per position for each row; None where no row is long enough for another than usual."""
-        width = prompt.shape[1]
+    def _frequencies(self, width: int, mask: Any, position_ids: Tensor | None) -> Tensor | None:
+        """(1 or B, 1, d/2) rotation per position of each row; None where no row is long enough for another than usual.
+
+        width: columns of the prompt.
+        """
         if self.training or not self.config.use_dynamic_ntk or width <= self.config.seq_length:
             return None
         if isinstance(mask, Tensor) and mask.ndim == 2:
@@ -81,12 +90,13 @@ class QwenAudioDecoder(Qwen2Model):  # type: ignore[misc]  # transformers is unt
         else:
             tokens = [width] if position_ids is None else (position_ids[:, -1] + 1).tolist()
         rows = [self.rotary_emb.slowed(ntk_factor(count, self.config.seq_length)) for count in tokens]
-        return torch.stack(rows)[:, None].to(prompt.device)
+        return torch.stack(rows)[:, None]
 
 
 def ntk_factor(tokens: int, seq_length: int) -> int:
     """By how much a prompt of `tokens` raises the rotary base: 1 up to `seq_length`, 3 up to twice that, then 7, 15."""
-    return max(1, 2 ** math.ceil(math.log2(tokens / seq_length) + 1) - 1)
+    doublings = max(0, math.ceil(math.log2(tokens / seq_length)))
+    return (2 << doublings) - 1
 
 
 class SlowedRotaryEmbedding(Qwen2RotaryEmbedding):  # type: ignore[misc]  # transformers is untyped
@@ -100,7 +110,8 @@ class SlowedRotaryEmbedding(Qwen2RotaryEmbedding):  # type: ignore[misc]  # tran
         channels = 2 * self.inv_freq.numel()
         base = self.config.rope_parameters["rope_theta"] * factor ** (channels / (channels - 2))
         exponent = torch.arange(0, channels, 2, dtype=torch.float32, device=self.inv_freq.device) / channels
-        return 1.0 / (base**exponent)
+        frequencies: Tensor = 1.0 / (base**exponent)
+        return frequencies
 
     def forward(self, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         """cos and sin, (1 or B, T, d), of positions (1 or B, T), in the dtype of `x`."""
@@ -148,7 +159,7 @@ class LogNAttention(Qwen2Attention):  # type: ignore[misc]  # transformers is un
             visible_BQ = shared_prompt.visible(self.layer_idx)
         else:
             visible_BQ = visible_keys(mask, hidden_BQD, keys)
-        factor_BQ = (visible_BQ.float().log() / math.log(self.config.seq_length)).clamp_min(1.0)
+        factor_BQ: Tensor = (visible_BQ.float().log() / math.log(self.config.seq_length)).clamp_min(1.0)
         return factor_BQ[..., None].to(hidden_BQD.dtype)
 
 

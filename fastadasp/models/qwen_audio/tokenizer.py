@@ -1,7 +1,7 @@
 """Qwen-Audio's tokenizer as a fast tokenizer of transformers, built from the released file of BPE ranks.
 
-The released tokenizer is Python code around tiktoken: a file `qwen.tiktoken` holds the ranks of 151,643 byte strings, and
-the special tokens exist only as lists in that code. The same lists stand here (source: QwenLM/Qwen-Audio,
+The released tokenizer is Python code around tiktoken: a file `qwen.tiktoken` holds the ranks of 151,643 byte strings,
+and the special tokens exist only as lists in that code. The same lists stand here (source: QwenLM/Qwen-Audio,
 tokenization_qwen.py, commit b50fb95).
 """
 
@@ -61,7 +61,7 @@ def _tags(names: str) -> Iterator[str]:
 
 
 def read_ranks(path: Path) -> dict[bytes, int]:
-    """The byte strings of a tiktoken file and their ranks, which are their ids. Raises ModelError for any other file."""
+    """The byte strings of a tiktoken file and their ranks, which are their ids; ModelError for any other file."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file; the checkpoint's folder holds it (`hf download Qwen/Qwen-Audio`)")
     ranks: dict[bytes, int] = {}
@@ -94,9 +94,7 @@ def build_tokenizer(ranks: Mapping[bytes, int], *, chat: bool = False) -> "PreTr
     moments = set(timestamps())
     # Timestamps are part of what an answer says ("starts at <|2.33|> seconds"), so they are not dropped from texts.
     # Tokens are looked for in normalised text, as the released code does: NFC may change a tag's last character.
-    backend.add_tokens(
-        [AddedToken(token, special=token not in moments, normalized=True) for token in special_tokens()]
-    )
+    backend.add_tokens([AddedToken(token, special=token not in moments, normalized=True) for token in special_tokens()])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token=TURN_END if chat else END_OF_TEXT,
@@ -143,7 +141,7 @@ def _byte_pairs(ranks: Mapping[bytes, int]) -> "Tokenizer":
 
 
 def _byte_letters() -> list[str]:
-    """The printable character that stands for each byte in `tokenizers`: itself where it is one, else from U+0100 on."""
+    """The printable character that stands for each byte in `tokenizers`: itself if it is one, else from U+0100 on."""
     printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
     others = iter(range(256, 512))
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]

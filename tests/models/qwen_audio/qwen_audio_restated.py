@@ -238,7 +238,7 @@ class Restatement(nn.Module):
         """One token's heads (heads, d) at a position."""
         depth = x.shape[-1]
         base = self.config["rotary_emb_base"] * self.factor ** (depth / (depth - 2))
-        angle = position * torch.tensor([base ** (-2 * i / depth) for i in range(depth // 2)])
+        angle = position * (1.0 / base ** (torch.arange(0, depth, 2).float() / depth))  # single precision, as released
         one, two = x[:, : depth // 2], x[:, depth // 2 :]
         return torch.cat([one * angle.cos() - two * angle.sin(), two * angle.cos() + one * angle.sin()], -1)
 

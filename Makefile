@@ -12,7 +12,7 @@ INSTALLED :=
 ENERGY :=
 endif
 
-.PHONY: help install run test check format sweep-local tables bench bench-gpu clean
+.PHONY: help install run test check format docs sweep-local tables bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -21,7 +21,7 @@ install: $(INSTALLED)  ## create .venv with the pinned versions
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 $(VENV)/.installed-energy: $(VENV)/.installed
@@ -42,11 +42,14 @@ format: install  ## rewrite files in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: install    ## write the generated parts of the documents and the names for type checkers
+	$(BIN)/python -m experiments.tools.documents
+
 sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sweeps/asr.yaml ARGS="task.limit=16"
 	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)
 
 tables: install  ## every method against FLOPs saved on four tasks of the embedded model; goes on where it stopped
-	$(BIN)/python -m fastadasp.grid experiments/tables/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
+	$(BIN)/python -m fastadasp.grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

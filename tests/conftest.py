@@ -4,7 +4,6 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,17 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hypothesis import HealthCheck, settings
-from omegaconf import DictConfig, OmegaConf, open_dict
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # Triton reads it once, when anything first imports it
 
-from fastadasp import config
-from fastadasp.fingerprint import REPOSITORY
+from fastadasp.config.compose import compose_run
+from fastadasp.evaluation.setup import validate
+from tests.helpers.configs import SMALLEST_MODEL
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 settings.load_profile("untimed")
-
-SMALLEST_MODEL = (
-    "model=qwen2_audio_random",
-    "model.layers=4",
-    "model.hidden=32",
-    "model.intermediate=48",
-    "model.encoder_layers=1",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -52,36 +41,16 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", local_connect)
 
 
-def composed(*overrides: str) -> DictConfig:
-    """The config of `python run.py <overrides>`, Hydra's own node included."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        return compose("config", overrides=list(overrides), return_hydra_config=True)
-
-
-def with_value(cfg: DictConfig, key: str, value: Any) -> DictConfig:
-    """`cfg` with one more override, faster than composing again; raises where the key does not exist."""
-    if key == "merge":
-        return composed(f"task={cfg.hydra.runtime.choices.task}", f"merge={value}")
-    changed = deepcopy(cfg)
-    OmegaConf.update(changed, key, value)
-    return changed
-
-
 @pytest.fixture
 def evaluate(tmp_path: Path) -> Callable[..., tuple[Path, float]]:
     """`run.py` without its process: evaluates overrides, returns the run's folder and the objective."""
 
     def run(*overrides: str) -> tuple[Path, float]:
-        from fastadasp.run import evaluate
+        from fastadasp.evaluation.run import evaluate
 
         common = ("hardware=cpu", "hardware.num_workers=0", "generation.max_new_tokens=6", f"output_dir={tmp_path}/out")
-        cfg = composed(*SMALLEST_MODEL, *common, *overrides)
-        with open_dict(cfg):
-            cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
-            HydraConfig.instance().set_config(cfg)
-            folder = Path(cfg.hydra.run.dir)
-            del cfg["hydra"]
-        return folder, evaluate(cfg, config.validate(cfg))
+        cfg, folder = compose_run([*SMALLEST_MODEL, *common, *overrides])
+        return folder, evaluate(cfg, validate(cfg))
 
     return run
 

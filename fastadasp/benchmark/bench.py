@@ -10,23 +10,23 @@ import torch
 from transformers import PreTrainedModel
 
 from fastadasp.benchmark.capacity import capacity
+from fastadasp.benchmark.cases import Case, LongAudioCases, Way
 from fastadasp.benchmark.ceiling import Ceiling
 from fastadasp.benchmark.column_sums import profile
 from fastadasp.benchmark.contenders import Contender, Sample, answer, contenders
 from fastadasp.benchmark.figures import layer_figures, medians, prompt_tokens
 from fastadasp.benchmark.journal import Journal
-from fastadasp.benchmark.long_audio import Case, LongAudio, Path
-from fastadasp.benchmark.meters import LEAST_S, LayerClock, joules, trim_heap
-from fastadasp.benchmark.room import attempt
 from fastadasp.benchmark.rounds import rounds
 from fastadasp.benchmark.shapes import Prompt, prompt
+from fastadasp.measuring.memory_guard import none_if_out_of_memory
+from fastadasp.measuring.meters import LEAST_S, LayerClock, joules, trim_heap
 
 
 class Bench:
     """One model under every contender."""
 
     def __init__(
-        self, benchmark: LongAudio, name: str, model: PreTrainedModel, ceiling: Ceiling, journal: Journal
+        self, benchmark: LongAudioCases, name: str, model: PreTrainedModel, ceiling: Ceiling, journal: Journal
     ) -> None:
         self.benchmark, self.name, self.shape = benchmark, name, benchmark.shapes[name]
         self.model, self.ceiling, self.journal = model, ceiling, journal
@@ -49,8 +49,8 @@ class Bench:
         sweep = self.benchmark.sweeps[name]
         rivals = contenders(self.benchmark, sweep.paths)
         torch.cuda.empty_cache()  # what other lengths have left in pieces; rounds() begins with untimed calls
-        self.ceiling.look()
-        read = attempt(lambda: prompt(self.shape, case.seconds, case.batch_size, self.model))
+        self.ceiling.remeasure()
+        read = none_if_out_of_memory(lambda: prompt(self.shape, case.seconds, case.batch_size, self.model))
         taken: Sequence[Sequence[Sample]] = [[] for _ in rivals]
         if read is not None:
             taken = self._samples(read, case, rivals, sweep.repeats)
@@ -68,7 +68,7 @@ class Bench:
                 sample = replace(sample, peak_bytes=peaks.setdefault(contender, sample.peak_bytes))
             return sample
 
-        taken = rounds(work, rivals, repeats, self.ceiling.look if on_cpu else lambda: None)
+        taken = rounds(work, rivals, repeats, self.ceiling.remeasure if on_cpu else lambda: None)
         return [self._with_energy(read, case, *pair) for pair in zip(rivals, taken, strict=True)]
 
     def _with_energy(self, read: Prompt, case: Case, contender: Contender, taken: list[Sample]) -> list[Sample]:
@@ -80,7 +80,7 @@ class Bench:
 
     def _layers(self) -> dict[str, Any]:
         """Tokens, FLOPs, cache and seconds of each layer's prefill, for one row of the longest audio there is."""
-        rivals = contenders(self.benchmark, [Path.static])
+        rivals = contenders(self.benchmark, [Way.static])
 
         def work(contender: Contender, _: bool) -> tuple[Sample, list[float], list[float]]:
             read = prompt(self.shape, self.longest, 1, self.model)
@@ -112,7 +112,7 @@ class Bench:
     def _column_sums(self) -> dict[str, Any]:
         """Of one layer, at the longest audio there is."""
         model = self.model
-        found = attempt(lambda: profile(self.shape, self.longest, model.device, model.dtype))
+        found = none_if_out_of_memory(lambda: profile(self.shape, self.longest, model.device, model.dtype))
         return found or {"seconds": self.longest, "error": "out of memory"}
 
     def _capacity(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Bench:
         by_beams: dict[str, dict[str, Any]] = {}
         for beams in sorted({1, most}):
             by_beams[str(beams)] = {}
-            for contender in contenders(self.benchmark, list(Path)):
+            for contender in contenders(self.benchmark, list(Way)):
                 label = f"{contender.path.name}, {contender.tokens}"
                 search = partial(
                     capacity, self.model, self.shape, contender, beams=beams, seconds=self.longest, memory_gib=gib

@@ -6,8 +6,8 @@ import torch
 from transformers import PreTrainedModel
 
 from fastadasp.benchmark.contenders import Contender, answer
-from fastadasp.benchmark.room import attempt
 from fastadasp.benchmark.shapes import SpeechShape, prompt
+from fastadasp.measuring.memory_guard import none_if_out_of_memory
 
 MOST_ROWS, MOST_SECONDS = 1024, 7200
 SHARE = 0.95
@@ -43,7 +43,9 @@ def capacity(
 
     def fits(rows: int, length: float) -> bool:
         torch.cuda.empty_cache()
-        done = attempt(lambda: answer(model, contender, prompt(shape, length, rows, model), beams, new_tokens=4))
+        done = none_if_out_of_memory(
+            lambda: answer(model, contender, prompt(shape, length, rows, model), beams, new_tokens=4)
+        )
         return done is not None
 
     try:

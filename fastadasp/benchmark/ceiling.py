@@ -1,14 +1,26 @@
 """The device's limits, against which shares are told."""
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 
-from fastadasp.benchmark.figures import Limits
 from fastadasp.benchmark.journal import Journal
-from fastadasp.benchmark.meters import measured_limits
-from fastadasp.benchmark.room import attempt
 from fastadasp.evaluation.hardware import Hardware, Placement
+from fastadasp.measuring.memory_guard import none_if_out_of_memory
+from fastadasp.measuring.meters import measured_limits
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device can do at best."""
+
+    flops: float
+    """FLOP/s in the run's dtype."""
+    bandwidth: float
+    """bytes/s."""
+    source: str
+    """`data sheet`, or `measured` by a large matrix product and a large copy."""
 
 
 class Ceiling:
@@ -25,9 +37,9 @@ class Ceiling:
         if self._measured and journal.get(["limits"]) is None:
             journal.add(["limits"], measured_limits(self._device, self._dtype))
 
-    def look(self) -> None:
+    def remeasure(self) -> None:
         """Measure again, where there is no data sheet."""
-        found = attempt(lambda: measured_limits(self._device, self._dtype)) if self._measured else None
+        found = none_if_out_of_memory(lambda: measured_limits(self._device, self._dtype)) if self._measured else None
         if found is not None:
             self._journal.add(
                 ["limits"], [max(pair) for pair in zip(found, self._journal.get(["limits"]), strict=True)]
@@ -35,7 +47,7 @@ class Ceiling:
 
     @property
     def limits(self) -> Limits:
-        """As far as known."""
+        """The best known limits of the device."""
         if self._measured:
             flops, bandwidth = self._journal.get(["limits"])
             return Limits(flops, bandwidth, "measured")

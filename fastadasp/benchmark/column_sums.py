@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from fastadasp.benchmark.meters import best_time
 from fastadasp.benchmark.shapes import SpeechShape
-from fastadasp.log_sum_exp import LogSumExpTap
-from fastadasp.merge.attention import attention_received_by_group
-from fastadasp.merge.flops import column_sum_flops
+from fastadasp.measuring.meters import best_time
+from fastadasp.ops.attention import attention_received_by_group
+from fastadasp.ops.log_sum_exp import LogSumExpTap
+from fastadasp.reduction.flops import column_sum_flops
 
 BLOCK = 1024
 """Queries held at once in float64."""

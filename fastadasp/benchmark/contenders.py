@@ -7,24 +7,24 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from fastadasp.benchmark.long_audio import LongAudio, Path
-from fastadasp.benchmark.meters import Meter
+from fastadasp.benchmark.cases import LongAudioCases, Way
 from fastadasp.benchmark.released import released_approach
 from fastadasp.benchmark.shapes import Prompt
 from fastadasp.decoding import generate
-from fastadasp.evaluation.clock import GenerationClock, MergeClock
-from fastadasp.hooks import MergeTrace, merging
-from fastadasp.merge.base import MergeMethod, Schedule
+from fastadasp.engine.merging import MergeTrace, merging
+from fastadasp.measuring.clock import GenerationClock, MergeClock
+from fastadasp.measuring.meters import Meter
 from fastadasp.merge.fastadasp import FastAdaSP
 from fastadasp.merge.none import NoReduction
-from fastadasp.merge.schedule import Plan, solve_layer_ratio
+from fastadasp.reduction.method import MergeMethod, Schedule
+from fastadasp.reduction.schedule import Plan, solve_layer_ratio
 
 
 @dataclass(frozen=True)
 class Contender:
     """One way to answer, at one schedule."""
 
-    path: Path
+    path: Way
     schedule: Schedule | None
     """None: full tokens."""
     ratio: float
@@ -48,7 +48,7 @@ class Contender:
         return Plan.of(self.method(layers), layers).audio_tokens(prompt)
 
 
-def contenders(benchmark: LongAudio, paths: Sequence[Path]) -> list[Contender]:
+def contenders(benchmark: LongAudioCases, paths: Sequence[Way]) -> list[Contender]:
     """On each path full tokens, then every schedule."""
     schedules: list[Schedule | None] = [None, *benchmark.schedules]
     return [Contender(path, schedule, benchmark.ratio, benchmark.layer) for path in paths for schedule in schedules]
@@ -87,7 +87,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
         "inputs_embeds": prompt.embeddings_BTD,
         "attention_mask": torch.ones_like(prompt.audio_BT, dtype=torch.long),
     }
-    if contender.path is Path.static:
+    if contender.path is Way.static:
         with meter, merge:
             done = generate(model, inputs, method, prompt.audio_BT, max_new_tokens=new_tokens, num_beams=beams)
         timing, ttft_s = (done.prefill_s, done.decode_s, done.decode_steps), done.prefill_s
@@ -104,7 +104,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
     return Sample(
         prefill_s=prefill_s,
         ttft_s=ttft_s,
-        merge_s=None if contender.path is Path.released else merge.seconds,
+        merge_s=None if contender.path is Way.released else merge.seconds,
         decode_s=decode_s if steps else 0.0,
         decode_steps=steps,
         capture_s=capture_s,
@@ -117,7 +117,7 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
 def _reading(
     model: PreTrainedModel, contender: Contender, method: MergeMethod, prompt: Prompt
 ) -> AbstractContextManager[MergeTrace | None]:
-    if contender.path is Path.merging:
+    if contender.path is Way.merging:
         return merging(model, method, prompt.audio_BT)
     return _released(model, contender, method, prompt)
 

@@ -1,29 +1,18 @@
 """From measured samples to the columns of the paper's tables 3 and 4, memory, and shares of the device's limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from fastadasp.benchmark.cases import Case, Way
+from fastadasp.benchmark.ceiling import Limits
 from fastadasp.benchmark.contenders import Contender, Sample
-from fastadasp.benchmark.long_audio import Case, Path
 from fastadasp.benchmark.shapes import SpeechShape
 from fastadasp.evaluation.cost import BYTES
 from fastadasp.evaluation.roofline import decoding_cache, weight_bytes
-from fastadasp.merge.flops import paper_flops, prefill_flops
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the device can do at best."""
-
-    flops: float
-    """FLOP/s in the run's dtype."""
-    bandwidth: float
-    """bytes/s."""
-    source: str
-    """`data sheet`, or `measured` by a large matrix product and a large copy."""
+from fastadasp.reduction.flops import paper_flops, prefill_flops
 
 
 def prompt_tokens(shape: SpeechShape, contender: Contender, seconds: float) -> list[int]:
@@ -45,7 +34,7 @@ def figures(
     tokens = prompt_tokens(shape, contender, case.seconds)
     full = [tokens[0]] * len(tokens)
     flops = prefill_flops(tokens, decoder)
-    copies = 1 if contender.path is Path.static else case.beams
+    copies = 1 if contender.path is Way.static else case.beams
     cache = cache_bytes(shape, tokens, dtype)
     step_cache = decoding_cache(decoder, dtype, tokens[:-1], copies, case.beams, sample.decode_steps)
     read = weight_bytes(decoder, dtype) + rows * step_cache
@@ -94,7 +83,7 @@ def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         ratios: dict[str, float] = {}
         for name, rival in (
             ("over_full", known.get((row["path"], "full"))),
-            ("over_released", known.get((Path.released.name, row["tokens"]))),
+            ("over_released", known.get((Way.released.name, row["tokens"]))),
         ):
             if "error" in row or rival is None:
                 continue

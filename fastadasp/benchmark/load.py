@@ -6,16 +6,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-
-from fastadasp.config import build, readable_errors
-from fastadasp.fingerprint import REPOSITORY
+from fastadasp.config.build import build
+from fastadasp.config.compose import compose
+from fastadasp.config.messages import readable_errors
 
 
 def load_seconds(overrides: Sequence[str]) -> float:
     """Seconds in which the model of `python run.py <overrides>` is loaded; the libraries' import is not among them."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        cfg = compose("config", overrides=list(overrides))
+    cfg = compose(*overrides)
     adapter, hardware = build(cfg.model, "model"), build(cfg.hardware, "hardware")
     import torch
     import transformers  # noqa: F401

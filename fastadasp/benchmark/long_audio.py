@@ -1,97 +1,23 @@
-"""What the long-audio benchmark measures: the schema of `benchmark` in experiments/long_audio*.yaml."""
+"""The long-audio benchmark: `benchmark._target_` of experiments/long_audio*.yaml."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastadasp.benchmark.base import Benchmark
-from fastadasp.benchmark.shapes import SpeechShape
-from fastadasp.errors import ConfigError
-from fastadasp.merge.base import Schedule
+from fastadasp.benchmark.cases import LongAudioCases
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from fastadasp.evaluation.hardware import Hardware
 
-Path = Enum("Path", ["released", "merging", "static"])
-"""`released`: eager attention and a Python merge loop; `merging`: ours inside transformers' generate(); `static`: ours
-with static caches that share the prompt, and CUDA graphs on a GPU."""
-
 
 @dataclass(frozen=True)
-class Case:
-    """One prompt that all contenders answer."""
-
-    shape: str
-    seconds: float
-    beams: int
-    batch_size: int
-    new_tokens: int
-
-
-@dataclass  # not frozen: OmegaConf cannot fill frozen dataclasses inside others
-class Sweep:
-    """Prompts to answer: all combinations of the lists."""
-
-    seconds: list[float]
-    """Of audio."""
-    beams: list[int] = field(default_factory=lambda: [1])
-    batch_sizes: list[int] = field(default_factory=lambda: [1])
-    new_tokens: int = 1
-    """1 measures the prefill alone."""
-    repeats: int = 3
-    """Measured rounds, of which medians are taken; at least one more goes before them to warm up."""
-    paths: list[Path] = field(default_factory=lambda: list(Path))
-
-    def __post_init__(self) -> None:
-        for name in ("seconds", "beams", "batch_sizes", "paths"):
-            values = getattr(self, name)
-            if not values or (name != "paths" and min(values) <= 0):
-                raise ConfigError(f"benchmark.sweeps.*.{name} must list at least one value, all above 0, got {values}")
-        if min(self.new_tokens, self.repeats) < 1:
-            raise ConfigError(
-                "benchmark.sweeps.*.new_tokens and .repeats must be at least 1, got "
-                f"{self.new_tokens} and {self.repeats}"
-            )
-
-    def cases(self, shape: str) -> Iterator[Case]:
-        """Short audio first."""
-        for seconds, beams, rows in product(self.seconds, self.beams, self.batch_sizes):
-            yield Case(shape, seconds, beams, rows, self.new_tokens)
-
-    def quick(self) -> "Sweep":
-        """The shortest audio in the smallest batch, one measured round, at most 8 new tokens."""
-        seconds, rows = min(self.seconds), min(self.batch_sizes)
-        return replace(self, seconds=[seconds], batch_sizes=[rows], new_tokens=min(self.new_tokens, 8), repeats=1)
-
-
-@dataclass(frozen=True)
-class LongAudio(Benchmark):
+class LongAudio(LongAudioCases):
     """Every contender answers the same prompts in the same process, round after round, so that ratios stay fair on a
     machine whose speed drifts.
 
     `quick`: each sweep at its shortest audio and smallest batch, one round, at most 8 new tokens; memory is not filled.
     """
-
-    shapes: dict[str, SpeechShape]
-    sweeps: dict[str, Sweep]
-    ratio: float = 0.5
-    """Share of the audio tokens removed, averaged over the layers after `layer`."""
-    layer: int = 2
-    schedules: list[Schedule] = field(default_factory=lambda: list(Schedule))
-    memory_gib: float | None = None
-    """Device memory to fill with the largest batch and the longest audio; null: all that the GPU has."""
-
-    def __post_init__(self) -> None:
-        if not self.shapes or not self.sweeps:
-            raise ConfigError("benchmark.shapes and benchmark.sweeps must each name at least one entry")
-        if not 0 < self.ratio < 1:
-            raise ConfigError(f"benchmark.ratio must lie in (0, 1), got {self.ratio}; it is the share of audio removed")
-        if self.memory_gib is not None and self.memory_gib <= 0:
-            raise ConfigError(f"benchmark.memory_gib must be above 0, got {self.memory_gib}")
 
     def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:
         """As in Benchmark; broken off, the same command goes on where it stopped."""
@@ -99,8 +25,3 @@ class LongAudio(Benchmark):
 
         sweeps = {name: sweep.quick() for name, sweep in self.sweeps.items()} if self.quick else self.sweeps
         run(cfg, replace(self, sweeps=sweeps), hardware)
-
-    @property
-    def longest(self) -> float:
-        """Seconds of the longest audio of any sweep."""
-        return max(max(sweep.seconds) for sweep in self.sweeps.values())

@@ -13,23 +13,23 @@ from rich.console import Console
 
 from fastadasp.benchmark import memory, report
 from fastadasp.benchmark.bench import Bench
-from fastadasp.benchmark.ceiling import Ceiling
+from fastadasp.benchmark.cases import Case, LongAudioCases
+from fastadasp.benchmark.ceiling import Ceiling, Limits
 from fastadasp.benchmark.contenders import Sample, contenders
-from fastadasp.benchmark.figures import Limits, figures, medians, with_ratios
+from fastadasp.benchmark.figures import figures, medians, with_ratios
 from fastadasp.benchmark.journal import Journal
-from fastadasp.benchmark.long_audio import Case, LongAudio
-from fastadasp.benchmark.room import attempt
 from fastadasp.benchmark.shapes import build
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.hardware import Hardware, Placement, resolve
-from fastadasp.evaluation.provenance import provenance
 from fastadasp.evaluation.store import RunStore
+from fastadasp.measuring.memory_guard import none_if_out_of_memory
+from fastadasp.measuring.provenance import provenance
 
 BIG = 2e9
 """Parameters from which a benchmark on a CPU would take hours."""
 
 
-def run(cfg: DictConfig, benchmark: LongAudio, hardware: Hardware) -> None:
+def run(cfg: DictConfig, benchmark: LongAudioCases, hardware: Hardware) -> None:
     """Measure what the run's folder does not yet hold; `results.json` then has every figure, its samples included."""
     placement = resolve(hardware)
     _refuse_hours(benchmark, placement)
@@ -54,7 +54,7 @@ def run(cfg: DictConfig, benchmark: LongAudio, hardware: Hardware) -> None:
     console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
 
 
-def _refuse_hours(benchmark: LongAudio, placement: Placement) -> None:
+def _refuse_hours(benchmark: LongAudioCases, placement: Placement) -> None:
     for name, shape in benchmark.shapes.items():
         decoder = shape.decoder
         parameters = decoder.layers * (4 * decoder.hidden**2 + 3 * decoder.hidden * decoder.intermediate)
@@ -66,11 +66,11 @@ def _refuse_hours(benchmark: LongAudio, placement: Placement) -> None:
 
 
 def _measure(
-    benchmark: LongAudio, name: str, placement: Placement, ceiling: Ceiling, journal: Journal
+    benchmark: LongAudioCases, name: str, placement: Placement, ceiling: Ceiling, journal: Journal
 ) -> dict[str, Any]:
     """What there is to know of one shape, whose model is gone afterwards."""
     shape = benchmark.shapes[name].decoder
-    model = attempt(
+    model = none_if_out_of_memory(
         lambda: build(shape, device=placement.accelerator, dtype=placement.dtype, attention=placement.attention)
     )
     if model is None:
@@ -83,7 +83,9 @@ def _measure(
     return found
 
 
-def _tables(benchmark: LongAudio, name: str, dtype: str, limits: Limits, measured: Mapping[str, Any]) -> dict[str, Any]:
+def _tables(
+    benchmark: LongAudioCases, name: str, dtype: str, limits: Limits, measured: Mapping[str, Any]
+) -> dict[str, Any]:
     """From what was measured of one shape to the columns of its tables."""
     shape = benchmark.shapes[name]
 

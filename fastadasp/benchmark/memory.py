@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastadasp.benchmark.shapes import SpeechShape
-from fastadasp.merge.base import Schedule
-from fastadasp.merge.schedule import bisect, layer_ratios, removed_shares, solve_layer_ratio
+from fastadasp.reduction.method import Schedule
+from fastadasp.reduction.schedule import bisect, layer_ratios, removed_shares, solve_layer_ratio
 
 CLAIMED = 7.0
 """The paper's abstract: "7x memory efficiency", without a definition."""

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 from transformers import PreTrainedModel
 
-from fastadasp.decoder import Layer, check_layer, feed_forward, find_decoder
-from fastadasp.merge.base import Schedule
-from fastadasp.merge.schedule import layer_ratios
+from fastadasp.engine.decoder import Layer, check_layer, feed_forward, find_decoder
+from fastadasp.reduction.method import Schedule
+from fastadasp.reduction.schedule import layer_ratios
 
 
 @dataclass

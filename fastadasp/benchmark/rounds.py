@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from fastadasp.benchmark.room import attempt
+from fastadasp.measuring.memory_guard import none_if_out_of_memory
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -22,7 +22,7 @@ def rounds(
     kept: list[list[T]] = [[] for _ in contenders]
     done = 0
     while fitting and done < repeats:
-        given = {index: attempt(partial(work, contenders[index], not warm)) for index in fitting}
+        given = {index: none_if_out_of_memory(partial(work, contenders[index], not warm)) for index in fitting}
         found = {index: result for index, result in given.items() if result is not None}
         for index in given.keys() - found.keys():
             kept[index].clear()

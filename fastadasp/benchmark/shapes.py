@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.models.base import DecoderShape
+from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.benchmark.base import Benchmark
+from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError, InputError
-from fastadasp.fingerprint import REPOSITORY
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -51,12 +51,12 @@ class StartUp(Benchmark):
 
         from fastadasp.benchmark.journal import Journal
         from fastadasp.evaluation.hardware import resolve
-        from fastadasp.evaluation.provenance import provenance
         from fastadasp.evaluation.store import RunStore
+        from fastadasp.measuring.provenance import provenance
 
         commands = {
             **{f"import {module}": ["-c", f"import {module}"] for module in self.imports},
-            "run.py --help": [str(REPOSITORY / "run.py"), "--help"],
+            "fastadasp run --help": ["-m", "fastadasp", "run", "--help"],
         }
         facts = {"provenance": provenance(resolve(hardware)), "config": asdict(self)}
         folder = Path(HydraConfig.get().runtime.output_dir)
@@ -116,7 +116,7 @@ class StartUp(Benchmark):
         taken: list[dict[str, float]] = []
         for _ in range(self._rounds):
             with tempfile.TemporaryDirectory() as folder:  # a new one each time, or there would be nothing left to do
-                command = [str(REPOSITORY / "run.py"), f"hydra.run.dir={folder}", "logger=none", *overrides]
+                command = ["-m", "fastadasp", "run", f"hydra.run.dir={folder}", "logger=none", *overrides]
                 whole_s = _seconds(command)
                 cost = json.loads((Path(folder) / "cost.json").read_text(encoding="utf-8"))
                 taken.append({**cost, "whole_s": whole_s})

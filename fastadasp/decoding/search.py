@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fastadasp.merge.layout import upload
+from fastadasp.ops.layout import upload
 
 WORST = -1.0e9
 """transformers' score of what must not be chosen."""

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
-from fastadasp.decoder import check_layer, check_window, find_decoder
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
-from fastadasp.hooks import MergeTrace, merging
-from fastadasp.merge.base import MergeMethod
-from fastadasp.merge.layout import padding_mask
+from fastadasp.engine.decoder import check_layer, check_window, find_decoder
+from fastadasp.engine.merging import MergeTrace, merging
+from fastadasp.ops.layout import padding_mask
+from fastadasp.reduction.method import MergeMethod
 
 GRAPH_BLOCK = 32
 """Least number of steps that share a CUDA graph. Attention looks at the room for all of them from the first on; a long

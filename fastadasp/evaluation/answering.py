@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from fastadasp.decoding import generate, obstacle
+from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.errors import ConfigError
-from fastadasp.evaluation.clock import GenerationClock, MergeClock
-from fastadasp.evaluation.energy import energy_j, energy_since
-from fastadasp.hooks import MergeTrace, merging
-from fastadasp.merge.base import MergeMethod
+from fastadasp.measuring.clock import GenerationClock, MergeClock
+from fastadasp.measuring.energy import energy_j, energy_since
 from fastadasp.models.base import Engine, Generation, ModelAdapter
+from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
     from transformers import BatchFeature

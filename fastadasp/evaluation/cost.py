@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 
-from fastadasp.merge.flops import paper_flops, prefill_flops
-from fastadasp.models.base import DecoderShape
+from fastadasp.reduction.flops import DecoderShape, paper_flops, prefill_flops
 from fastadasp.tasks.base import Prediction
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -8,13 +8,13 @@ from lightning import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from fastadasp.config import Setup
+from fastadasp.engine.merging import MergeTrace
 from fastadasp.errors import InputError
 from fastadasp.evaluation.answering import answer
 from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
 from fastadasp.evaluation.hardware import Placement
+from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import RunStore
-from fastadasp.hooks import MergeTrace
 from fastadasp.tasks.base import Example, Prediction
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from fastadasp.evaluation.cost import BYTES, batches, tokens_entering, warm
 from fastadasp.evaluation.hardware import Hardware
-from fastadasp.merge.flops import prefill_flops
-from fastadasp.models.base import DecoderShape
+from fastadasp.reduction.flops import DecoderShape, prefill_flops
 from fastadasp.tasks.base import Prediction
 
 

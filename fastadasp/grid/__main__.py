@@ -1,54 +1,8 @@
-"""`python -m fastadasp.grid experiments/tables/tiny.yaml [--out DIR] [override ...]`: run a grid, then report on it.
+"""`python -m fastadasp.grid ...`, the earlier spelling of `fastadasp grid ...`."""
 
-Every cell is an ordinary run with an ordinary folder: a killed grid goes on where it stopped.
-"""
-
-import argparse
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from time import perf_counter
 
-from fastadasp.config import readable_errors
-from fastadasp.grid.spec import read
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Run what is not done yet, print a line for each cell, and write tables, plots and answers."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fastadasp.grid", description="Run methods against amounts on several tasks, and compare them."
-    )
-    parser.add_argument("grid", type=Path, help="a grid file, such as experiments/tables/tiny.yaml")
-    parser.add_argument("overrides", nargs="*", help="Hydra overrides for all runs, such as task.limit=8")
-    parser.add_argument("--out", type=Path, help="folder of the report (default: outputs/<name of the grid file>)")
-    parser.add_argument("--resamples", type=int, default=2000, help="for the intervals (default: 2000)")
-    given = parser.parse_intermixed_args(arguments)
-    grid = read(given.grid)
-    cells = list(grid.cells())
-    from fastadasp.grid.runner import Outcome, run_all
-    from fastadasp.report.runs import Run
-    from fastadasp.report.tables import tabulate
-    from fastadasp.report.write import text, write
-
-    start = perf_counter()
-
-    def progress(number: int, outcome: Outcome) -> None:
-        result = f"not run: {outcome.problem}" if outcome.problem else Run.read(outcome.folder).headline
-        print(f"[{number}/{len(cells)}, {perf_counter() - start:.0f} s] {outcome.cell}: {result}", flush=True)
-
-    outcomes = run_all(cells, given.overrides, progress)
-    done = [outcome for outcome in outcomes if outcome.problem is None]
-    names = {outcome.folder: outcome.cell.name for outcome in done}
-    tables = tabulate([Run.read(outcome.folder) for outcome in done], names, given.resamples)
-    problems = {str(outcome.cell): outcome.problem for outcome in outcomes if outcome.problem}
-    lines = [f"- {cell}: {problem}" for cell, problem in problems.items()]
-    notes = ["Not run:", "", *lines, ""] if lines else []
-    folder = given.out or Path("outputs") / given.grid.stem
-    write(tables, folder, preface="\n".join([f"# {grid.title}", "", *notes]), more={"not_run": problems})
-    print(text(tables))
-    print(f"Report: {folder}")
-
+from fastadasp.cli.grid import main
 
 if __name__ == "__main__":
-    with readable_errors():
-        main(sys.argv[1:])
+    main(sys.argv[1:])

@@ -6,17 +6,14 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
-
-from fastadasp.config import validate
+from fastadasp.config.compose import compose_run
+from fastadasp.config.fingerprint import contents
 from fastadasp.errors import InputError
-from fastadasp.fingerprint import REPOSITORY, contents
+from fastadasp.evaluation.run import evaluate
+from fastadasp.evaluation.setup import validate
 from fastadasp.grid.spec import Cell
 from fastadasp.models.base import ModelAdapter
 from fastadasp.models.shared import SharedAdapter
-from fastadasp.run import evaluate
 
 QUIET = ("logger=none", "hardware.num_workers=0", "+hardware.trainer.enable_progress_bar=false")
 """Settings of every cell; none of them changes a result."""
@@ -42,8 +39,7 @@ class Runner:
 
     def run(self, cell: Cell, overrides: Sequence[str] = ()) -> Outcome:
         """Run one cell, or find it done; what its user could mend becomes the outcome's problem."""
-        cfg = composed([*QUIET, *cell.settings, *overrides])
-        folder = Path(HydraConfig.get().runtime.output_dir)
+        cfg, folder = compose_run([*QUIET, *cell.settings, *overrides])
         try:
             setup = validate(cfg)
             files = contents({f"model.{key}": value for key, value in cfg.model.items()})
@@ -66,17 +62,6 @@ class Runner:
             self._shared.forget()
             self._task = task
         return self._shared
-
-
-def composed(overrides: Sequence[str]) -> DictConfig:
-    """The config of `python run.py <overrides>`, with Hydra's own part put where `evaluate` finds it."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
-    with open_dict(cfg):
-        cfg.hydra.runtime.output_dir = cfg.hydra.run.dir
-        HydraConfig.instance().set_config(cfg)
-        del cfg["hydra"]
-    return cfg
 
 
 def run_all(cells: Sequence[Cell], overrides: Sequence[str], report: Callable[[int, Outcome], None]) -> list[Outcome]:

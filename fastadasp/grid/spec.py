@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from fastadasp.config import build
+from fastadasp.config.build import build
 from fastadasp.errors import ConfigError
 
 FULL_TOKENS = "full tokens"
@@ -68,7 +68,7 @@ class Cell:
 def read(file: Path) -> Grid:
     """The grid in a YAML file; ConfigError for one that is none, naming every key that is wrong."""
     if not file.is_file():
-        raise ConfigError(f"{file} is no file; name a grid such as experiments/tables/tiny.yaml")
+        raise ConfigError(f"{file} is no file; name a grid such as experiments/grids/tiny.yaml")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import MergeMethod, check_threshold
+from fastadasp.reduction.method import MergeMethod, check_threshold
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class ATome(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse disjoint pairs, best first."""
-        from fastadasp.merge.adjacent import disjoint_pairs
-        from fastadasp.merge.assignment import choose_top
-        from fastadasp.merge.matching import add_pairs
+        from fastadasp.ops.adjacent import disjoint_pairs
+        from fastadasp.ops.assignment import choose_top
+        from fastadasp.ops.matching import add_pairs
 
         score_BT, pair_BT = state.key_similarity_BT, state.pair_BT
         if self.threshold is not None:

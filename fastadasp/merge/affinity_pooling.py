@@ -1,84 +1,11 @@
-"""Affinity pooling of tokens that resemble those just before (Xiang et al., ACL Findings 2026, arXiv 2604.06871)."""
+"""Affinity pooling at the input of the decoder (Xiang et al., ACL Findings 2026, arXiv 2604.06871)."""
 
-import math
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from fastadasp.merge.base import MergeMethod, check_count, check_threshold, member
-from fastadasp.merge.input import InputMethod
-
-if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import State
-
-Affinity = Enum("Affinity", ["any", "mean"])
+from fastadasp.reduction.input_method import InputMethod
+from fastadasp.reduction.pooling import Pooling
 
 
 @dataclass(frozen=True)
-class _Pooling(MergeMethod):
-    """A scan in time with one open group: a token joins it if its cosine with the group's last `window` tokens exceeds
-    `threshold`, or opens the next; each group becomes its mean.
-
-    Without a threshold, the `ratio` with the highest affinities join [recon]; for `window` 1 this is the threshold that
-    removes as many. The paper tells neither how several cosines are combined nor which positions fused tokens get.
-    """
-
-    threshold: float | None = None
-    """Cosine; null: as many join as `ratio` says. With both, `ratio` is the most that goes."""
-    window: int = 1
-    """Tokens of the open group to compare with, from its last one back."""
-    affinity: Affinity = Affinity.any
-    """`any`: one of them must resemble the token; `mean`: they must on average."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "affinity", member(Affinity, "merge.affinity", self.affinity))
-        check_threshold(self.threshold)
-        check_count("merge.window", self.window, "it counts tokens to compare with", least=1)
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether the threshold decides."""
-        return self.threshold is not None
-
-    def assign(self, state: "State") -> "Assignment":
-        """Pool groups of tokens."""
-        from fastadasp.merge.adjacent import look_back_affinity, look_back_groups
-        from fastadasp.merge.assignment import choose_top
-
-        hull = state.layout.hull
-        pair_BT = state.pair_BT
-        follows_BN = pair_BT.roll(1, 1)[:, hull]
-        affinity_BNW = look_back_affinity(state.hidden_BTD[:, hull], self.window, mean=self.affinity is Affinity.mean)
-        starts_BN, joined_BN = look_back_groups(
-            affinity_BNW, follows_BN, -math.inf if self.threshold is None else self.threshold
-        )
-        joins_BT, score_BT = (state.spread(x).roll(-1, 1) for x in (~starts_BN, joined_BN))
-        counts = tuple(map(min, state.budget, state.layout.pairs))
-        if self.amounts() or not self.adaptive:
-            joins_BT = joins_BT & choose_top(score_BT, joins_BT, counts)
-        return state.join(joins_BT, None if self.adaptive else counts)
-
-
-@dataclass(frozen=True)
-class AffinityPooling(_Pooling, InputMethod):
+class AffinityPooling(Pooling, InputMethod):
     """Affinity pooling of the projector's output, by strict adjacency (`window` 1)."""
-
-
-@dataclass(frozen=True)
-class DeepAffinityPooling(_Pooling):
-    """Affinity pooling of hidden states in one deep layer, three tokens back. Both together are the paper's DAP."""
-
-    layer: int | None = None  # type: ignore[assignment]  # settled by `at_depth` before anything asks
-    """null: 29/32 of the decoder's depth, as the paper has it."""
-    window: int = 3
-
-    def check_layer(self) -> None:
-        """As for any method, or none."""
-        if self.layer is not None:
-            super().check_layer()
-
-    def at_depth(self, layers: int) -> MergeMethod:
-        """With a layer."""
-        return replace(self, layer=layers * 29 // 32) if self.layer is None else self

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import MergeMethod
+from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, Positions, check_count, check_threshold, member
+from fastadasp.reduction.method import MergeMethod, Positions, check_count, check_threshold, member
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 Similarity = Enum("Similarity", ["keys", "unrotated_keys", "values", "hidden"])
 Weights = Enum("Weights", ["received", "per_query", "question", "size", "plain"])
@@ -68,7 +68,7 @@ class Blend(MergeMethod):
 
     def _score(self, state: "LayerState") -> "Tensor":
         """(B, T) float32 cosine of each token with the next; defined where `pair_BT`."""
-        from fastadasp.merge.similarity import adjacent_cosine, adjacent_key_cosine
+        from fastadasp.ops.similarity import adjacent_cosine, adjacent_key_cosine
 
         hull = state.layout.hull
         match self.similarity:
@@ -86,7 +86,7 @@ class Blend(MergeMethod):
         """The scores (cosines); pairs that touch no better one and stay within `longest` come above the others."""
         from torch.nn.functional import pad
 
-        from fastadasp.merge.adjacent import disjoint_pairs
+        from fastadasp.ops.adjacent import disjoint_pairs
 
         together_BT = state.size_BT + pad(state.size_BT[:, 1:], (0, 1))
         first_BT = disjoint_pairs(score_BT, state.pair_BT & (together_BT <= self.longest))

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import member
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
+from fastadasp.reduction.method import member
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 Relevance = Enum("Relevance", ["none", "attention"])
 
@@ -31,8 +31,8 @@ class CDPruner(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep diverse (and relevant) tokens."""
-        from fastadasp.merge.diversity import determinantal_choice
-        from fastadasp.merge.similarity import cosine
+        from fastadasp.ops.diversity import determinantal_choice
+        from fastadasp.ops.similarity import cosine
 
         hull = state.layout.hull
         token_BND = state.hidden_BTD[:, hull]

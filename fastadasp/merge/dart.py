@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import MergeMethod, check_count
+from fastadasp.reduction.method import MergeMethod, check_count
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Dart(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep audio pivots, and what is least like each of the pivots."""
-        from fastadasp.merge.assignment import choose_top
-        from fastadasp.merge.groups import take
-        from fastadasp.merge.similarity import cosine
+        from fastadasp.ops.assignment import choose_top
+        from fastadasp.ops.groups import take
+        from fastadasp.ops.similarity import cosine
 
         token_BTD = state.decoder.final_norm(state.hidden_BTD)
         norm_BT = state.keys_BGTd.float().abs().sum((1, 3))

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class DivPrune(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep the most diverse tokens."""
-        from fastadasp.merge.diversity import farthest_choice
-        from fastadasp.merge.similarity import cosine
+        from fastadasp.ops.diversity import farthest_choice
+        from fastadasp.ops.similarity import cosine
 
         token_BND = state.hidden_BTD[:, state.layout.hull]
         distance_BNN = 1 - cosine(token_BND, token_BND)

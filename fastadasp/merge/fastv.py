@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import MergeMethod, member
+from fastadasp.reduction.method import MergeMethod, member
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 Queries = Enum("Queries", ["last", "all"])
 

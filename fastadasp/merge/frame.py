@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import MergeMethod
+from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState, State
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState, State
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Frame(MergeMethod):
 
 def evenly_spaced(state: "State", counts: "Sequence[int]") -> "Tensor":
     """(B, T) bool: audio tokens floor(i n / K) of each row, K being `counts[b]`."""
-    from fastadasp.merge.layout import per_row
+    from fastadasp.ops.layout import per_row
 
     rank_BT = state.rank_BT
     audio_B1, kept_B1 = (per_row([max(n, 1) for n in row], rank_BT.device) for row in (state.layout.audio, counts))

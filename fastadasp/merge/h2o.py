@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.cache import CacheMethod
+from fastadasp.reduction.cache_method import CacheMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.state import LayerState
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, Schedule, check_share
 from fastadasp.merge.frame import evenly_spaced
+from fastadasp.reduction.method import MergeMethod, Schedule, check_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
 class Routing:
-    """What calibration finds for one layer of one model (`python -m fastadasp.head_router`)."""
+    """What calibration finds for one layer of one model (`fastadasp heads`)."""
 
     layer: int
     centroids: dict[str, float]
@@ -45,7 +45,7 @@ def read_routing(path: str) -> Routing:
         return Routing(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"merge.routing={path} cannot be read ({error}); it must be a file that `python -m fastadasp.head_router` "
+            f"merge.routing={path} cannot be read ({error}); it must be a file that `fastadasp heads` "
             "has written, or null for heads that count alike"
         ) from error
 
@@ -64,7 +64,7 @@ class HeadRouter(MergeMethod):
     """
 
     routing: str | None = None
-    """A file that `python -m fastadasp.head_router` wrote for this model and layer; null: all heads count alike."""
+    """A file that `fastadasp heads` wrote for this model and layer; null: all heads count alike."""
     prefilter: float = 0.5
     """Share of the removal that Frame does before."""
 
@@ -82,7 +82,7 @@ class HeadRouter(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep what the routed heads look at."""
-        from fastadasp.merge.assignment import choose_top
+        from fastadasp.ops.assignment import choose_top
 
         for row, (tokens, audio) in enumerate(zip(state.layout.tokens, state.layout.audio, strict=True)):
             if audio == tokens:
@@ -107,7 +107,7 @@ class HeadRouter(MergeMethod):
             )
         import torch
 
-        from fastadasp.merge.layout import upload
+        from fastadasp.ops.layout import upload
 
         names = list(routing.centroids)
         centroid_C = upload(torch.tensor([routing.centroids[name] for name in names]), probe_BHT.device)
@@ -118,7 +118,7 @@ class HeadRouter(MergeMethod):
 
 def text_to_audio(state: "LayerState") -> "Tensor":
     """(B, H, T) float32: how a head's text queries divide their attention over the audio on average; 0 elsewhere."""
-    from fastadasp.merge.groups import gather_columns
+    from fastadasp.ops.groups import gather_columns
 
     hull, text_BT = state.layout.hull, ~state.audio_BT
     if state.real_BT is not None:
@@ -140,7 +140,7 @@ def spread(probe_BHT: "Tensor", audio: "Sequence[int]") -> "Tensor":
     """(B,) standard deviation over heads of 1 - H(p_h) / log n, n being the row's audio tokens."""
     import torch
 
-    from fastadasp.merge.layout import upload
+    from fastadasp.ops.layout import upload
 
     entropy_BH = -(probe_BHT * probe_BHT.clamp_min(1e-30).log()).sum(-1)
     most_B1 = upload(torch.tensor([math.log(max(2, count)) for count in audio]), probe_BHT.device)[:, None]

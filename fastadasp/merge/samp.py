@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Samp(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Merge into clusters, then prune these."""
-        from fastadasp.merge.adjacent import mean_similarity_groups
-        from fastadasp.merge.assignment import Assignment, apply, choose_top, keep_only
-        from fastadasp.merge.diversity import determinantal_choice
-        from fastadasp.merge.similarity import cosine
+        from fastadasp.ops.adjacent import mean_similarity_groups
+        from fastadasp.ops.assignment import Assignment, apply, choose_top, keep_only
+        from fastadasp.ops.diversity import determinantal_choice
+        from fastadasp.ops.similarity import cosine
 
         hull = state.layout.hull
         token_BND = state.hidden_BTD[:, hull]
@@ -64,7 +64,7 @@ def joined_at(similarity_BNN: "Tensor", starts_BN: "Tensor") -> "Tensor":
     import torch
 
     column = torch.arange(starts_BN.shape[1], device=starts_BN.device)
-    first_BN = column.where(starts_BN, 0).cummax(1).values
+    first_BN = column.expand_as(starts_BN).masked_fill(~starts_BN, 0).cummax(1).values
     before_BNN = (column >= first_BN[..., None]) & (column < column[:, None])
     # In double, so that the scores of monotonous audio do not differ by rounding.
     total_BN = similarity_BNN.masked_fill(~before_BNN, 0).sum(2, dtype=torch.float64)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_count
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
+from fastadasp.reduction.method import check_count
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class SegmentTopK(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep the best tokens of each segment."""
-        from fastadasp.merge.groups import choose_by_quota
-        from fastadasp.merge.layout import per_row
+        from fastadasp.ops.groups import choose_by_quota
+        from fastadasp.ops.layout import per_row
 
         rank_BT, device = state.rank_BT, state.rank_BT.device
         audio_B1 = per_row([max(n, 1) for n in state.layout.audio], device)

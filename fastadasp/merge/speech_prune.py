@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_count
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
+from fastadasp.reduction.method import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 BLOCK_SCORES = 2**24
 """Attention scores held at once: 64 MiB in float32."""
@@ -44,8 +44,8 @@ class SpeechPrune(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep relevant frames, then what is attended to."""
-        from fastadasp.merge.assignment import choose_top
-        from fastadasp.merge.groups import gather_columns, take
+        from fastadasp.ops.assignment import choose_top
+        from fastadasp.ops.groups import gather_columns, take
 
         counts = [
             max(kept, min(audio, self.window)) for audio, kept in zip(state.layout.audio, state.kept, strict=True)
@@ -65,7 +65,7 @@ class SpeechPrune(InputMethod):
         """(B, T) bool: phase 1, `counts[b]` audio tokens of each row."""
         from torch.nn.functional import normalize
 
-        from fastadasp.merge.groups import choose_by_quota
+        from fastadasp.ops.groups import choose_by_quota
 
         for row, (audio, count) in enumerate(zip(state.layout.audio, counts, strict=True)):
             if count < audio and not state.layout.after[row]:
@@ -87,11 +87,12 @@ def frame_quotas(
     relevance_BT: "Tensor", audio_BT: "Tensor", frame_BT: "Tensor", frames: int, counts: "Sequence[int]"
 ) -> "Tensor":
     """(B, G) int64: floor(`counts[b]` p_j) tokens of frame j, p the softmax over frames of their summed relevance."""
-    frame_BT = frame_BT.where(audio_BT, 0)
+    frame_BT = frame_BT.masked_fill(~audio_BT, 0)
     total_BG = relevance_BT.new_zeros(len(audio_BT), frames)
     exists_BG = total_BG.scatter_add(1, frame_BT, audio_BT.float()) > 0
-    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.where(audio_BT, 0)).masked_fill(~exists_BG, float("-inf"))
-    share_BG = total_BG.softmax(1).where(exists_BG, 0)
+    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.masked_fill(~audio_BT, 0))
+    total_BG = total_BG.masked_fill(~exists_BG, float("-inf"))
+    share_BG = total_BG.softmax(1).masked_fill(~exists_BG, 0)
     return (share_BG * share_BG.new_tensor(counts)[:, None]).long()
 
 

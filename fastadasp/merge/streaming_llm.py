@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_count
-from fastadasp.merge.cache import CacheMethod
+from fastadasp.reduction.cache_method import CacheMethod
+from fastadasp.reduction.method import check_count
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fastadasp.merge.state import LayerState
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.merge.frame import evenly_spaced
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Stride(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep tokens at a fixed distance."""
-        from fastadasp.merge.layout import per_row
+        from fastadasp.ops.layout import per_row
 
         counts = list(zip(state.layout.audio, state.kept, strict=True))
         strides = [-(-audio // max(kept, 1)) for audio, kept in counts]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import MergeMethod
+from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import LayerState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Tome(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the best matches, weighted by size."""
-        from fastadasp.merge.assignment import choose_top
+        from fastadasp.ops.assignment import choose_top
 
         audio_BT, odd_BT = state.audio_BT, state.rank_BT % 2 == 1
         best_BT, into_BT = state.best_match(state.keys_BGTd.float().mean(1), audio_BT & ~odd_BT, audio_BT & odd_BT)

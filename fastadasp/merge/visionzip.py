@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_share
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
+from fastadasp.reduction.method import check_share
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class VisionZip(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep dominant tokens, fuse the others."""
-        from fastadasp.merge.assignment import choose_top
-        from fastadasp.merge.layout import per_row
+        from fastadasp.ops.assignment import choose_top
+        from fastadasp.ops.layout import per_row
 
         audio, kept, runs = state.layout.audio, state.kept, state.layout.runs
         contextual = [min(max(int(self.contextual * count), 1), most) for count, most in zip(audio, kept, strict=True)]

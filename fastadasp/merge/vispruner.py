@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastadasp.merge.base import check_share
-from fastadasp.merge.input import InputMethod
+from fastadasp.reduction.input_method import InputMethod
+from fastadasp.reduction.method import check_share
 
 if TYPE_CHECKING:
-    from fastadasp.merge.assignment import Assignment
-    from fastadasp.merge.state import InputState
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import InputState
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class VisPruner(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep important and diverse tokens."""
-        from fastadasp.merge.assignment import choose_top
-        from fastadasp.merge.diversity import thinned_choice
-        from fastadasp.merge.similarity import cosine
+        from fastadasp.ops.assignment import choose_top
+        from fastadasp.ops.diversity import thinned_choice
+        from fastadasp.ops.similarity import cosine
 
         hull = state.layout.hull
         important = [round(self.important * kept) for kept in state.kept]

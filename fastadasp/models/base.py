@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from fastadasp.reduction.flops import DecoderShape
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedModel
@@ -32,20 +34,6 @@ class Generation:
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     length_penalty: float = 1.0
-
-
-@dataclass(frozen=True)
-class DecoderShape:
-    """Dimensions of a decoder-only LLM, for FLOPs and memory."""
-
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocab: int
-    gated_mlp: bool
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def prompt_embeddings(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> "T
     Beam search needs them: transformers repeats the rows of every tensor for their beams, but features have a row for
     each clip, so that the beams of a prompt of several clips would get each other's. The encoder then runs once, too.
     """
-    from fastadasp.decoder import find_decoder
+    from fastadasp.engine.decoder import find_decoder
 
     def stop(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         raise _Reached(kwargs["inputs_embeds"])

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastadasp.models.base import DecoderShape, Generation, ModelAdapter
+from fastadasp.models.base import Generation, ModelAdapter
+from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,7 +38,7 @@ class SharedAdapter(ModelAdapter):
         """As in ModelAdapter; weights that are there already, as asked for, stay."""
         placement = {"device": device, "dtype": dtype, "attention": attention, "device_map": device_map}
         if placement != self._placement:
-            from fastadasp.encoder import find_encoder
+            from fastadasp.engine.encoder import find_encoder
 
             model = self.inner.load(device=device, dtype=dtype, attention=attention, device_map=device_map)
             self._encoded.clear()

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
-from fastadasp.models.base import DecoderShape, Generation, ModelAdapter
+from fastadasp.models.base import Generation, ModelAdapter
 from fastadasp.models.embedding import prompt_embeddings
+from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
     from torch import Tensor

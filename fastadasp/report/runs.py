@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from fastadasp.config import build
+from fastadasp.config.build import build
 from fastadasp.errors import InputError
 from fastadasp.evaluation.store import RunStore
 from fastadasp.tasks.base import Prediction, Task

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from fastadasp.decoder import find_decoder
-from fastadasp.hooks import MergeTrace, merging
-from fastadasp.merge.base import MergeMethod
-from fastadasp.patch import replaced_forward
+from fastadasp.engine.decoder import find_decoder
+from fastadasp.engine.merging import MergeTrace, merging
+from fastadasp.engine.patch import replaced_forward
+from fastadasp.reduction.method import MergeMethod
 
 
 @dataclass

@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastadasp.engine.merging import merging
 from fastadasp.errors import ConfigError
-from fastadasp.hooks import merging
-from fastadasp.merge.assignment import Assignment
-from fastadasp.merge.base import MergeMethod, Schedule, Site
-from fastadasp.merge.budget import Prompt, settle
 from fastadasp.merge.chain import Chain
-from fastadasp.merge.flops import paper_flops
-from fastadasp.merge.stages import Stages
-from fastadasp.merge.state import LayerState
-from fastadasp.models.base import DecoderShape, ModelAdapter
+from fastadasp.models.base import ModelAdapter
+from fastadasp.ops.assignment import Assignment
+from fastadasp.reduction.flops import DecoderShape, paper_flops
+from fastadasp.reduction.method import MergeMethod, Schedule, Site
+from fastadasp.reduction.stages import Stages
+from fastadasp.reduction.state import LayerState
+from fastadasp.reduction.target import Prompt, settle
 from fastadasp.selection.entropy import Features, divergence, evenness
 from fastadasp.selection.replay import Recording
 from fastadasp.selection.settings import Criterion, LayerScore

@@ -7,13 +7,14 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from fastadasp.config import Setup, build, validate
+from fastadasp.config.build import build
+from fastadasp.config.chosen_layer import FILE, selection_folder
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import plan
 from fastadasp.evaluation.hardware import resolve
-from fastadasp.evaluation.provenance import provenance
+from fastadasp.evaluation.setup import Setup, validate
 from fastadasp.evaluation.store import RunStore
-from fastadasp.selection.chosen import FILE, selection_folder
+from fastadasp.measuring.provenance import provenance
 from fastadasp.selection.scores import candidates, score
 from fastadasp.selection.settings import LayerScore, Selection
 from fastadasp.selection.show import picture, table

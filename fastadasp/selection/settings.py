@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import check_count, member
+from fastadasp.reduction.method import check_count, member
 
 Criterion = Enum("Criterion", ["transfer_entropy", "output_kl", "attention_entropy"])
 """What a layer is judged by, the less the better. `transfer_entropy`: how much the entropy of the final audio features

@@ -1,7 +1,7 @@
 """What fits into a GPU's memory, on a stand-in for one."""
 
 from collections.abc import Callable
-from pathlib import Path as FilePath
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,12 +13,13 @@ from fastadasp.benchmark import capacity as module
 from fastadasp.benchmark import report
 from fastadasp.benchmark.bench import Bench
 from fastadasp.benchmark.capacity import MOST_SECONDS, capacity, largest
+from fastadasp.benchmark.cases import Sweep, Way
 from fastadasp.benchmark.contenders import Contender
 from fastadasp.benchmark.journal import Journal
-from fastadasp.benchmark.long_audio import LongAudio, Path, Sweep
+from fastadasp.benchmark.long_audio import LongAudio
 from fastadasp.benchmark.shapes import SpeechShape
 from fastadasp.evaluation.hardware import Hardware
-from fastadasp.merge.base import Schedule
+from fastadasp.reduction.method import Schedule
 
 SHAPE = SpeechShape(layers=6, hidden=32, intermediate=48, heads=4, kv_heads=2, head_dim=8, vocab=64)
 MODEL = SimpleNamespace(device=torch.device("cuda"))
@@ -79,7 +80,7 @@ def test_an_error_is_not_taken_for_a_lack_of_memory(gpu: list[float], monkeypatc
 
 
 @pytest.fixture
-def bench(tmp_path: FilePath) -> Callable[..., Bench]:
+def bench(tmp_path: Path) -> Callable[..., Bench]:
     """A bench whose journal is on disk."""
 
     def make(**settings: object) -> Bench:
@@ -101,7 +102,7 @@ def test_each_contender_is_kept_as_it_comes(bench: Callable[..., Bench], monkeyp
         return {"rows": beams, "seconds": MOST_SECONDS}
 
     monkeypatch.setattr(benches, "capacity", search)
-    broken_off_at = (5, Contender(Path.merging, None, 0.5, 2))
+    broken_off_at = (5, Contender(Way.merging, None, 0.5, 2))
     with pytest.raises(KeyboardInterrupt):
         bench()._capacity()
     assert len(asked) == 8
@@ -110,7 +111,7 @@ def test_each_contender_is_kept_as_it_comes(bench: Callable[..., Bench], monkeyp
     assert len(asked) == len(set(asked)) == 12, "nothing was searched twice"
     assert list(found["by_beams"]) == ["1", "5"] and found["seconds"] == 120
     assert found["by_beams"]["5"]["static, 50% once"] == {"rows": 5, "seconds": MOST_SECONDS}
-    assert len(found["by_beams"]["1"]) == len(Path) * 2
+    assert len(found["by_beams"]["1"]) == len(Way) * 2
     assert bench(quick=True)._capacity() == {}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import composed
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 from rich.console import Console
@@ -15,19 +14,20 @@ from transformers import PreTrainedModel
 
 from fastadasp.benchmark import bench as benches
 from fastadasp.benchmark import report
+from fastadasp.benchmark.cases import Case, Sweep, Way
+from fastadasp.benchmark.ceiling import Limits
 from fastadasp.benchmark.column_sums import profile
 from fastadasp.benchmark.contenders import Contender, Sample, answer
-from fastadasp.benchmark.figures import Limits, figures, layer_figures, medians, prompt_tokens, with_ratios
-from fastadasp.benchmark.long_audio import Case, Sweep
-from fastadasp.benchmark.long_audio import Path as AnswerPath
-from fastadasp.benchmark.meters import LayerClock, Meter, trim_heap
+from fastadasp.benchmark.figures import figures, layer_figures, medians, prompt_tokens, with_ratios
+from fastadasp.benchmark.setup import validate_benchmark
 from fastadasp.benchmark.shapes import Prompt, SpeechShape, build, prompt
-from fastadasp.config import validate_benchmark
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.roofline import weight_bytes
 from fastadasp.evaluation.store import RunStore
-from fastadasp.merge.base import Schedule
-from fastadasp.merge.flops import paper_flops, prefill_flops
+from fastadasp.measuring.meters import LayerClock, Meter, trim_heap
+from fastadasp.reduction.flops import paper_flops, prefill_flops
+from fastadasp.reduction.method import Schedule
+from tests.helpers.configs import composed
 
 SHAPE = SpeechShape(layers=6, hidden=32, intermediate=48, heads=4, kv_heads=2, head_dim=8, vocab=64)
 SAMPLE = Sample(
@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_reported_and_the_rest_measured(
 ) -> None:
     def short_of_memory(model: PreTrainedModel, contender: Contender, read: Prompt, *_: int) -> Sample:
         model.get_decoder()(inputs_embeds=read.embeddings_BTD)  # for the clock of the layers
-        if contender.path is AnswerPath.released:
+        if contender.path is Way.released:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return replace(SAMPLE, prefill_s=2.0 * (contender.schedule is None) + 1, energy_j=2.0)
 
@@ -152,7 +152,7 @@ def test_quick_takes_the_smallest_of_everything_but_beams() -> None:
 
 def test_columns_of_the_tables() -> None:
     case = Case("half", seconds=8, beams=5, batch_size=2, new_tokens=11)
-    contender = Contender(AnswerPath.released, Schedule.once, 0.5, 1)
+    contender = Contender(Way.released, Schedule.once, 0.5, 1)
     tokens = prompt_tokens(SHAPE, contender, 8)
     assert tokens == [185, 185, 135, 135, 135, 135, 135]
     row = figures(case, contender, SAMPLE, SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
@@ -172,7 +172,7 @@ def test_columns_of_the_tables() -> None:
     assert row["decode_mbu"] == pytest.approx(10 * read / 4e9)
     assert (row["merge_share"], row["ttft_s"]) == (0.25, 2.5)
     assert (row["cache_bytes_measured"], row["peak_bytes"], row["energy_j"]) == (9, 7, 3.0)
-    shared = replace(contender, path=AnswerPath.static)
+    shared = replace(contender, path=Way.static)
     row = figures(case, shared, SAMPLE, SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
     assert row["cache_bytes"] == 2 * prompt_bytes
     assert row["prefill_mfu"] == pytest.approx(2 * flops / 2e9)
@@ -206,7 +206,7 @@ def test_meters() -> None:
     model = build(SHAPE.decoder, device="cpu", dtype="float32", attention="sdpa")
     read = prompt(SHAPE, 8, 2, model)
     assert read.span == (57, 157) and read.embeddings_BTD.shape == (2, 185, 32)
-    contender = Contender(AnswerPath.static, Schedule.constant, 0.5, 1)
+    contender = Contender(Way.static, Schedule.constant, 0.5, 1)
     with LayerClock(model.get_decoder().layers, model.device) as clock:
         sample = answer(model, contender, read, beams=1, new_tokens=1)
     assert sample.decode_steps == 0 and sample.decode_s == 0

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tiny_decoders import tiny_decoder
 
 from fastadasp import FastAdaSP, NoReduction, merging
 from fastadasp.benchmark.memory import Reduction, factor, ratio_for, table
 from fastadasp.benchmark.shapes import SpeechShape
-from fastadasp.merge.base import Schedule
+from fastadasp.reduction.method import Schedule
+from tests.helpers.tiny_decoders import tiny_decoder
 
 SHAPE = SpeechShape(layers=12, hidden=64, intermediate=96, heads=4, kv_heads=2, head_dim=16, vocab=97)
 SECONDS = 80

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tiny_decoders import prompt, tiny_decoder
 
 from fastadasp import FastAdaSP, Schedule, merging
 from fastadasp.benchmark.released import released_approach
+from tests.helpers.tiny_decoders import prompt, tiny_decoder
 
 
 @pytest.mark.parametrize("kv_heads", [4, 2])

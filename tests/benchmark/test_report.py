@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fastadasp.benchmark import report
-from fastadasp.fingerprint import REPOSITORY
+from fastadasp.config.paths import REPOSITORY
 
 
 def measured(file: str) -> dict[str, Any]:

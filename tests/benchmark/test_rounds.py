@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from fastadasp.benchmark import ceiling as ceilings
-from fastadasp.benchmark import meters, room
 from fastadasp.benchmark.ceiling import Ceiling
 from fastadasp.benchmark.journal import Journal
-from fastadasp.benchmark.room import attempt, ran_out
 from fastadasp.benchmark.rounds import rounds
 from fastadasp.evaluation.hardware import Hardware, Placement
+from fastadasp.measuring import memory_guard, meters
+from fastadasp.measuring.memory_guard import none_if_out_of_memory, ran_out
 
 CPU = Placement("cpu", "float32", "sdpa")
 
@@ -71,7 +71,7 @@ def test_a_lack_of_memory_has_many_names(error: Exception) -> None:
     def work() -> None:
         raise error
 
-    assert attempt(work) is None
+    assert none_if_out_of_memory(work) is None
 
 
 def test_a_lack_of_memory_that_breaks_a_recording_counts_and_other_errors_do_not() -> None:
@@ -81,11 +81,11 @@ def test_a_lack_of_memory_that_breaks_a_recording_counts_and_other_errors_do_not
         finally:
             raise RuntimeError("operation failed due to a previous error during capture")
 
-    assert attempt(recording) is None
+    assert none_if_out_of_memory(recording) is None
     with pytest.raises(RuntimeError, match="shapes differ"):
-        attempt(lambda: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+        none_if_out_of_memory(lambda: (_ for _ in ()).throw(RuntimeError("shapes differ")))
     assert not ran_out(RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED"))
-    assert room.attempt(lambda: 3) == 3
+    assert memory_guard.none_if_out_of_memory(lambda: 3) == 3
 
 
 def test_a_journal_drops_a_torn_line_and_knows_other_hardware(tmp_path: Path) -> None:
@@ -107,10 +107,10 @@ def test_the_ceiling_is_the_most_that_was_ever_measured(tmp_path: Path, monkeypa
     monkeypatch.setattr(ceilings, "measured_limits", lambda *_: next(found))
     hardware = Hardware(device="cpu")
     ceiling = Ceiling(hardware, CPU, Journal(tmp_path / "cases.jsonl", hardware))
-    ceiling.look()
+    ceiling.remeasure()
     assert (ceiling.limits.flops, ceiling.limits.bandwidth, ceiling.limits.source) == (4.0, 5.0, "measured")
     again = Ceiling(hardware, CPU, Journal(tmp_path / "cases.jsonl", hardware))
-    again.look()
+    again.remeasure()
     assert (again.limits.flops, again.limits.bandwidth) == (4.0, 5.0)
     sheet = Hardware(device="cpu", peak_flops=7, bandwidth=8)
     assert Ceiling(sheet, CPU, Journal(tmp_path / "cases.jsonl", sheet)).limits.source == "data sheet"

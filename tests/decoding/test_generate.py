@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from answers import ALIKE, END, NEW_TOKENS, UNLIKE, ending, plain, static
-from tiny_decoders import left_padded, tiny_decoder
 
 from fastadasp import FastAdaSP, MergeMethod, NoReduction, RandomEvict
 from fastadasp.decoding.static import generate
-from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.snapkv import SnapKV
+from fastadasp.reduction.cache_method import CacheMethod
+from tests.helpers.answers import ALIKE, END, NEW_TOKENS, UNLIKE, ending, plain, static
+from tests.helpers.tiny_decoders import left_padded, tiny_decoder
 
 
 @pytest.mark.parametrize("beams", [1, 4])

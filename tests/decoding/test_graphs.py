@@ -5,9 +5,6 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from answers import ALIKE, UNLIKE, ending, plain, static
-from host_waits import no_host_waits
-from tiny_decoders import left_padded
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from transformers import DynamicCache
@@ -18,6 +15,9 @@ from fastadasp.decoding import cache
 from fastadasp.decoding import static as decoding
 from fastadasp.decoding.search import Greedy
 from fastadasp.decoding.static import generate
+from tests.helpers.answers import ALIKE, UNLIKE, ending, plain, static
+from tests.helpers.host_waits import no_host_waits
+from tests.helpers.tiny_decoders import left_padded
 
 
 class FakeGraph:

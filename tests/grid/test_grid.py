@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError
-from fastadasp.fingerprint import REPOSITORY
 from fastadasp.grid import spec
 from fastadasp.grid.__main__ import main
 from fastadasp.grid.runner import Runner
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
-from tests.conftest import SMALLEST_MODEL, composed
+from tests.helpers.configs import SMALLEST_MODEL, composed
 
 GRID = """
 title: Two methods
@@ -62,7 +62,7 @@ def test_a_grid_gets_what_single_runs_get_and_says_what_could_not_run(
 
 
 def test_the_grids_of_the_repository_compose_cell_by_cell() -> None:
-    for file in sorted(REPOSITORY.glob("experiments/tables/*.yaml")):
+    for file in sorted(REPOSITORY.glob("experiments/grids/*.yaml")):
         cells = list(spec.read(file).cells())
         assert len({cell.settings for cell in cells}) == len(cells) > 30
         for cell in cells[:: len(cells) // 12]:

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from method_states import Row, best, dot, input_state, joined, layer_state, rows_of
 
+from fastadasp import AffinityPooling, DeepAffinityPooling
 from fastadasp.errors import ConfigError
-from fastadasp.merge.affinity_pooling import AffinityPooling, DeepAffinityPooling
 from fastadasp.merge.chain import Chain
-from fastadasp.merge.stages import Stages
+from fastadasp.reduction.stages import Stages
+from tests.helpers.method_states import Row, best, dot, input_state, joined, layer_state, rows_of
 
 
 def pooled(row: Row, threshold: float, window: int, mean: bool) -> tuple[list[list[int]], dict[int, float]]:

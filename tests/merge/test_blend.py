@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from method_states import Row, Scores, dot, joined, layer_state, rows_of
-from tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
 from torch import Tensor
 
 from fastadasp import merging
 from fastadasp.errors import ConfigError
-from fastadasp.merge.assignment import apply
-from fastadasp.merge.attention import attention_rows
 from fastadasp.merge.blend import Blend
 from fastadasp.merge.fastadasp import FastAdaSP
+from fastadasp.ops.assignment import apply
+from fastadasp.ops.attention import attention_rows
+from tests.helpers.method_states import Row, Scores, dot, joined, layer_state, rows_of
+from tests.helpers.tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.33, 0.5, 0.8) for seed in range(3)]
 

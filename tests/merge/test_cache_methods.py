@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from fastadasp import merging
-from fastadasp.merge.cache import CacheMethod
 from fastadasp.merge.expected_attention import ExpectedAttention
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.keydiff import KeyDiff
@@ -25,6 +23,8 @@ from fastadasp.merge.pyramidkv import PyramidKV
 from fastadasp.merge.snapkv import SnapKV
 from fastadasp.merge.streaming_llm import StreamingLLM
 from fastadasp.merge.tova import TOVA
+from fastadasp.reduction.cache_method import CacheMethod
+from tests.helpers.tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
 
 LAYERS = 3
 STEPS = 7

@@ -2,17 +2,17 @@
 
 import pytest
 import torch
-from method_states import GROUPS, HEADS, Row, Scores, best, dot, joined, layer_state, rows_of
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.a_tome import ATome
-from fastadasp.merge.adjacent import disjoint_pairs
-from fastadasp.merge.assignment import apply
-from fastadasp.merge.base import MergeMethod
 from fastadasp.merge.dart import Dart
 from fastadasp.merge.fastv import FastV
 from fastadasp.merge.frame import Frame
 from fastadasp.merge.tome import Tome
+from fastadasp.ops.adjacent import disjoint_pairs
+from fastadasp.ops.assignment import apply
+from fastadasp.reduction.method import MergeMethod
+from tests.helpers.method_states import GROUPS, HEADS, Row, Scores, best, dot, joined, layer_state, rows_of
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.33, 0.5) for seed in range(4)]
 STEEP = [(0.8, 0), (0.97, 1)]

@@ -4,39 +4,39 @@ from pathlib import Path
 
 import pytest
 import torch
-from host_waits import no_host_waits
-from method_states import HEADS, input_state, layer_state
 
-from fastadasp.merge.affinity_pooling import AffinityPooling, DeepAffinityPooling
-from fastadasp.merge.base import MergeMethod, Site
-from fastadasp.merge.cdpruner import CDPruner
-from fastadasp.merge.divprune import DivPrune
-from fastadasp.merge.encoder import EncoderAttention
-from fastadasp.merge.frame import Frame
-from fastadasp.merge.h2o import H2O
+from fastadasp.config.build import build
 from fastadasp.merge.head_router import HeadRouter
-from fastadasp.merge.knorm import Knorm
-from fastadasp.merge.segment_topk import SegmentTopK
-from fastadasp.merge.stride import Stride
-from fastadasp.merge.visionzip import VisionZip
-from fastadasp.merge.vispruner import VisPruner
+from fastadasp.ops.encoder_attention import EncoderAttention
+from fastadasp.reduction.method import Site
+from tests.helpers.configs import METHODS, composed
+from tests.helpers.host_waits import HostWaitError, no_host_waits
+from tests.helpers.method_states import HEADS, input_state, layer_state
 
 ROUTING = (
     '{"layer": 1, "centroids": {"semantic": 0.03, "uniform": 0.05}, "width": 0.02, '
     f'"weights": {{"semantic": {[0.7, 0.1, 0.1, 0.1]}, "uniform": {[1 / HEADS] * HEADS}}}}}'
 )
-METHODS = [
-    *(AffinityPooling(0.5), DeepAffinityPooling(0.5), CDPruner(0.5), DivPrune(0.5), Frame(0.5), H2O(0.5)),
-    *(HeadRouter(0.5), Knorm(0.5), SegmentTopK(0.5, segments=3), Stride(0.5), VisionZip(0.5), VisPruner(0.5)),
-]
+COMPOSED = {"none", "chain"}
+"""Methods that decide nothing themselves."""
+WAITS = {"samp"}
+"""Methods that must ask the device how many clusters their threshold gives before they choose among them."""
 
 
 @pytest.mark.parametrize("rows", [((4, 30, 6), (5, 30, 5)), ((4, 30, 6), (3, 51, 2))], ids=["alike", "padded"])
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
-def test_a_decision_waits_for_nothing(method: MergeMethod, rows: tuple[tuple[int, ...], ...]) -> None:
-    state = input_state(0.5, rows=rows) if method.site is Site.input else layer_state(0.5, rows=rows)
-    with no_host_waits():
-        method.assign(state)
+@pytest.mark.parametrize("name", sorted(set(METHODS) - COMPOSED - WAITS))
+def test_a_decision_waits_for_nothing(name: str, rows: tuple[tuple[int, ...], ...]) -> None:
+    method = build(composed(f"merge={name}", "merge.ratio=0.5").merge, "merge").at_depth(4)
+    for stage in method.stages():
+        state = input_state(0.5, rows=rows) if stage.site is Site.input else layer_state(0.5, rows=rows)
+        with no_host_waits():
+            stage.assign(state)
+
+
+@pytest.mark.parametrize("name", sorted(WAITS))
+def test_the_exceptions_do_wait(name: str) -> None:
+    with pytest.raises(HostWaitError), no_host_waits():
+        build(composed(f"merge={name}", "merge.ratio=0.5").merge, "merge").assign(input_state(0.5))
 
 
 def test_routing_waits_for_nothing(tmp_path: Path) -> None:

@@ -6,15 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from method_states import CHANNELS, Row, best, dot, input_state, rows_of
 from torch import Tensor
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.adjacent import mean_similarity_groups
 from fastadasp.merge.affinity_pooling import AffinityPooling
-from fastadasp.merge.assignment import apply
 from fastadasp.merge.cdpruner import CDPruner
-from fastadasp.merge.diversity import determinantal_choice, farthest_choice
 from fastadasp.merge.divprune import DivPrune
 from fastadasp.merge.samp import Samp
 from fastadasp.merge.segment_topk import SegmentTopK
@@ -22,6 +18,10 @@ from fastadasp.merge.speech_prune import SpeechPrune
 from fastadasp.merge.stride import Stride
 from fastadasp.merge.visionzip import VisionZip
 from fastadasp.merge.vispruner import VisPruner
+from fastadasp.ops.adjacent import mean_similarity_groups
+from fastadasp.ops.assignment import apply
+from fastadasp.ops.diversity import determinantal_choice, farthest_choice
+from tests.helpers.method_states import CHANNELS, Row, best, dot, input_state, rows_of
 
 CASES = [(ratio, seed) for ratio in (0.1, 0.4, 0.7, 0.95) for seed in range(2)]
 

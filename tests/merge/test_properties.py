@@ -3,28 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
 
 import pytest
 import torch
-from method_states import input_state, layer_state
-from tiny_speech import AUDIO_TOKEN, LAYERS, speech_batch, speech_prompt, tiny_speech_model
 from torch import Tensor
 
 from fastadasp import MergeMethod, MergeTrace, merging
-from fastadasp.config import build
-from fastadasp.fingerprint import REPOSITORY
-from fastadasp.merge.assignment import Assignment
-from fastadasp.merge.base import Site
-from fastadasp.merge.schedule import Plan
-from fastadasp.merge.state import LayerState
-from tests.conftest import composed
+from fastadasp.config.build import build
+from fastadasp.ops.assignment import Assignment
+from fastadasp.reduction.method import Site
+from fastadasp.reduction.schedule import Plan
+from fastadasp.reduction.state import LayerState
+from tests.helpers.configs import METHODS, composed
+from tests.helpers.method_states import input_state, layer_state
+from tests.helpers.tiny_speech import AUDIO_TOKEN, LAYERS, speech_batch, speech_prompt, tiny_speech_model
 
 RATIO = 0.4
 SILENT = {"none"}
 """Methods that take no ratio but 0."""
 CHAIN = ["merge@merge.input=stride", "merge@merge.cache=knorm", *(f"merge.{s.name}.ratio={RATIO}" for s in Site)]
-NAMES = sorted(path.stem for path in Path(REPOSITORY, "conf", "merge").glob("*.yaml"))
 ROWS = [
     speech_prompt((4, 50, 6), 1),
     speech_prompt((3, 20, 5), 2),
@@ -66,7 +63,7 @@ def answers(name: str) -> tuple[Tensor, MergeTrace]:
     return answered(ROWS, method(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("beams", [1, 2])
 @torch.no_grad()
 def test_a_ratio_of_zero_changes_nothing(name: str, beams: int) -> None:
@@ -79,7 +76,7 @@ def test_a_ratio_of_zero_changes_nothing(name: str, beams: int) -> None:
     assert all(map(torch.equal, patched.logits, plain.logits))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_as_many_tokens_go_as_asked_for(name: str) -> None:
     _, trace = answers(name)
     entering = trace.entering_audio_tokens.tolist()
@@ -99,7 +96,7 @@ def test_as_many_tokens_go_as_asked_for(name: str) -> None:
         assert trace.cached_tokens[:, row].tolist() == [n + text for n in counts[:LAYERS]]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_a_row_of_which_nothing_is_to_go_is_left_as_it_is(name: str) -> None:
     """However much alike its tokens are, and whatever goes from another row."""
     for stage in method(name).stages():
@@ -115,7 +112,7 @@ def test_a_row_of_which_nothing_is_to_go_is_left_as_it_is(name: str) -> None:
         assert assignment.slot[:heads, -14:].tolist() == [list(range(14))] * heads
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_order_is_kept_and_text_is_untouched(name: str) -> None:
     _, trace = answers(name)
     batch = speech_batch(ROWS)
@@ -153,7 +150,7 @@ def decisions(trace: MergeTrace, real: Tensor, audio: Tensor) -> Iterator[tuple[
             real, audio = after(trace.assignments[layer])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_a_row_does_not_depend_on_its_batch(name: str) -> None:
     together, trace = answers(name)
     order = [2, 6, 0, 4, 3, 1, 5]
@@ -167,7 +164,7 @@ def test_a_row_does_not_depend_on_its_batch(name: str) -> None:
         assert torch.equal(alone_trace.cached_tokens[:, 0], trace.cached_tokens[:, row])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_beams_of_a_batch_are_the_beams_of_a_row(name: str) -> None:
     together, trace = answered(ROWS[:2], method(name), beams=3)
     assert trace.audio_tokens.shape == (LAYERS, 2)
@@ -175,7 +172,7 @@ def test_beams_of_a_batch_are_the_beams_of_a_row(name: str) -> None:
         assert torch.equal(answered([inputs], method(name), beams=3)[0][0], together[row])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
 def test_chance_has_a_generator_of_its_own(name: str) -> None:
     before = torch.random.get_rng_state()
     torch.manual_seed(1)

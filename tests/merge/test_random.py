@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from method_states import Row, best, layer_state, rows_of
 
-from fastadasp.merge.assignment import apply
-from fastadasp.merge.base import MergeMethod
-from fastadasp.merge.random import RandomEvict, RandomMerge
+from fastadasp import RandomEvict, RandomMerge
+from fastadasp.ops.assignment import apply
+from fastadasp.reduction.method import MergeMethod
+from tests.helpers.method_states import Row, best, layer_state, rows_of
 
 
 def draws(row: Row, seed: int) -> dict[int, float]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from method_states import GROUPS, HEAD_DIM, HEADS, Row, best, layer_state, rows_of
 
 from fastadasp.errors import ConfigError
 from fastadasp.merge.head_router import HeadRouter, spread, text_to_audio
+from tests.helpers.method_states import GROUPS, HEAD_DIM, HEADS, Row, best, layer_state, rows_of
 
 CASES = [(0.1, 0), (0.33, 0), (0.5, 0), (0.8, 0), (0.97, 1)]
 

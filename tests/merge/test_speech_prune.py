@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from method_states import GROUPS, HEAD_DIM, HEADS, Row, best, dot, input_state, rows_of
 from torch import Tensor
 
 from fastadasp.merge.speech_prune import SpeechPrune, frame_quotas
+from tests.helpers.method_states import GROUPS, HEAD_DIM, HEADS, Row, best, dot, input_state, rows_of
 
 CASES = [(0.4, 0), (0.4, 1), (0.7, 0), (0.7, 1)]
 

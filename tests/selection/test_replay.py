@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from fastadasp import FastAdaSP, NoReduction, merging
 from fastadasp.errors import ConfigError
-from fastadasp.merge.base import MergeMethod, Schedule
 from fastadasp.merge.chain import Chain
 from fastadasp.merge.fastadasp_kv_evict import FastAdaSPKVEvict
 from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.samp import Samp
-from fastadasp.models.base import DecoderShape
+from fastadasp.reduction.flops import DecoderShape
+from fastadasp.reduction.method import MergeMethod, Schedule
 from fastadasp.selection.entropy import Features
 from fastadasp.selection.replay import Recording
 from fastadasp.selection.scores import candidates, score
 from fastadasp.selection.settings import Criterion, LayerScore, Selection
-from tests.tiny_decoders import left_padded, prompt, tiny_decoder
+from tests.helpers.tiny_decoders import left_padded, prompt, tiny_decoder
 
 LAYERS = 6
 SHAPE = DecoderShape(LAYERS, 64, 96, 4, 2, 16, 97, gated_mlp=True)

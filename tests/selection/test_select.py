@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fastadasp.config import build
+from fastadasp.config.build import build
+from fastadasp.config.chosen_layer import selection_folder, with_chosen_layer
+from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError
-from fastadasp.fingerprint import REPOSITORY
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
-from fastadasp.selection.chosen import selection_folder, with_chosen_layer
 from fastadasp.selection.select import select
-from tests.conftest import SMALLEST_MODEL, composed
+from tests.helpers.configs import SMALLEST_MODEL, composed
 
 
 def test_a_choice_is_kept_and_used_by_runs_that_ask_for_it(

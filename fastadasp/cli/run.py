@@ -1,0 +1,41 @@
+"""Evaluate a model under a reduction method on a task: `fastadasp run task=sqa merge.ratio=0.3`."""
+
+import sys
+from collections.abc import Sequence
+
+import hydra
+from omegaconf import DictConfig
+
+from fastadasp.cli.launch import launch
+from fastadasp.config.paths import CONF
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def run(cfg: DictConfig) -> float:
+    """Evaluate one configuration; the value is the task's objective, which Hydra's sweepers optimise."""
+    if cfg.benchmark is not None:
+        return benchmark(cfg)
+    from fastadasp.evaluation.setup import validate
+
+    setup = validate(cfg)  # a wrong setting stops here, before seconds go into importing torch and lightning
+    from fastadasp.evaluation.run import evaluate
+
+    return evaluate(cfg, setup)
+
+
+def benchmark(cfg: DictConfig) -> float:
+    """Time what an overlay such as experiments/long_audio.yaml asks for; there is no objective."""
+    from fastadasp.benchmark.setup import validate_benchmark
+
+    wanted, hardware = validate_benchmark(cfg)
+    wanted.run(cfg, hardware)
+    return 0.0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run Hydra's command line over `arguments`: `key=value`, `group=option`, `-m` for several runs, `--help`."""
+    launch(run, arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,28 @@
+"""Choose the layer for `merge.layer=auto`: `fastadasp select task=er selection.manifest=FILE`.
+
+Groups and keys are those of `fastadasp run`, which then takes `merge.layer=auto` with the same settings.
+"""
+
+from collections.abc import Sequence
+
+import hydra
+from omegaconf import DictConfig
+
+from fastadasp.cli.launch import launch
+from fastadasp.config.paths import CONF
+
+FOLDERS = ("hydra.run.dir=${selection_folder:}", "hydra.sweep.dir=.", "hydra.sweep.subdir=${selection_folder:}")
+"""Hydra would otherwise open the folder of a run."""
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def choose(cfg: DictConfig) -> float:
+    """Choose a layer for one configuration; the value is the layer."""
+    from fastadasp.selection.select import select
+
+    return select(cfg)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run Hydra's command line over `arguments`."""
+    launch(choose, [*arguments, *FOLDERS])

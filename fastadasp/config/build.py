@@ -1,0 +1,83 @@
+"""From a node of a composed config to a checked object, before torch or lightning is imported.
+
+A node with `_target_` is built by the dataclass it names: the fields are the schema, `__post_init__` checks ranges.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from hydra.utils import get_class
+from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fastadasp.config.messages import suggest
+from fastadasp.errors import ConfigError
+
+MOVED = {
+    "fastadasp.merge.random.RandomMerge": "fastadasp.merge.random_merge.RandomMerge",
+    "fastadasp.merge.random.RandomEvict": "fastadasp.merge.random_evict.RandomEvict",
+    "fastadasp.merge.affinity_pooling.DeepAffinityPooling": (
+        "fastadasp.merge.affinity_pooling_deep.DeepAffinityPooling"
+    ),
+}
+"""Where the classes stand now that `_target_`s of users and of earlier results name elsewhere."""
+
+
+def build_all(cfg: DictConfig, nodes: Mapping[str, str]) -> dict[str, Any]:
+    """By name, the objects that the config nodes `nodes[name]` describe; one ConfigError lists all that is wrong."""
+    built: dict[str, Any] = {}
+    problems: list[str] = []
+    for part, key in nodes.items():
+        try:
+            built[part] = build(cfg[key], key)
+        except ConfigError as error:
+            problems.append(str(error))
+    if not isinstance(cfg.seed, int):
+        problems.append(f"seed must be a whole number, got {cfg.seed!r}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return built
+
+
+def build(node: DictConfig, key: str) -> Any:
+    """The object that `node` describes, an instance of the dataclass that its `_target_` names.
+
+    key: where the node stands in the config, for messages. Raises ConfigError, listing every bad setting.
+    """
+    settings = cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
+    if "_target_" not in settings:
+        raise ConfigError(f"{key} has no `_target_`: it must name the dataclass to build, as conf/{key}/*.yaml do")
+    schema = _schema(settings.pop("_target_"), key)
+    problems: list[str] = []
+    for name, value in settings.items():
+        if name not in list(schema):  # `in schema` denies mandatory fields that have no value yet
+            problems.append(f"{key}.{name} does not exist; {suggest(name, map(str, schema))}")
+            continue
+        try:
+            if isinstance(value, dict) and "_target_" in value:
+                value = build(OmegaConf.create(value), f"{key}.{name}")
+            schema = cast(DictConfig, OmegaConf.merge(schema, {name: value}))
+        except ConfigError as error:
+            problems.append(f"in {key}.{name}: {error}")
+        except OmegaConfBaseException as error:
+            problems.append(f"{key}.{name}={value}: {_first_line(error)}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    try:
+        return OmegaConf.to_object(schema)  # runs __post_init__
+    except MissingMandatoryValue:
+        missing = ", ".join(f"{key}.{name}" for name in sorted(OmegaConf.missing_keys(schema)))
+        raise ConfigError(f"{missing} must be given: it has no default") from None
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _schema(target: str, key: str) -> DictConfig:
+    try:
+        return cast(DictConfig, OmegaConf.structured(get_class(MOVED.get(target, target))))
+    except (ImportError, ValueError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{key}._target_={target} cannot be used: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,47 @@
+"""Where a choice of layer is kept, and reading it back for `merge.layer=auto`. Imports nothing heavy."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fastadasp.config.fingerprint import AUTO, fingerprint
+from fastadasp.errors import ConfigError
+
+FILE = "selection.json"
+
+
+def selection_folder(cfg: DictConfig) -> Path:
+    """`<output_dir>/selection/<fingerprint>`: the same for all runs that share a choice.
+
+    Which clips are scored, how answers are decoded and on what hardware makes no difference to it.
+    """
+    same = deepcopy(cfg)
+    with open_dict(same):
+        same.merge.layer = AUTO
+        for node, key in ((same, "generation"), (same, "hardware"), (same.task, "manifest"), (same.task, "limit")):
+            node.pop(key, None)
+    return Path(cfg.output_dir, "selection", fingerprint(same))
+
+
+def with_chosen_layer(cfg: DictConfig) -> DictConfig:
+    """`cfg`, `merge.layer=auto` replaced by what `python -m fastadasp.selection` has chosen.
+
+    Raises ConfigError if it has not run for these settings.
+    """
+    if cfg.merge.layer != AUTO:
+        return cfg
+    file = selection_folder(cfg) / FILE
+    if not file.exists():
+        raise ConfigError(
+            "merge.layer=auto, but no layer has been chosen yet for this task, model and reduction; run `python -m "
+            "fastadasp.selection selection.manifest=<other clips>` with the same settings, and give selection.* here "
+            "too"
+        )
+    chosen = deepcopy(cfg)
+    layer = json.loads(file.read_text(encoding="utf-8"))["chosen"]["layer"]
+    chosen.merge.layer = layer
+    if OmegaConf.select(chosen, "merge.decoder._target_") is not None:
+        chosen.merge.decoder.layer = layer  # of a chain, in which a method may have set its own
+    return chosen

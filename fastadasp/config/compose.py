@@ -1,0 +1,41 @@
+"""Composing the configuration of a run as Hydra does for `python run.py`, and the resolvers that its YAML files use."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fastadasp.config.chosen_layer import selection_folder
+from fastadasp.config.fingerprint import fingerprint, run_folder
+from fastadasp.config.paths import CONF, REPOSITORY, search_path
+
+OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=True)
+OmegaConf.register_new_resolver("search_path", lambda: [f"file://{folder}" for folder in search_path()], replace=True)
+OmegaConf.register_new_resolver("run_folder", lambda *, _root_: run_folder(_root_), replace=True)
+OmegaConf.register_new_resolver("selection_folder", lambda *, _root_: str(selection_folder(_root_)), replace=True)
+OmegaConf.register_new_resolver("fingerprint", lambda *, _root_: fingerprint(_root_), replace=True)
+
+
+def compose(*overrides: str, hydra: bool = False) -> DictConfig:
+    """The config of `python run.py <overrides>`: `compose("task=sqa", "merge.ratio=0.3")`.
+
+    overrides: as on the command line, `group=option` or `key=value`.
+    hydra: keep Hydra's own node, which names the run's folder and the chosen options.
+    Raises Hydra's errors for groups, options and keys that do not exist.
+    """
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra_compose("config", overrides=list(overrides), return_hydra_config=hydra)
+
+
+def compose_run(overrides: Sequence[str]) -> tuple[DictConfig, Path]:
+    """The config of a run and its folder, with Hydra's own node put where `evaluate` finds it."""
+    cfg = compose(*overrides, hydra=True)
+    folder = Path(cfg.hydra.run.dir)
+    with open_dict(cfg):
+        cfg.hydra.runtime.output_dir = str(folder)
+        HydraConfig.instance().set_config(cfg)
+        del cfg["hydra"]
+    return cfg, folder

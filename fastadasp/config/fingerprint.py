@@ -1,0 +1,136 @@
+"""The name of a run: a hash of everything that can change its predictions."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fastadasp.config.paths import REPOSITORY
+from fastadasp.config.source_code import source_files
+
+IRRELEVANT = frozenset(
+    {
+        "hydra",
+        "output_dir",
+        "logger",
+        "experiments",
+        "hardware.num_workers",
+        "hardware.threads",
+        "hardware.trainer",
+        "hardware.peak_flops",
+        "hardware.bandwidth",
+    }
+)
+"""Keys that cannot change a prediction: where results go, and how fast they come."""
+
+FILES_IN = ("merge.", "model.", "selection.", "task.")
+"""Where settings may name files whose content counts."""
+
+AUTO = "auto"
+"""What `merge.layer` may be besides a number: the layer that `fastadasp.selection` has chosen."""
+
+ANSWERING = (
+    "fastadasp.evaluation.module",
+    "fastadasp.evaluation.answering",
+    "fastadasp.evaluation.batches",
+    "fastadasp.evaluation.ratio",
+)
+"""The modules that turn examples into answers, whatever the settings; this file must not import them (torch)."""
+
+CHOOSING = "fastadasp.selection.scores"
+"""The module that chooses the layer for which `merge.layer=auto` stands."""
+
+HASHED_WHOLE = 64 * 2**20
+"""Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
+
+
+def run_folder(cfg: DictConfig) -> str:
+    """`<task>/<model>/<merge>/<fingerprint>`: the folder of a run, the same whenever the same is asked for."""
+    choices = cfg.hydra.runtime.choices
+    return f"{choices.task}/{choices.model}/{choices.merge}/{fingerprint(cfg)}"
+
+
+def fingerprint(cfg: DictConfig) -> str:
+    """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
+
+    Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
+    sizes of a manifest's audio files included), and the code of the classes that it names.
+    """
+    chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
+    unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
+    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in unused])
+    flat = _flatten(OmegaConf.to_container(bare, resolve=True))
+    settings = {key: value for key, value in flat if key not in IRRELEVANT}
+    targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
+    if chosen:
+        targets += (f"{CHOOSING}.score",)
+    # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
+    described = json.dumps([settings, contents(settings), _code_digest(targets)], sort_keys=True, default=str)
+    return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
+
+
+def contents(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
+    return {  # os.path.exists takes any text; Path.exists raises on a long instruction
+        key: _path_digest(Path(value))
+        for key, value in settings.items()
+        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
+    }
+
+
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value and name not in IRRELEVANT:
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _path_digest(path: Path) -> str:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
+        return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
+    if path.suffix == ".jsonl":
+        return _digest([_file_digest(path), *_audio_sizes(path)])
+    return _file_digest(path)
+
+
+def _file_digest(file: Path) -> str:
+    status = file.stat()
+    if status.st_size > HASHED_WHOLE:
+        return f"{status.st_size}:{status.st_mtime_ns}"
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _audio_sizes(manifest: Path) -> Iterator[str]:
+    """Size of each audio file that a manifest names; malformed lines are left for the task to report."""
+    for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            audio = json.loads(line)["audio"]
+        except (ValueError, TypeError, KeyError):
+            continue
+        for name in audio if isinstance(audio, list) else [audio]:
+            file = manifest.parent / str(name)
+            yield str(file.stat().st_size) if file.is_file() else "missing"
+
+
+@cache  # the code of a process is what it was at the start, whatever is edited meanwhile
+def _code_digest(targets: tuple[str, ...]) -> str:
+    """Of the modules that define `targets` (dotted class names) and answer batches, and of all that these import.
+
+    So an edited method starts new runs instead of reading old answers, while a new one leaves all others' runs valid.
+    """
+    files = source_files(ANSWERING) | source_files(
+        (target.rpartition(".")[0] for target in targets), others_may_lack=True
+    )
+    return _digest(f"{module}:{_file_digest(files[module])}" for module in sorted(files))
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

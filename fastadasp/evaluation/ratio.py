@@ -1,0 +1,95 @@
+"""The ratio that meets `merge.flops_reduction` over all prompts of a run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from fastadasp.errors import ConfigError
+from fastadasp.evaluation.batches import PreparedBatches, plan
+from fastadasp.evaluation.setup import Setup
+from fastadasp.evaluation.store import RunStore
+from fastadasp.models.base import ModelAdapter
+from fastadasp.reduction.flops import paper_flops
+from fastadasp.reduction.method import MergeMethod
+from fastadasp.reduction.target import Prompt, settle
+from fastadasp.tasks.base import Example
+
+FILE = "budget.json"
+
+
+def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bool = True) -> Setup:
+    """`setup` with one ratio for all prompts, as in the papers' tables: their summed FLOPs fall by what was asked for.
+
+    All audio is read once to count tokens; with `keep` the ratio is kept in the run's folder, since it can change only
+    with what the folder's name depends on. `tokens_kept` is left to `merging()`: it speaks of each prompt by itself.
+    Raises ConfigError when the target cannot be met, in any prompt.
+    """
+    known = store.read(FILE)
+    if setup.method.unsettled.flops_reduction is None:
+        if known is None and _may_refuse(setup.method):
+            known = _check_each(setup, examples)
+            if keep:
+                store.write(FILE, known)
+        return setup
+    if known is None:
+        known = _solve(setup, examples)
+        if keep:
+            store.write(FILE, known)
+    return replace(setup, method=setup.method.with_ratio(known["ratio"]))
+
+
+def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
+    """The ratio, and what it was solved for."""
+    prompts = _prompts(setup, examples)
+    if not any(audio for audio, _ in prompts):
+        raise ConfigError("merge.flops_reduction cannot be met: no audio of this run can be read")
+    shape = setup.adapter.shape
+    method = settle(
+        setup.method, prompts, shape.layers, lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
+    )
+    asked = setup.method.unsettled
+    (ratio,) = (stage.ratio for stage in method.stages() if stage.site is asked.site)
+    audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
+    return {
+        "flops_reduction": asked.flops_reduction,
+        "ratio": ratio,
+        "prompts": len(prompts),
+        "audio_tokens": audio,
+        "text_tokens": text,
+    }
+
+
+def _may_refuse(method: MergeMethod) -> bool:
+    """Whether `tokens_kept` can ask for a ratio that the method does not take."""
+    if not method.unsolved:
+        return False
+    try:
+        method.with_ratio(0.99)
+    except ConfigError:
+        return True
+    return False
+
+
+def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
+    """What was looked at; ConfigError, before any answer, where a prompt's `tokens_kept` cannot be met."""
+    prompts = _prompts(setup, examples)
+    for audio, text in dict.fromkeys(prompts):
+        try:
+            settle(setup.method, [(audio, text)], setup.adapter.shape.layers, lambda _: 0.0)
+        except ConfigError as error:
+            raise ConfigError(f"a prompt of this run has {audio} audio and {text} other tokens: {error}") from error
+    return {"tokens_kept": setup.method.unsettled.tokens_kept, "prompts": len(prompts)}
+
+
+def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:
+    """Token counts of all examples whose audio can be read."""
+    batches = PreparedBatches(plan(examples, setup.hardware.batch_size), partial(_count, setup.adapter))
+    loader = DataLoader(batches, batch_size=None, num_workers=setup.hardware.num_workers)
+    return [tokens for batch in loader for _, tokens in batch.ready]
+
+
+def _count(adapter: ModelAdapter, example: Example) -> Prompt:
+    return adapter.prompt_tokens(adapter.prepare(example))

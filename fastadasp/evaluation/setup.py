@@ -1,0 +1,39 @@
+"""From a composed config to the checked parts of a run, before torch or lightning is imported."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from fastadasp.config.build import build_all
+from fastadasp.config.chosen_layer import with_chosen_layer
+
+if TYPE_CHECKING:
+    from fastadasp.evaluation.hardware import Hardware
+    from fastadasp.models.base import Generation, ModelAdapter
+    from fastadasp.reduction.method import MergeMethod
+    from fastadasp.tasks.base import Example, Task
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts of one run, built and checked; no weights are loaded yet."""
+
+    task: "Task"
+    examples: "Sequence[Example]"
+    """Of the task, as its manifest has them."""
+    adapter: "ModelAdapter"
+    method: "MergeMethod"
+    hardware: "Hardware"
+    generation: "Generation"
+
+
+def validate(cfg: DictConfig) -> Setup:
+    """Build every typed node of a run's config and read the task's manifest.
+
+    Raises one ConfigError that lists all that is wrong with all nodes, or the manifest's own error.
+    """
+    nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
+    built = build_all(with_chosen_layer(cfg), nodes)
+    return Setup(**built, examples=built["task"].examples())

@@ -1,0 +1,19 @@
+"""The random eviction baseline of the FastAdaSP paper (arXiv 2410.03007, section 4)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastadasp.reduction.method import MergeMethod
+
+if TYPE_CHECKING:
+    from fastadasp.ops.assignment import Assignment
+    from fastadasp.reduction.state import LayerState
+
+
+@dataclass(frozen=True)
+class RandomEvict(MergeMethod):
+    """Drops random audio tokens (`random_evict`)."""
+
+    def assign(self, state: "LayerState") -> "Assignment":
+        """Drop random tokens."""
+        return state.drop(state.random_BT(self.seed))

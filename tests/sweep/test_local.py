@@ -1,0 +1,67 @@
+"""Every sweep file speaks the config's language, with and without W&B."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra.utils import get_class
+
+from fastadasp.cli.sweep import main
+from fastadasp.config.build import build
+from fastadasp.config.paths import REPOSITORY
+from fastadasp.errors import ConfigError
+from fastadasp.sweep.local import overrides
+from tests.helpers.configs import composed, with_value
+
+SWEEPS = sorted((REPOSITORY / "sweeps").glob("*.yaml"))
+TASKS = sorted(path.stem for path in (REPOSITORY / "conf" / "task").glob("*.yaml"))
+
+
+def content(sweep: Path) -> Any:
+    return yaml.safe_load(sweep.read_text())
+
+
+def test_every_task_has_a_sweep_over_layers_ratios_and_methods() -> None:
+    assert [sweep.stem for sweep in SWEEPS] == TASKS
+    for sweep in SWEEPS:
+        assert {"merge", "merge.layer", "merge.ratio"} <= set(content(sweep)["parameters"])
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)
+def test_every_value_of_every_parameter_builds(sweep: Path) -> None:
+    cfg = composed(*(word for word in content(sweep)["command"] if not word.startswith("$")))
+    assert cfg.logger.wandb.offline is False
+    for key, node in content(sweep)["parameters"].items():
+        for value in node["values"]:
+            assert build(with_value(cfg, key, value).merge, "merge")
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)
+def test_the_metric_is_the_tasks_objective_and_points_the_right_way(sweep: Path) -> None:
+    task = get_class(composed(f"task={sweep.stem}").task._target_)
+    goal = "maximize" if task.higher_is_better else "minimize"
+    assert content(sweep)["metric"] == {"name": task.objective, "goal": goal}
+    assert content(sweep)["program"] == "run.py"
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)
+def test_a_grid_without_wandb_has_the_same_points(sweep: Path) -> None:
+    task, *axes = overrides(sweep)
+    assert task == f"task={sweep.stem}"
+    assert not any("logger" in axis for axis in axes)
+    parameters = content(sweep)["parameters"]
+    points = {axis.split("=")[0]: axis.split("=")[1].split(",") for axis in axes}
+    assert set(product(*points.values())) == set(product(*([str(v) for v in p["values"]] for p in parameters.values())))
+
+
+def test_what_is_no_grid_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = tmp_path / "bayes.yaml"
+    sweep.write_text("command: []\nparameters: {merge.ratio: {min: 0.0, max: 0.5}}\n")
+    with pytest.raises(ConfigError, match=r"bayes\.yaml is not a grid"):
+        overrides(sweep)
+    for wrong, message in ((sweep, "is not a grid"), (tmp_path / "none.yaml", "is no file; name a sweep file")):
+        with pytest.raises(SystemExit, match="1"):
+            main([str(wrong)])
+        assert message in capsys.readouterr().err

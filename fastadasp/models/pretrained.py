@@ -65,7 +65,7 @@ class Pretrained(SpeechLM):
         return config
 
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        model_class: Any = self._model_class(self.config)
+        model_class: Any = self._model_class()
         with self._explained():
             model, report = model_class.from_pretrained(
                 self._source,
@@ -83,11 +83,11 @@ class Pretrained(SpeechLM):
             raise ModelError(f"model.path={self.path}: the checkpoint lacks {len(missing)} weights: {listed}")
         return model
 
-    def _model_class(self, config: "PreTrainedConfig") -> "type[PreTrainedModel]":
+    def _model_class(self) -> "type[PreTrainedModel]":
         """The class that config.json names."""
         import transformers
 
-        architecture = (config.architectures or ["none"])[0]
+        architecture = (self.config.architectures or ["none"])[0]
         if not hasattr(transformers, architecture):
             raise ModelError(f"model.path={self.path}: transformers {transformers.__version__} has no {architecture}")
         return getattr(transformers, architecture)  # type: ignore[no-any-return]

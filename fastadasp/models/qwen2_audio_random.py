@@ -80,11 +80,11 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
         on_gpu = [torch.device(device)] if device.startswith("cuda") else []
         with torch.random.fork_rng(on_gpu), torch.device(device):
             torch.manual_seed(self.weight_seed)
-            return self._model_class(self.config)._from_config(
+            return self._model_class()._from_config(
                 self.config, dtype=getattr(torch, dtype), attn_implementation=attention
             )
 
-    def _model_class(self, config: "PreTrainedConfig") -> "type[PreTrainedModel]":
+    def _model_class(self) -> "type[PreTrainedModel]":
         from transformers import Qwen2AudioForConditionalGeneration
 
         return Qwen2AudioForConditionalGeneration  # type: ignore[no-any-return]

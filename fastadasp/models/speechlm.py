@@ -114,13 +114,15 @@ class SpeechLM(ModelAdapter):
                 del settings[name]
         if generation.num_beams == 1:
             del settings["length_penalty"]
-        if generation.num_beams > 1:
-            prompt = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-            ids = self.model.generate(**prompt, inputs_embeds=prompt_embeddings(self.model, inputs), **settings)
-        else:
-            ids = self.model.generate(**inputs, **settings)
+        prompt = self.beam_prompt(inputs) if generation.num_beams > 1 else inputs
+        ids = self.model.generate(**prompt, **settings)
         new_ids = ids[:, inputs["input_ids"].shape[1] :]
         return new_ids, self.texts(new_ids)
+
+    def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
+        """`inputs` with the audio read already, once for all beams, and a row of every tensor for each prompt."""
+        prompt = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        return {**prompt, "inputs_embeds": prompt_embeddings(self.model, inputs)}
 
     @property
     def reserved(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from fastadasp.models.qwen_audio.tokenizer import END_OF_TEXT, LANGUAGES
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel
+    from transformers import BatchFeature, PreTrainedModel
 
     from fastadasp.data.audio import Samples
     from fastadasp.tasks.base import Example
@@ -101,19 +101,15 @@ class QwenAudio(QwenAudioFamily, Pretrained):
         "model Qwen/Qwen-Audio-Chat), then `fastadasp convert qwen_audio ORIGINAL {path}`"
     )
 
-    def _build_config(self) -> "PreTrainedConfig":
-        config = super()._build_config()
-        if not hasattr(config.get_text_config(), "use_logn_attn"):
+    def _model_class(self) -> "type[PreTrainedModel]":
+        from fastadasp.models.qwen_audio.architecture import QwenAudioForConditionalGeneration
+
+        if not hasattr(self.config.get_text_config(), "use_logn_attn"):
             how = self.how_to_get.replace("{path}", "OUT")
             raise ModelError(
                 f"model.path={self.path} holds Qwen2-Audio, the second generation; choose model=qwen2_audio_7b or "
                 f"qwen2_audio_7b_instruct for it\n{how}"
             )
-        return config
-
-    def _model_class(self, config: "PreTrainedConfig") -> "type[PreTrainedModel]":
-        from fastadasp.models.qwen_audio.architecture import QwenAudioForConditionalGeneration
-
         return QwenAudioForConditionalGeneration
 
 

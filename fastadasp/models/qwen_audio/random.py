@@ -45,7 +45,7 @@ class QwenAudioRandom(QwenAudioFamily, Qwen2AudioRandom):
             setattr(config.text_config, name, value)
         return config
 
-    def _model_class(self, config: "PreTrainedConfig") -> "type[PreTrainedModel]":
+    def _model_class(self) -> "type[PreTrainedModel]":
         from fastadasp.models.qwen_audio.architecture import QwenAudioForConditionalGeneration
 
         return QwenAudioForConditionalGeneration

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from qwen_audio_files import trained_ranks, write_checkpoint
-from qwen_audio_restated import PUBLISHED, Restatement
 from safetensors.torch import load_file
 from transformers import Qwen2AudioForConditionalGeneration
 
@@ -17,8 +15,11 @@ from fastadasp.models.converting import ConversionError, Precision
 from fastadasp.models.pretrained import ModelError
 from fastadasp.models.qwen_audio.adapter import QwenAudio
 from fastadasp.models.qwen_audio.architecture import QwenAudioForConditionalGeneration
-from fastadasp.models.qwen_audio.conversion import convert_qwen_audio, model_config, outputs, shapes
+from fastadasp.models.qwen_audio.convert import convert_qwen_audio, model_config
+from fastadasp.models.qwen_audio.keys import outputs, shapes
 from fastadasp.models.qwen_audio.released import Released
+from tests.helpers.qwen_audio_files import trained_ranks, write_checkpoint
+from tests.helpers.qwen_audio_restated import PUBLISHED, Restatement
 
 PARAMETERS = 8_396_214_272
 """Of Qwen2-Audio's class at the published size."""

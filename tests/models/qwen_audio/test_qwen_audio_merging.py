@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from qwen_audio_files import write_checkpoint
-from qwen_audio_restated import Reduction, Restatement
 from torch import Tensor
 
 from fastadasp import FastAdaSP, MergeMethod, Samp, Schedule, merging
 from fastadasp.decoding import generate
-from fastadasp.merge.schedule import Plan
 from fastadasp.models.base import Generation
 from fastadasp.models.qwen_audio.adapter import AudioSpan, QwenAudio
-from fastadasp.models.qwen_audio.conversion import convert_qwen_audio
+from fastadasp.models.qwen_audio.convert import convert_qwen_audio
+from fastadasp.reduction.schedule import Plan
+from tests.helpers.qwen_audio_files import write_checkpoint
+from tests.helpers.qwen_audio_restated import Reduction, Restatement
 
 LAYERS = 4
 SHORT = 64

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from qwen_audio_files import write_checkpoint
-from qwen_audio_restated import Restatement
 from torch import Tensor
 from transformers import Qwen2AudioForConditionalGeneration
 
@@ -16,8 +14,10 @@ from fastadasp.decoding import generate
 from fastadasp.models.base import Generation
 from fastadasp.models.qwen_audio.adapter import QwenAudio
 from fastadasp.models.qwen_audio.architecture import ntk_factor
-from fastadasp.models.qwen_audio.conversion import convert_qwen_audio
+from fastadasp.models.qwen_audio.convert import convert_qwen_audio
 from fastadasp.models.qwen_audio.processor import clip_features
+from tests.helpers.qwen_audio_files import write_checkpoint
+from tests.helpers.qwen_audio_restated import Restatement
 
 SHORT = 64
 """Tokens from which on the small model's attention differs from Qwen2's; 2048 in the released one."""

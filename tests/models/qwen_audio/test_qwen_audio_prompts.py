@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from omegaconf import OmegaConf
 
-from fastadasp.config import build
+from fastadasp.config.build import build
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import ModelError
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
@@ -17,7 +17,7 @@ from fastadasp.models.qwen_audio.adapter import QwenAudio
 from fastadasp.models.qwen_audio.processor import expanded
 from fastadasp.models.qwen_audio.random import QwenAudioRandom
 from fastadasp.tasks.base import Example
-from tests.conftest import composed
+from tests.helpers.configs import composed
 
 LINE = {
     "id": "1",

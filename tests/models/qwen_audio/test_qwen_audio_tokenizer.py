@@ -9,11 +9,11 @@ import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
-from qwen_audio_files import CORPUS, SPECIAL, trained_ranks, write_ranks
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from fastadasp.models.pretrained import ModelError
 from fastadasp.models.qwen_audio.tokenizer import build_tokenizer, read_ranks, special_tokens
+from tests.helpers.qwen_audio_files import CORPUS, SPECIAL, trained_ranks, write_ranks
 
 PATTERN = regex.compile(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

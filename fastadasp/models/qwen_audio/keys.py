@@ -1,37 +1,20 @@
-"""From the released Qwen-Audio checkpoints to transformers' Qwen2-Audio classes: every weight's new name.
+"""Every weight of a released Qwen-Audio checkpoint, and its name in transformers' Qwen2-Audio.
 
 Shapes are written in letters. V: rows of the embedding, D: channels of the decoder, T: three times as many, F: inner
 channels of its MLP; A: channels of the encoder, I: inner channels of its MLP, M: mel channels, P: positions. Sources:
 QwenLM/Qwen-Audio, modeling_qwen.py and audio.py, commit b50fb95.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from re import fullmatch
-from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
-from fastadasp.models.converting import ConversionError, Output, Precision, convert, open_source, problems
-from fastadasp.models.qwen_audio.processor import build_processor
-from fastadasp.models.qwen_audio.released import ADVICE, Released
-from fastadasp.models.qwen_audio.tokenizer import (
-    AUDIO_END,
-    AUDIO_START,
-    AUDIO_TOKEN,
-    END_OF_TEXT,
-    TURN_END,
-    TURN_START,
-    build_tokenizer,
-)
+from fastadasp.models.converting import Output
+from fastadasp.models.qwen_audio.released import Released
+from fastadasp.models.qwen_audio.tokenizer import AUDIO_END, AUDIO_START
 
-if TYPE_CHECKING:
-    from transformers import Qwen2AudioConfig
-
-RECIPE = "qwen_audio 1"
-"""Raised whenever what is written changes, so that no folder holds parts of two conversions."""
 _DECODER, _ENCODER = "model.language_model", "model.audio_tower"
 _WHOLE = {
     "transformer.ln_f.weight": (f"{_DECODER}.norm.weight", "D"),
@@ -71,42 +54,8 @@ _ENCODER_LAYER = {
     "mlp_ln.weight": ("final_layer_norm.weight", "A"),
     "mlp_ln.bias": ("final_layer_norm.bias", "A"),
 }
-_BUFFERS = r"transformer\.(h\.\d+\.attn\.(masked_bias|bias|logn_tensor)|(h\.\d+\.attn\.)?rotary_emb\.inv_freq)"
-"""Constants that some versions of transformers have saved with the weights; the model makes its own."""
-
-
-def convert_qwen_audio(
-    checkpoint: Path,
-    folder: Path,
-    *,
-    precision: Precision = Precision.keep,
-    shard_bytes: int = 2 * 10**9,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Convert the released checkpoint, base or chat, in the folder `checkpoint` into `folder`.
-
-    Raises ConversionError or ModelError, before anything is written, for all that is missing, unknown or of another
-    shape at once.
-    """
-    released = Released.read(checkpoint)
-    source = open_source(checkpoint, advice=ADVICE)
-    unused = {key: stored.shape for key, stored in source.tensors.items() if fullmatch(_BUFFERS, key)}
-    if wrong := problems(source, shapes(released), unused):
-        raise ConversionError(
-            f"the weights in {checkpoint} are not those of its config.json: {'; '.join(wrong)}; {ADVICE}"
-        )
-    new = list(outputs(released))
-    dtype = next(output.dtype(source, precision) for output in new if output.name == "lm_head.weight")
-    convert(
-        source,
-        new,
-        folder,
-        recipe=f"{RECIPE} {released.digest}",
-        finish=partial(_finish, released, dtype),
-        precision=precision,
-        shard_bytes=shard_bytes,
-        progress=progress,
-    )
+_CONSTANTS = r"transformer\.(h\.\d+\.attn\.(masked_bias|bias|logn_tensor)|(h\.\d+\.attn\.)?rotary_emb\.inv_freq)"
+"""What some versions of transformers have saved with the weights; the new model makes its own."""
 
 
 def shapes(released: Released) -> dict[str, tuple[int, ...]]:
@@ -118,6 +67,11 @@ def shapes(released: Released) -> dict[str, tuple[int, ...]]:
     renamed["transformer.wte.weight"] = _shape(released, "VD")
     renamed["transformer.audio.audio_bos_eos_token.weight"] = _shape(released, "2D")
     return renamed
+
+
+def constants(keys: Iterable[str]) -> set[str]:
+    """Those of the checkpoint's keys that are no weights and may be left out."""
+    return {key for key in keys if fullmatch(_CONSTANTS, key)}
 
 
 def outputs(released: Released) -> Iterator[Output]:
@@ -176,61 +130,3 @@ def _with_markers(ids: tuple[int, int], embedding_VD: Tensor, markers_2D: Tensor
     embedding_VD = embedding_VD.clone()
     embedding_VD[list(ids)] = markers_2D.to(embedding_VD.dtype)
     return embedding_VD
-
-
-def model_config(released: Released) -> "Qwen2AudioConfig":
-    """The new config.json; the decoder's part also holds what transformers' Qwen2 has no name for."""
-    from transformers import Qwen2AudioConfig, Qwen2AudioEncoderConfig, Qwen2Config
-
-    settings: Mapping[str, float] = released.settings
-    encoder = Qwen2AudioEncoderConfig(
-        num_mel_bins=settings["audio.n_mels"],
-        d_model=settings["audio.n_state"],
-        encoder_layers=settings["audio.n_layer"],
-        encoder_attention_heads=settings["audio.n_head"],
-        encoder_ffn_dim=4 * settings["audio.n_state"],
-        max_source_positions=settings["audio.n_ctx"],
-    )
-    decoder = Qwen2Config(
-        vocab_size=settings["vocab_size"],
-        hidden_size=settings["hidden_size"],
-        intermediate_size=settings["intermediate_size"] // 2,
-        num_hidden_layers=settings["num_hidden_layers"],
-        num_attention_heads=settings["num_attention_heads"],
-        num_key_value_heads=settings["num_attention_heads"],
-        max_position_embeddings=settings["max_position_embeddings"],
-        rms_norm_eps=settings["layer_norm_epsilon"],
-        rope_parameters={"rope_type": "default", "rope_theta": float(settings["rotary_emb_base"])},
-        tie_word_embeddings=False,
-        eos_token_id=_ends(released),
-        pad_token_id=released.ids[END_OF_TEXT],
-        seq_length=settings["seq_length"],
-        use_logn_attn=bool(settings["use_logn_attn"]),
-        use_dynamic_ntk=bool(settings["use_dynamic_ntk"]),
-    )
-    return Qwen2AudioConfig(
-        audio_config=encoder,
-        text_config=decoder,
-        audio_token_index=released.ids[AUDIO_TOKEN],
-        tie_word_embeddings=False,
-        architectures=["Qwen2AudioForConditionalGeneration"],
-    )
-
-
-def _ends(released: Released) -> list[int]:
-    """Ids that end an answer."""
-    ends = (TURN_END, TURN_START, END_OF_TEXT) if released.chat else (END_OF_TEXT,)
-    return [released.ids[token] for token in ends]
-
-
-def _finish(released: Released, dtype: torch.dtype, folder: Path) -> None:
-    """Write all but the weights."""
-    from transformers import GenerationConfig
-
-    tokenizer = build_tokenizer(released.ranks, chat=released.chat)
-    mels = released.settings["audio.n_mels"]
-    build_processor(tokenizer, chat=released.chat, mels=mels).save_pretrained(folder)
-    GenerationConfig(eos_token_id=_ends(released), pad_token_id=released.ids[END_OF_TEXT]).save_pretrained(folder)
-    config = model_config(released)
-    config.dtype = dtype
-    config.save_pretrained(folder)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from qwen_audio_restated import Restatement, drawn, scaled_down
 from safetensors.torch import save_file
 from torch import Tensor
+
+from tests.helpers.qwen_audio_restated import Restatement, drawn, scaled_down
 
 CORPUS = (
     "Mister Quilter is the apostle of the middle classes, and we're glad to welcome his gospel. It's 1,234.50 now; "

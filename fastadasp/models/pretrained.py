@@ -101,5 +101,7 @@ class Pretrained(SpeechLM):
             yield
         except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if not Path(self._source).is_dir():
+                reason = f"there is no such folder, and no such hub id can be reached ({reason})"
             how = self.how_to_get.replace("{path}", self.path)
             raise ModelError(f"model.path={self.path} cannot be loaded: {reason}\n{how}") from error

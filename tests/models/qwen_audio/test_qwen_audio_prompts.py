@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from fastadasp.config.build import build
 from fastadasp.errors import ConfigError
+from fastadasp.models.base import Generation
 from fastadasp.models.pretrained import ModelError
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 from fastadasp.models.qwen_audio.adapter import QwenAudio
@@ -138,7 +139,8 @@ def test_weights_that_are_not_there_say_how_to_get_them(tmp_path: Path, monkeypa
     for model in ("qwen_audio", "qwen_audio_chat"):
         adapter = build(composed(f"model={model}").model, "model")
         assert isinstance(adapter, QwenAudio)
-        with pytest.raises(ModelError, match=rf"(?s)model\.path={adapter.path} cannot be loaded.*convert qwen_audio"):
+        expected = rf"(?s)model\.path={adapter.path} cannot be loaded: there is no such folder.*convert qwen_audio"
+        with pytest.raises(ModelError, match=expected):
             adapter.load(device="cpu", dtype="float32", attention="sdpa")
     instruct = build(composed("model=qwen2_audio_7b_instruct").model, "model")
     with pytest.raises(ModelError, match="hf download Qwen/Qwen2-Audio-7B-Instruct"):
@@ -150,6 +152,17 @@ def test_a_checkpoint_of_the_second_generation_is_not_taken_for_the_first(tmp_pa
     second.load(device="cpu", dtype="float32", attention="sdpa").save_pretrained(tmp_path / "second")
     with pytest.raises(ModelError, match="holds Qwen2-Audio, the second generation; choose model=qwen2_audio_7b"):
         QwenAudio(path=str(tmp_path / "second")).load(device="cpu", dtype="float32", attention="sdpa")
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_the_random_option_answers(chat: bool, tmp_path: Path) -> None:
+    adapter = build(composed("model=qwen_audio_random", f"model.chat={chat}").model, "model")
+    adapter.load(device="cpu", dtype="float32", attention="sdpa")
+    inputs = adapter.encode([adapter.prepare(example_of("sqa", tmp_path))])
+    ids, texts = adapter.generate(inputs, Generation(max_new_tokens=3))
+    assert (ids.shape, len(texts)) == ((1, 3), 1)
+    end = adapter.processor.tokenizer.convert_ids_to_tokens(adapter.model.generation_config.eos_token_id)
+    assert end == ("<|im_end|>" if chat else "<|endoftext|>")
 
 
 @pytest.mark.parametrize(

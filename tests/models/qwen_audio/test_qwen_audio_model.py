@@ -13,7 +13,7 @@ from fastadasp import NoReduction
 from fastadasp.decoding import generate
 from fastadasp.models.base import Generation
 from fastadasp.models.qwen_audio.adapter import QwenAudio
-from fastadasp.models.qwen_audio.architecture import ntk_factor
+from fastadasp.models.qwen_audio.architecture import ntk_factor, visible_keys
 from fastadasp.models.qwen_audio.convert import convert_qwen_audio
 from fastadasp.models.qwen_audio.processor import clip_features
 from tests.helpers.qwen_audio_files import write_checkpoint
@@ -201,3 +201,15 @@ def test_bfloat16_stays_close_beyond_the_limit(adapter: QwenAudio, folder: Path)
     cosine = torch.cosine_similarity(whole[0], rounded[0].float(), dim=-1)
     assert float(cosine.min()) > 0.99
     assert math.isfinite(float(rounded.float().sum()))
+
+
+def test_the_tokens_that_a_query_sees_are_counted_in_every_kind_of_mask() -> None:
+    """Two rows, one with a column of padding; the last two of four tokens ask."""
+    real = torch.tensor([[True, True, True, True], [False, True, True, True]])
+    allowed = (torch.ones(4, 4, dtype=torch.bool).tril() & real[:, None])[:, None, 2:]
+    added = torch.zeros(2, 1, 2, 4).masked_fill(~allowed, torch.finfo(torch.float32).min)
+    hidden = torch.zeros(2, 2, 8)
+    expected = [[3, 4], [2, 3]]
+    for mask in (real, allowed, added, added + 0.7 * allowed):
+        assert visible_keys(mask, hidden, keys=4).tolist() == expected
+    assert visible_keys(None, hidden, keys=4).tolist() == expected[:1]

@@ -19,13 +19,13 @@ PATTERN = regex.compile(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 RANKS = trained_ranks()
-RANKS |= {token: len(RANKS) + number for number, token in enumerate([b"Quilters", "天気予報".encode()])}
+RANKS |= {token: len(RANKS) + number for number, token in enumerate([b"zqxjkv", "彁彅予報".encode()])}
 """The last two can never be merged from their parts: they are found as whole pieces only."""
 TOKENIZER = build_tokenizer(RANKS)
 TEXTS = [
     "Mister Quilter's at 12:30, isn't he? IT'S 3.14159 and 007; we'LL see",
     "它是2024年\uff0c福音。天気予報は晴れ、東京の天気 안녕하세요 ١٢٣",
-    "Quilters Quilter Quiltersx xQuilters 天気予報 天気予報は",
+    "zqxjkv zqxjk zqxjkvs azqxjkv 彁彅予報 彁彅予報は 天気予報",
     "😀😀👩‍👩‍👧 🇩🇪 naïve cafe\u0301 ﬁne İstanbul straße '\u017f ½ \U0001d7d8",
     "  two  spaces \t tab\n\n\nlines\r\n end   ",
     "<audio>[[[AUDIO:modality]]]</audio><|startoftranscript|><|en|><|transcribe|><|en|><|notimestamps|><|wo_itn|>the",
@@ -63,7 +63,7 @@ def test_ids_are_those_of_tiktoken(text: str) -> None:
     assert TOKENIZER.decode(expected) == unicodedata.normalize("NFC", text)
 
 
-FRAGMENTS = ["the", " gospel", "Quilters", "'s", "'LL", "'", "12", " ", "  ", "\n", "\r\n", "天気", "予報", "福音", "é"]
+FRAGMENTS = ["the", " gospel", "zqxjkv", "'s", "'LL", "'", "12", " ", "  ", "\n", "\r\n", "天気", "予報", "福音", "é"]
 FRAGMENTS += ["e\u0301", "😀", "👧", "\u200d", "<|en|>", "<audio>", "<|", "|>", "\u0338", "ß", "\u017f", "½", "\u3000"]
 
 

@@ -1,6 +1,6 @@
 """Loading checkpoints from a local folder or the hub, safely and with errors that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,11 @@ class Pretrained(SpeechLM):
         "Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {path}`)"
     )
     """What to do where `model.path` cannot be loaded; `{path}` is replaced by it."""
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not."""
+        return None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,7 @@ The processor cuts audio at 30 s without a word; here longer audio becomes sever
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
@@ -115,3 +115,9 @@ class Qwen2Audio(Qwen2AudioFamily, Pretrained):
     """A trained checkpoint, Qwen2-Audio-7B or another of its class."""
 
     model_type = "qwen2_audio"
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """As in Pretrained; a base model's config.json looks the same."""
+        first = "use_logn_attn" in (described.get("text_config") or {})
+        return "qwen2_audio_7b_instruct" if described.get("model_type") == cls.model_type and not first else None

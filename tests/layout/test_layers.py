@@ -21,6 +21,7 @@ ROOMS = (
     "models",
     "measuring",
     "evaluation",
+    "api",
     "selection",
     "benchmark",
     "report",

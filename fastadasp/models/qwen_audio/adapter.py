@@ -4,10 +4,10 @@ The released code cuts audio at 30 s; here longer audio becomes several clips of
 """
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import ModelError, Pretrained
@@ -100,6 +100,14 @@ class QwenAudio(QwenAudioFamily, Pretrained):
         "The released checkpoints are converted once: `hf download Qwen/Qwen-Audio --local-dir ORIGINAL` (for the chat "
         "model Qwen/Qwen-Audio-Chat), then `fastadasp convert qwen_audio ORIGINAL {path}`"
     )
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """As in Pretrained; the chat model ends its answers at the end of a turn."""
+        text = described.get("text_config") or {}
+        if "use_logn_attn" not in text:
+            return None
+        return "qwen_audio" if text.get("eos_token_id") == [text.get("pad_token_id")] else "qwen_audio_chat"
 
     def _model_class(self) -> "type[PreTrainedModel]":
         from fastadasp.models.qwen_audio.architecture import QwenAudioForConditionalGeneration

@@ -1,6 +1,6 @@
 """Loading checkpoints from a local folder or the hub, safely and with errors that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,11 @@ class Pretrained(SpeechLM):
         "Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {path}`)"
     )
     """What to do where `model.path` cannot be loaded; `{path}` is replaced by it."""
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not."""
+        return None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,8 +97,8 @@ class Pretrained(SpeechLM):
             check_eos(model.generation_config.eos_token_id)
         return model
 
-    def _model_class(self) -> Any:
-        """The class of transformers that config.json names; FileError where there is none."""
+    def _model_class(self) -> "type[PreTrainedModel]":
+        """The class that config.json names."""
         return model_class(self.config)
 
     @property
@@ -114,6 +119,7 @@ class Pretrained(SpeechLM):
         except Exception as error:
             told = isinstance(error, FileError | OSError | RuntimeError)  # these say what they are about
             reason = short(error, 300) if told else f"{part} ({type(error).__name__}: {short(error, 300)})".strip()
-            raise ModelError(
-                f"model.path={self.path} cannot be loaded: {reason}\n{self.how_to_get.replace('{path}', self.path)}"
-            ) from error
+            if not Path(self._source).is_dir():
+                reason = f"there is no such folder, and no such hub id can be reached ({reason})"
+            how = self.how_to_get.replace("{path}", self.path)
+            raise ModelError(f"{self._named} cannot be loaded: {reason}\n{how}") from error

@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from fastadasp.config.content import digests
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
+from fastadasp.files.named import audio_files, is_file
+from fastadasp.files.text import home
 
 IRRELEVANT = frozenset(
     {
@@ -77,10 +79,12 @@ def fingerprint(cfg: DictConfig) -> str:
 
 def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
-    return {  # os.path.exists takes any text; Path.exists raises on a long instruction
-        key: _path_digest(Path(value))
-        for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
+    named = ((key, home(Path(value))) for key, value in settings.items() if isinstance(value, str))
+    # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
+    return {
+        key: _path_digest(path)
+        for key, path in named
+        if key.startswith(FILES_IN) and (is_file(path) or os.path.isdir(path))  # noqa: PTH112
     }
 
 
@@ -98,7 +102,7 @@ def _path_digest(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *digests(_audio_files(path))])
+        return _digest([_file_digest(path), *digests(audio_files(path))])
     return _file_digest(path)
 
 
@@ -107,17 +111,6 @@ def _file_digest(file: Path) -> str:
     if status.st_size > HASHED_WHOLE:
         return f"{status.st_size}:{status.st_mtime_ns}"
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _audio_files(manifest: Path) -> Iterator[Path]:
-    """Each audio file that a manifest names; malformed lines are left for the task to report."""
-    for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            audio = json.loads(line)["audio"]
-        except (ValueError, TypeError, KeyError):
-            continue
-        for name in audio if isinstance(audio, list) else [audio]:
-            yield manifest.parent / str(name)
 
 
 @cache  # the code of a process is what it was at the start, whatever is edited meanwhile

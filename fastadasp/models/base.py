@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from fastadasp.errors import InputError
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from transformers import BatchFeature, PreTrainedModel
 
     from fastadasp.tasks.base import Example
+
+
+class ModelError(InputError):
+    """A checkpoint that cannot be loaded or used; the message names it and what is wrong."""
 
 
 Engine = Enum("Engine", ["auto", "static", "transformers"])

@@ -46,9 +46,8 @@ class ChatSpeechLM(Pretrained):
     def _prompted(self, example: "Example", audio: "list[Samples]") -> PreparedChat:
         """`audio` with the prompt that the chat template makes around it."""
         content = [*({"type": "audio"} for _ in audio), {"type": "text", "text": self.wording(example)}]
-        conversation = [{"role": "user", "content": content if self.audio_first else [content[-1], *content[:-1]]}]
-        prompt = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-        return PreparedChat(str(prompt), audio)
+        prompt = self.render(content if self.audio_first else [content[-1], *content[:-1]], len(audio))
+        return PreparedChat(prompt, audio)
 
     def check(self, examples: Sequence["Example"]) -> None:
         """Refuse several audio files in a prompt where the processor takes but one, by trying them as silence."""

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from fastadasp.errors import InputError
+from fastadasp.files.text import FileError, short
+from fastadasp.models.base import ModelError as ModelError
+from fastadasp.models.checks import (
+    check_config,
+    check_eos,
+    check_index,
+    check_loaded,
+    check_processor,
+    model_class,
+)
 from fastadasp.models.speechlm import SpeechLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, ProcessorMixin
-
-
-class ModelError(InputError):
-    """A checkpoint that cannot be loaded; the message names it and what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,29 +49,30 @@ class Pretrained(SpeechLM):
     def _build_processor(self) -> "ProcessorMixin":
         from transformers import AutoProcessor
 
-        with self._explained():
-            return AutoProcessor.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
+        with self._explained("its tokenizer or processor"):
+            processor = AutoProcessor.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
+            check_processor(processor, self.config)
+            return processor
 
     def _build_config(self) -> "PreTrainedConfig":
         from transformers import AutoConfig
 
-        with self._explained():
+        with self._explained("config.json"):
             config = AutoConfig.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
         if self.model_type not in (None, config.model_type):
             raise ModelError(
                 f"model.path={self.path} holds a {config.model_type} checkpoint, {type(self).__name__} loads "
                 f"{self.model_type}; choose the model=... that fits"
             )
+        with self._explained():
+            check_config(config)
         return config
 
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        import transformers
-
-        architecture = (self.config.architectures or ["none"])[0]
-        if not hasattr(transformers, architecture):
-            raise ModelError(f"model.path={self.path}: transformers {transformers.__version__} has no {architecture}")
         with self._explained():
-            model, report = getattr(transformers, architecture).from_pretrained(
+            check_index(self._source, self.revision)
+            # Weights of other sizes would end the loading with a hint at what transformers has printed.
+            model, report = model_class(self.config).from_pretrained(
                 self._source,
                 revision=self.revision,
                 dtype=dtype,
@@ -75,22 +81,30 @@ class Pretrained(SpeechLM):
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-        if missing := sorted(report["missing_keys"]):
-            # transformers would go on with random numbers in their place.
-            listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-            raise ModelError(f"model.path={self.path}: the checkpoint lacks {len(missing)} weights: {listed}")
+            check_loaded(report)
+            check_eos(model.generation_config.eos_token_id)
         return model
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Word transformers' loading errors for the person who set `model.path`."""
-        from safetensors import SafetensorError
+    @property
+    def _named(self) -> str:
+        return f"model.path={self.path}"
 
+    @contextmanager
+    def _explained(self, part: str = "") -> Iterator[None]:
+        """Word errors in reading a checkpoint for the person who set `model.path`.
+
+        Whatever its files make transformers, tokenizers or torch raise, they are what is wrong. part: which of them,
+        where the error does not say so.
+        """
         try:
             yield
-        except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        except ModelError:
+            raise
+        except Exception as error:
+            told = isinstance(error, FileError | OSError | RuntimeError)  # these say what they are about
+            reason = short(error, 300) if told else f"{part} ({type(error).__name__}: {short(error, 300)})".strip()
             raise ModelError(
                 f"model.path={self.path} cannot be loaded: {reason}\n"
                 f"Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {self.path}`)"

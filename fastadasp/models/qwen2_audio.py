@@ -80,8 +80,7 @@ class Qwen2AudioFamily(SpeechLM, ABC):
         if not self.chat:
             return _CLIP * clips + instruction
         content = [*({"type": "audio"} for _ in range(clips)), {"type": "text", "text": instruction}]
-        conversation = [{"role": "user", "content": content}]
-        return str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+        return self.render(content, clips)
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
         """As in ModelAdapter; clips of all rows follow each other in `input_features`."""

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
-from fastadasp.models.base import Generation, Heard, ModelAdapter
+from fastadasp.files.text import short
+from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
+from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
 from fastadasp.reduction.flops import DecoderShape
 
@@ -129,6 +131,25 @@ class SpeechLM(ModelAdapter):
         """As in ModelAdapter."""
         texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return texts
+
+    def render(self, content: Sequence[Mapping[str, str]], clips: int) -> str:
+        """The prompt of one user turn by the chat template, up to where the answer begins.
+
+        content: parts of the turn (`audio`, `text`), of which `clips` are audio. Raises ModelError where the template,
+        which is a program that came with the checkpoint, fails or does not place the audio.
+        """
+        conversation = [{"role": "user", "content": list(content)}]
+        try:
+            prompt = str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+            check_prompt(prompt, self.processor.audio_token, clips)
+        except Exception as error:
+            raise ModelError(f"{self._named}: its chat template cannot be used: {short(error, 300)}") from error
+        return prompt
+
+    @property
+    def _named(self) -> str:
+        """The model in messages."""
+        return type(self).__name__
 
     def wording(self, example: "Example") -> str:
         """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""

@@ -10,6 +10,7 @@ from fastadasp.config.paths import PACKAGE
 
 ROOMS = (
     "errors",
+    "files",
     "config",
     "ops",
     "reduction",

@@ -135,6 +135,9 @@ def test_damaged_files_end_in_samples_or_in_one_sentence(tmp_path: Path, name: s
         (b"\x1f\x8b" + bytes(100), "gzip"),
         (bytes(range(256)) * 40, r"declare them with task\.audio\.encoding .*mulaw.* and task\.audio\.rate"),
         (bytes(5000), "no header of a known format"),
+        (b"RIFF", "the WAV file is cut off"),
+        (b"FORM\0\0", "the AIFF file is cut off"),
+        (b"Hello", "it is a text file"),
     ],
 )
 def test_what_is_no_audio_is_called_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:

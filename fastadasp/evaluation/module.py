@@ -1,6 +1,6 @@
 """One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +50,7 @@ class EvalModule(LightningModule):
     def test_dataloader(self) -> DataLoader[PreparedBatch]:
         """This process's share of the batches, audio read ahead by workers."""
         share = self.batches[self.global_rank :: self.trainer.world_size]
-        dataset = PreparedBatches(share, self.run_setup.adapter.prepare)
+        dataset = PreparedBatches(share, self.run_setup.adapter.prepare, self.run_setup.adapter.heard)
         workers = min(self.run_setup.hardware.num_workers, len(share))
         context = "fork" if workers else None  # joblib's processes would pickle the dataset, and fail
         return DataLoader(dataset, batch_size=None, num_workers=workers, multiprocessing_context=context)
@@ -74,8 +74,15 @@ class EvalModule(LightningModule):
             )
             for example, error in batch.failed
         ]
-        answered = self._answer(batch.index, batch.ready) if batch.ready else []
+        answered = [answer for group in self._together(batch) for answer in self._answer(batch.index, group)]
         self.store.append([*answered, *failed])
+
+    def _together(self, batch: PreparedBatch) -> list[list[tuple[Example, Any]]]:
+        """The batch's prepared examples, apart where the model cannot read them at once."""
+        groups: dict[Hashable, list[tuple[Example, Any]]] = {}
+        for item in batch.ready:
+            groups.setdefault(self.run_setup.adapter.batch_key(item[1]), []).append(item)
+        return list(groups.values())
 
     def on_test_end(self) -> None:
         """Wait for all processes: then every answer is on disk."""
@@ -121,6 +128,7 @@ class EvalModule(LightningModule):
                 cost=cost,
                 meta=example.meta,
                 likelihoods=likelihoods[row],
+                remarks=example.remarks,
             )
             for row, (example, _) in enumerate(items)
         ]

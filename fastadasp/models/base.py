@@ -1,7 +1,7 @@
 """What a model family must tell the framework, and nothing about methods or tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,16 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What the audio of an example turned out to be when it was read."""
+
+    seconds: float
+    """Length of all its files."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know of them, each with the file's name."""
+
+
+@dataclass(frozen=True)
 class ModelAdapter(ABC):
     """A SpeechLM family; its dataclass fields are the schema of `conf/model/<name>.yaml`.
 
@@ -70,6 +80,14 @@ class ModelAdapter(ABC):
     def prepare(self, example: "Example") -> Any:
         """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
 
+    def heard(self, example: "Example") -> Heard | None:
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
+        return None
+
+    def check(self, examples: Sequence["Example"]) -> None:
+        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
+        return
+
     @abstractmethod
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
         """Audio tokens and all other tokens of one prompt; needs no weights."""
@@ -77,6 +95,10 @@ class ModelAdapter(ABC):
     @abstractmethod
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
+
+    def batch_key(self, prepared: Any) -> Hashable:
+        """Prompts may be encoded together where this is equal; as it stands, any may."""
+        return None
 
     @abstractmethod
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":

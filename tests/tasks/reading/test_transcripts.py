@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastadasp.tasks.reading.transcripts import unwrap
-from tests.helpers.answers import cases, wrong
+from tests.helpers.readings import cases, wrong
 
 FILES = ("transcripts_given", "transcripts_first", "transcripts_second")
 

@@ -73,7 +73,7 @@ class StartUp(Benchmark):
             results = facts | {"seconds": seconds, "loads": loads, "evaluations": evaluations}
             (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
             unfinished.unlink(missing_ok=True)
-        console, starts = Console(), Table("start", "seconds")
+        console, starts = Console(markup=False, emoji=False), Table("start", "seconds")
         for name, taken in seconds.items():
             starts.add_row(name, f"{taken:.2f}")
         for name, load in loads.items():

@@ -10,8 +10,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fastadasp.config.content import digests
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
+from fastadasp.errors import ConfigError
+from fastadasp.files.named import audio_files, is_file
+from fastadasp.files.text import home
 
 IRRELEVANT = frozenset(
     {
@@ -44,6 +48,10 @@ HASHED_WHOLE = 64 * 2**20
 """Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
 
 
+MOST_FILES = 5000
+"""Files and folders in a folder that a setting names."""
+
+
 def run_folder(cfg: DictConfig) -> str:
     """`<task>/<model>/<merge>/<fingerprint>`: the folder of a run, the same whenever the same is asked for."""
     choices = cfg.hydra.runtime.choices
@@ -54,7 +62,7 @@ def fingerprint(cfg: DictConfig) -> str:
     """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
 
     Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
-    sizes of a manifest's audio files included), and the code of the classes that it names.
+    audio files of a manifest included), and the code of the classes that it names.
     """
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
@@ -71,10 +79,12 @@ def fingerprint(cfg: DictConfig) -> str:
 
 def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
-    return {  # os.path.exists takes any text; Path.exists raises on a long instruction
-        key: _path_digest(Path(value))
-        for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
+    named = ((key, home(Path(value))) for key, value in settings.items() if isinstance(value, str))
+    # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
+    return {
+        key: _path_digest(path)
+        for key, path in named
+        if key.startswith(FILES_IN) and (is_file(path) or os.path.isdir(path))  # noqa: PTH112
     }
 
 
@@ -89,11 +99,22 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _path_digest(path: Path) -> str:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
+        files = sorted(file for file in _inside(path) if is_file(file) and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *_audio_sizes(path)])
+        return _digest([_file_digest(path), *digests(audio_files(path))])
     return _file_digest(path)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and below it. Raises ConfigError for more than a checkpoint can hold, such as a home."""
+    for number, path in enumerate(folder.rglob("*")):
+        if number == MOST_FILES:
+            raise ConfigError(
+                f"{folder}, which a setting of the run names, holds more than {MOST_FILES} files, whose content would "
+                "all be part of the run's name; name the folder of a checkpoint, or word a text so that it is no folder"
+            )
+        yield path
 
 
 def _file_digest(file: Path) -> str:
@@ -101,18 +122,6 @@ def _file_digest(file: Path) -> str:
     if status.st_size > HASHED_WHOLE:
         return f"{status.st_size}:{status.st_mtime_ns}"
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _audio_sizes(manifest: Path) -> Iterator[str]:
-    """Size of each audio file that a manifest names; malformed lines are left for the task to report."""
-    for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            audio = json.loads(line)["audio"]
-        except (ValueError, TypeError, KeyError):
-            continue
-        for name in audio if isinstance(audio, list) else [audio]:
-            file = manifest.parent / str(name)
-            yield str(file.stat().st_size) if file.is_file() else "missing"
 
 
 @cache  # the code of a process is what it was at the start, whatever is edited meanwhile

@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from fastadasp.config import config_files
 from fastadasp.config.quoting import quoted
 from fastadasp.errors import InputError
 from fastadasp.process.signals import REQUEUE, Stopped, requeue, stoppable
@@ -49,9 +50,10 @@ def readable_errors() -> Iterator[None]:
         _say("Stopped. What was answered is kept, and the same command goes on from there.")
         sys.exit(130)
     except Exception as error:
-        if before == "1" or not is_expected(error):
+        problem = explain(error) if is_expected(error) else config_files.problem(error)
+        if before == "1" or problem is None:
             raise
-        _say(f"{_short(explain(error))}\n({FULL_ERROR}=1 shows the traceback)")
+        _say(f"{_short(problem)}\n({FULL_ERROR}=1 shows the traceback)")
         sys.exit(1)
     finally:
         os.environ.pop(FULL_ERROR)
@@ -82,7 +84,8 @@ def explain(error: BaseException) -> str:
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     parent = getattr(cause, "parent_node", None)
     key = getattr(cause, "key", None)
-    if isinstance(parent, DictConfig) and key is not None and key not in parent:
+    whole = isinstance(parent, DictConfig) and isinstance(parent._content, dict)  # where YAML is read it is none yet
+    if isinstance(parent, DictConfig) and whole and key is not None and key not in parent:
         return f"{getattr(cause, 'full_key', key)} does not exist; {suggest(str(key), map(str, parent))}"
     known = cause is None or cause is error or str(cause) in str(error)
     return str(error) if known else f"{error}\n{cause}"

@@ -7,6 +7,7 @@ from typing import Any, cast
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fastadasp.data.manifest import MAX_REPORTED
 from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, reduction
 from fastadasp.evaluation.session import Session
 from fastadasp.reduction.method import Site
@@ -35,6 +36,7 @@ def metrics(cfg: DictConfig, name: str, session: Session, predictions: Sequence[
         "examples": len(predictions),
         "failed": len(failures),
         "failures": failures,
+        "remarks": {prediction.id: list(prediction.remarks) for prediction in predictions if prediction.remarks},
         "truncated": sum(prediction.truncated for prediction in predictions),
         "reduction": {
             "ratio": setup.method.ratio,
@@ -66,7 +68,12 @@ def _origins(session: Session, predictions: Sequence[Prediction]) -> dict[str, A
 
 
 def remark_on(metrics: Mapping[str, Any], max_new_tokens: int) -> None:
-    """Warn of what makes the scores say something else than they seem to."""
+    """Warn of what makes the scores say something else than they seem to; of audio, in a few lines at most."""
+    texts = [text for found in metrics["remarks"].values() for text in found]
+    for text in texts[:MAX_REPORTED]:
+        log.warning("%s", text)
+    if len(texts) > MAX_REPORTED:
+        log.warning("... and %d more such remarks on audio: see metrics.json", len(texts) - MAX_REPORTED)
     if metrics["truncated"]:
         log.warning(
             "%d of %d answers were cut off at generation.max_new_tokens=%d, and are scored as they are; raise it if "

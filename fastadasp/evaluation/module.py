@@ -1,6 +1,7 @@
 """One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from fastadasp.engine.merging import MergeTrace
 from fastadasp.errors import InputError
-from fastadasp.evaluation.answering import answer
+from fastadasp.evaluation.answering import Answers, answer, score_options
 from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
 from fastadasp.evaluation.hardware import load
 from fastadasp.evaluation.reading import ReadAhead
@@ -46,7 +47,7 @@ class EvalModule(LightningModule):
         session = self.session
         alone = session.meeting.team.size == 1
         return ReadAhead(
-            PreparedBatches(self.batches, session.setup.adapter.prepare),
+            PreparedBatches(self.batches, session.setup.adapter.prepare, session.setup.adapter.heard),
             Turns(self.batches, self.total, session.meeting.take),
             length=len(self.batches) if alone else None,
             workers=session.setup.hardware.num_workers,
@@ -78,8 +79,15 @@ class EvalModule(LightningModule):
             )
             for example, error in batch.failed
         ]
-        answered = self._answer(batch.index, batch.ready) if batch.ready else []
+        answered = [answer for group in self._together(batch) for answer in self._answer(batch.index, group)]
         self.session.store.append([*answered, *failed])
+
+    def _together(self, batch: PreparedBatch) -> list[list[tuple[Example, Any]]]:
+        """The batch's prepared examples, apart where the model cannot read them at once."""
+        groups: dict[Hashable, list[tuple[Example, Any]]] = {}
+        for item in batch.ready:
+            groups.setdefault(self.session.setup.adapter.batch_key(item[1]), []).append(item)
+        return list(groups.values())
 
     def on_test_end(self) -> None:
         """Wait for all processes: then every answer is on disk."""
@@ -105,17 +113,18 @@ class EvalModule(LightningModule):
         setup, adapter = self.session.setup, self.session.setup.adapter
         inputs = adapter.encode([prepared for _, prepared in items])
         audio_BT = adapter.audio_mask(inputs)
-        answers = answer(adapter, setup.method, setup.generation, inputs, audio_BT)
+        answers = self._respond([example for example, _ in items], inputs, audio_BT)
         cost = {"batch": index, "batch_size": len(items), **answers.cost}
         audio = audio_BT.sum(1).tolist()
         prompt = inputs["attention_mask"].sum(1).tolist()
         lengths, ended = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
+        likelihoods = answers.likelihoods or [{}] * len(items)
         per_layer, cached_BL = _tokens_per_layer(answers.trace), answers.trace.cached_tokens.T.tolist()
         return [
             Prediction(
                 id=example.id,
                 text=answers.texts[row],
-                answer=setup.task.parse(answers.texts[row], example),
+                answer=setup.task.decide(answers.texts[row], likelihoods[row], example),
                 reference=example.reference,
                 audio_tokens=audio[row],
                 audio_tokens_per_layer=per_layer[row],
@@ -127,9 +136,21 @@ class EvalModule(LightningModule):
                 cost=cost,
                 meta=example.meta,
                 origin=self.session.origin,
+                likelihoods=likelihoods[row],
+                remarks=example.remarks,
             )
             for row, (example, _) in enumerate(items)
         ]
+
+    def _respond(self, examples: Sequence[Example], inputs: Any, audio_BT: Tensor) -> Answers:
+        """What the task asks for: the model's own words, the likelihoods of given options, or both."""
+        adapter, method, task = self.session.setup.adapter, self.session.setup.method, self.session.setup.task
+        options = [task.wordings(example) for example in examples]
+        scored = score_options(adapter, method, inputs, audio_BT, options) if any(options) else None
+        if scored is not None and not task.generates:
+            return scored
+        answers = answer(adapter, method, self.session.setup.generation, inputs, audio_BT)
+        return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
 
 
 def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:

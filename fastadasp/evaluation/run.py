@@ -12,6 +12,7 @@ from fastadasp.config.chosen_layer import with_chosen_layer
 from fastadasp.config.compose import keep_config
 from fastadasp.config.fingerprint import fingerprint
 from fastadasp.errors import InputError
+from fastadasp.evaluation.batches import finished
 from fastadasp.evaluation.children import run_in_children
 from fastadasp.evaluation.cost import measured_cost
 from fastadasp.evaluation.hardware import resolve, use_threads
@@ -47,6 +48,7 @@ def _evaluate(cfg: DictConfig, setup: Setup) -> float:
     use_threads(placement)
     team, gpus = team_of(setup.hardware, placement)
     setup = at_depth(setup)
+    setup.adapter.check(setup.examples)
     lead(team.leads)
     if team.leads:
         check_loggers(cfg)
@@ -95,7 +97,7 @@ def _prepared(cfg: DictConfig, session: Session, name: str) -> tuple[Session, bo
     session = session.with_ratio(keep=store.writable)
     if store.writable:
         keep_config(cfg, store.folder)
-    answered = store.predictions().keys()
+    answered = finished(store.predictions())
     done = all(example.id in answered for example in session.setup.examples)
     if not done and not store.writable:
         raise StoreError(f"{store.folder} can only be read, and not all of its examples have an answer yet")

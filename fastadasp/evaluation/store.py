@@ -13,6 +13,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fastadasp.errors import InputError
+from fastadasp.files.json_text import JsonError, parse, read_json
+from fastadasp.files.records import record
+from fastadasp.files.text import FileError, read_lines, short
 from fastadasp.tasks.base import Prediction
 
 _BLOCK = 4096
@@ -117,18 +120,24 @@ class RunStore:
         if missing := [id for id in ids if id not in found]:
             raise RuntimeError(f"{len(missing)} of {len(ids)} examples have no prediction, first {missing[0]}")
         ordered = [found[id] for id in ids]
-        others = self._files()[1:]
-        if self.writable and (others or list(found) != list(ids)):
+        text, (first, *others) = "".join(map(_line, ordered)), self._files()
+        if self.writable and (others or first.read_bytes() != text.encode()):
             with _writing(self.folder):
-                _replace(self.folder / "predictions.jsonl", "".join(map(_line, ordered)))
+                _replace(first, text)
                 for file in others:
                     file.unlink(missing_ok=True)
         return ordered
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """The JSON file `name` of the folder; None if there is none."""
+        """The JSON file `name` of the folder; None if there is none, FileError if it is damaged."""
         file = self.folder / name
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if not file.exists():
+            return None
+        try:
+            content: dict[str, Any] = read_json(file)
+        except FileError as error:
+            raise FileError(f"{error}; delete the file, and the run's own command writes it anew") from error
+        return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace the JSON file `name` of the folder at one stroke; nothing is done where it has this very content."""
@@ -165,21 +174,21 @@ def _line(prediction: Prediction) -> str:
 
 
 def _read(file: Path) -> Iterator[Prediction]:
+    remedy = "delete the line, and the run's own command answers its example again"
     try:
-        text = file.read_bytes()
-    except FileNotFoundError:
-        return
-    whole = text[: text.rfind(b"\n") + 1].decode()
-    for number, line in enumerate(whole.split("\n")[:-1], start=1):  # splitlines() would also cut at U+2028
-        try:
-            fields = json.loads(line)
-            for name in ("audio_tokens_per_layer", "cached_tokens_per_layer"):
-                fields[name] = tuple(fields[name])
-            yield Prediction(**fields)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"{file}, line {number} is not a prediction ({error}); delete the line to run its example again"
-            ) from error
+        for number, line in read_lines(file, complete=True, remedy=remedy):
+            if line.strip():
+                yield _prediction(line, f"{short(file)}, line {number} is not a prediction", remedy)
+    except FileError:
+        if file.exists():
+            raise  # else there never was one, or `consolidate` has taken it away meanwhile
+
+
+def _prediction(line: str, problem: str, remedy: str) -> Prediction:
+    try:
+        return record(Prediction, parse(line))
+    except JsonError as error:
+        raise FileError(f"{problem}: {error}; {remedy}") from error
 
 
 def drop_torn_line(file: Path) -> None:

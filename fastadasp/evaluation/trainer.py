@@ -9,7 +9,7 @@ from lightning import Trainer, seed_everything
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from fastadasp.evaluation.batches import plan
+from fastadasp.evaluation.batches import finished, plan
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.reading import explained_reader_loss
 from fastadasp.evaluation.session import Session
@@ -20,7 +20,7 @@ def answer_left(session: Session) -> None:
     """Answer batches until none is left that no other process of the run has taken."""
     quiet_lightning()
     setup, size = session.setup, session.setup.hardware.batch_size
-    batches = plan(setup.examples, size, done=session.store.predictions().keys())
+    batches = plan(setup.examples, size, done=finished(session.store.predictions()))
     total = -(-len(setup.examples) // size)
     seed_everything(session.seed, verbose=False)
     rank_zero_only.rank = session.meeting.team.rank  # lightning takes it from variables that may be left over

@@ -137,6 +137,7 @@ RUNNING = (
     "evaluation.children",
     "evaluation.run",
     "evaluation.team",
+    "files.yaml_text",
     "grid.runner",
     "grid.spec",
     "models.shared",

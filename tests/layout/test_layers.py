@@ -11,6 +11,7 @@ from fastadasp.config.paths import PACKAGE
 ROOMS = (
     "errors",
     "process",
+    "files",
     "config",
     "ops",
     "reduction",
@@ -22,6 +23,7 @@ ROOMS = (
     "models",
     "measuring",
     "evaluation",
+    "api",
     "selection",
     "benchmark",
     "report",

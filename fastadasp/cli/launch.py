@@ -55,4 +55,6 @@ def _check(arguments: Sequence[str]) -> None:
                 "themselves: a run's folder has them in .hydra/overrides.yaml"
             )
         if not argument.partition("=")[0].strip(" +~"):
-            raise CommandLineError(f"{argument!r} has no key: write key=value, such as merge.ratio=0.3, or group=option")
+            raise CommandLineError(
+                f"{argument!r} has no key: write key=value, such as merge.ratio=0.3, or group=option"
+            )

@@ -23,7 +23,7 @@ class RunLog(logging.FileHandler):
             self._lose(error)
             return io.TextIOWrapper(io.BytesIO())
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name is that of the base class
+    def handleError(self, record: logging.LogRecord) -> None:
         """Say once that the log cannot be written, instead of a traceback for each line."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):

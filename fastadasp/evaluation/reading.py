@@ -6,7 +6,10 @@ containers often have a few megabytes: where it runs out, a batch is lost and it
 
 import io
 import multiprocessing
+import os
 import pickle
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +57,7 @@ class ReadAhead(Iterable[PreparedBatch]):
             sampler=self._order,
             num_workers=self._workers,
             prefetch_factor=self._ahead,
+            worker_init_fn=_end_with_parent,
             multiprocessing_context=start_method(),
         )
         with explained_reader_loss():
@@ -94,6 +98,21 @@ def _started(loader: DataLoader[bytes]) -> Iterator[bytes]:
         raise ReaderError(
             f"no process to read audio can be started ({error.strerror or error}); hardware.num_workers=0 needs none"
         ) from error
+
+
+def _end_with_parent(_: int) -> None:
+    """End this process soon after the one that reads from it has been killed.
+
+    torch's own check is not enough: a process that ends waits until its last batch is taken from the pipe.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Packed(Dataset[bytes]):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastadasp.config.compose import lenient
-from fastadasp.config.messages import is_expected, readable_errors
+from fastadasp.config.messages import is_expected, readable_errors, suggest
+from fastadasp.config.paths import options
 from fastadasp.errors import ConfigError
 
 
@@ -54,7 +55,18 @@ def _check(arguments: Sequence[str]) -> None:
                 "--experimental-rerun reads a pickled configuration, which could run any code; give the settings "
                 "themselves: a run's folder has them in .hydra/overrides.yaml"
             )
-        if not argument.partition("=")[0].strip(" +~"):
-            raise CommandLineError(
-                f"{argument!r} has no key: write key=value, such as merge.ratio=0.3, or group=option"
-            )
+        key, is_setting, value = argument.partition("=")
+        name = key.strip(" +~").partition("@")[0]
+        if not name:
+            raise CommandLineError(f"{argument!r} has no key: write key=value, as merge.ratio=0.3, or group=option")
+        if is_setting and _is_no_option(value) and (allowed := options(name)):
+            raise CommandLineError(f"{argument}: {name} takes one of its options; {suggest(value, allowed)}")
+
+
+def _is_no_option(value: str) -> bool:
+    """Whether Hydra takes a value for something else than a name."""
+    try:
+        float(value)
+    except ValueError:
+        return value.lower() in ("null", "true", "false")
+    return True

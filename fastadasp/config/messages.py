@@ -1,6 +1,7 @@
 """Errors that a user can mend, as short messages with an exit status instead of a traceback."""
 
 import difflib
+import errno
 import os
 import re
 import shlex
@@ -22,6 +23,16 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 _KEY = re.compile(r"[+~]{0,2}[\w./@:-]+")
 LONGEST = 2000
 """Signs of a message: an error may quote a setting of any length."""
+
+
+_REMEDIES = {
+    errno.ENOSPC: "; make room on the disk, and the same command goes on",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "; make it accessible, or choose another place (output_dir=...)"
+    ),
+    errno.EMFILE: "; allow this process more open files (ulimit -n)",
+}
+"""What can be done about errors of the operating system."""
 
 
 @contextmanager
@@ -75,7 +86,7 @@ def explain(error: BaseException) -> str:
     """One error as a message: what was given, and what is allowed."""
     if isinstance(error, OSError) and error.errno is not None:
         place = "" if error.filename is None else f"{error.filename}: "
-        return f"{place}{error.strerror}"
+        return f"{place}{error.strerror}{_REMEDIES.get(error.errno, '')}"
     if isinstance(error, OverrideParseException):
         return _of_override(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -106,8 +117,8 @@ def _of_override(error: OverrideParseException) -> str:
     if not _KEY.fullmatch(key.strip()):
         return f"{error.override!r} is no setting: {key!r} holds signs that no key has, such as merge.ratio"
     return (
-        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes is written between "
-        f"double quotes, and the whole between single ones for the shell:\n  {shlex.quote(f'{key}={quoted(text)}')}"
+        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes stands between double "
+        f"quotes, and the whole between single ones for the shell:\n  {shlex.quote(f'{key}={quoted(text)}')}"
     )
 
 

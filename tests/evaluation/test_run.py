@@ -1,7 +1,9 @@
 """Whole evaluations of generated tones by the shipped Qwen2-Audio class with random weights."""
 
 import csv
+import dataclasses
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -12,9 +14,11 @@ from typing import Any
 import jiwer
 import pytest
 import torch
+from filelock import FileLock
 
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError, InputError
+from fastadasp.evaluation import module, run
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 
@@ -273,15 +277,140 @@ def test_wandb_gets_the_results_offline_under_the_runs_own_name(
     assert list((folder / "wandb").glob("offline-run-*-given-by-agent")), "a sweep agent's name wins"
 
 
-def test_two_processes_share_the_batches(
+def test_answers_that_were_cut_off_are_counted_and_warned_of(
+    evaluate: Evaluate, asr: tuple[str, ...], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = evaluate(*asr, "generation.max_new_tokens=3")
+    assert all(line["truncated"] and line["new_tokens"] == 3 for line in lines(folder))
+    assert metrics(folder)["truncated"] == 5
+    assert "5 of 5 answers were cut off at generation.max_new_tokens=3" in caplog.text
+    generate = module.answer
+
+    def ending(*args: Any) -> Any:
+        """Answers that end, one of them with the last token that it may have."""
+        answers = generate(*args)
+        ids, end = answers.ids.clone(), args[0].model.generation_config.eos_token_id
+        ids[:, 1], ids[0, 1], ids[0, 2] = end, 7, end
+        return dataclasses.replace(answers, ids=ids)
+
+    monkeypatch.setattr(module, "answer", ending)
+    folder, _ = evaluate(*asr, "generation.max_new_tokens=3", "seed=1")
+    assert metrics(folder)["truncated"] == 0
+    assert {line["new_tokens"] for line in lines(folder)} == {2, 3}
+
+
+def test_what_answers_come_from_stays_with_them(
+    evaluate: Evaluate, asr: tuple[str, ...], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = evaluate(*asr)
+    whole, known = (folder / "metrics.json").read_bytes(), metrics(folder)["provenance"]
+    assert metrics(folder)["origins"] == [{**known, "examples": 5}]
+    here = run.provenance
+    monkeypatch.setattr(run, "provenance", lambda place: {**here(place), "commit": "f" * 40, "device": "another"})
+    evaluate(*asr)
+    assert (folder / "metrics.json").read_bytes() == whole, "a finished run keeps what computed it"
+    file = folder / "predictions.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:3]))
+    evaluate(*asr)
+    found = metrics(folder)
+    assert found["provenance"] == known and [origin["examples"] for origin in found["origins"]] == [3, 2]
+    assert found["origins"][1]["commit"] == "f" * 40
+    assert "2 states of code or machine, which differ in commit, device (3, 2 examples)" in caplog.text
+
+
+def test_two_unlike_runs_do_not_share_a_folder(evaluate: Evaluate, asr: tuple[str, ...], tmp_path: Path) -> None:
+    place = f"hydra.run.dir={tmp_path}/same"
+    folder, _ = evaluate(*asr, place)
+    stored = (folder / "predictions.jsonl").read_bytes(), (folder / "metrics.json").read_bytes()
+    settings = (folder / ".hydra" / "overrides.yaml").read_text()
+    with pytest.raises(InputError, match=r"same holds another run: its fingerprint is \w{12}, that of these settings"):
+        evaluate(*asr, place, "merge=none", "merge.ratio=0")
+    assert ((folder / "predictions.jsonl").read_bytes(), (folder / "metrics.json").read_bytes()) == stored
+    assert (folder / ".hydra" / "overrides.yaml").read_text() == settings
+    evaluate(*asr, place)
+
+
+def test_a_finished_run_in_a_folder_that_can_only_be_read_is_read(
+    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = evaluate(*asr)
+    before = {file: file.stat().st_mtime_ns for file in first[0].rglob("*")}
+    capsys.readouterr()
+
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", read_only)
+    monkeypatch.setattr(Path, "replace", read_only)
+    assert evaluate(*asr) == first
+    assert "audio tokens removed" in capsys.readouterr().out
+    assert {file: file.stat().st_mtime_ns for file in first[0].rglob("*")} == before
+    (first[0] / "predictions.jsonl").write_text("")
+    with pytest.raises(InputError, match="can only be read, and not all of its examples have an answer yet"):
+        evaluate(*asr)
+
+
+def test_a_rank_that_is_left_over_in_the_shell_changes_nothing(
     evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    expected = evaluate(*asr)
+    whole = (expected[0] / "metrics.json").read_bytes()
+    shutil.rmtree(expected[0])
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "3"}.items():
+        monkeypatch.setenv(name, value)
+    assert evaluate(*asr) == expected
+    assert (expected[0] / "metrics.json").read_bytes() == whole
+
+
+def test_a_memory_error_of_the_processor_halves_the_batch_too(
+    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate = Qwen2AudioRandom.generate
+
+    def hungry(self: Qwen2AudioRandom, inputs: Any, generation: Any) -> Any:
+        if len(inputs["input_ids"]) > 2:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+        return generate(self, inputs, generation)
+
+    monkeypatch.setattr(Qwen2AudioRandom, "generate", hungry)
+    folder, _ = evaluate(*asr, "hardware.batch_size=5", "generation.engine=transformers")
+    assert sorted(line["cost"]["batch_size"] for line in lines(folder)) == [1, 2, 2, 2, 2]
+
+
+@pytest.mark.slow
+def test_a_system_that_only_spawns_processes_gets_the_same_answers(
+    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge.flops_reduction=0.05")
+    folder, _ = evaluate(*asr)
+    expected, found = [{**line, "cost": None} for line in lines(folder)], metrics(folder)
+    shutil.rmtree(folder)
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    evaluate(*asr, "hardware.num_workers=2")
+    assert [{**line, "cost": None} for line in lines(folder)] == expected
+    assert metrics(folder)["quality"] == found["quality"] and metrics(folder)["reduction"] == found["reduction"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processes", "size"),
+    [
+        (("+hardware.trainer.devices=2", "+hardware.trainer.strategy=ddp_spawn"), 2),
+        (("hardware.trainer.devices=2", "hardware.num_workers=1"), 64),  # one batch for two processes
+    ],
+)
+def test_two_processes_share_the_batches(
+    evaluate: Evaluate, asr: tuple[str, ...], processes: tuple[str, ...], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asr = (*asr, f"hardware.batch_size={size}")
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     one, objective = evaluate(*asr)
     before = {name: (one / name).read_bytes() for name in ("metrics.json", "predictions.jsonl")}
     for name in before:
         (one / name).unlink()
-    two = evaluate(*asr, "+hardware.trainer.devices=2", "+hardware.trainer.strategy=ddp_spawn")
+    for file in one.glob("provenance/*"):
+        file.unlink()
+    two = evaluate(*asr, *processes)
     assert two == (one, objective), "how many processes ran cannot be told from the result"
     without_cost = [
         [{**json.loads(line), "cost": None} for line in text.splitlines()]

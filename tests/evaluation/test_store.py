@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import InputError
-from fastadasp.evaluation.store import RunStore
+from fastadasp.evaluation.store import RunStore, StoreError, drop_torn_line
 from fastadasp.tasks.base import Prediction
 
 
@@ -163,3 +164,105 @@ def test_a_second_process_is_kept_out_until_the_first_one_dies(tmp_path: Path) -
         other.kill()
     with RunStore(tmp_path).locked():
         assert (tmp_path / ".lock").exists()
+
+
+def test_a_folder_belongs_to_the_run_that_came_first(tmp_path: Path) -> None:
+    with RunStore(tmp_path).locked():
+        RunStore(tmp_path).claim("0123456789ab")
+        RunStore(tmp_path).claim("0123456789ab")
+        with pytest.raises(StoreError, match=r"holds another run: its fingerprint is 0123456789ab, .*fedcba987654"):
+            RunStore(tmp_path).claim("fedcba987654")
+
+
+def test_a_finished_run_of_an_earlier_version_is_known_by_its_results(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.write("metrics.json", {"fingerprint": "0123456789ab"})
+    with pytest.raises(StoreError, match="holds another run"):
+        store.claim("fedcba987654")
+    store.claim("0123456789ab")
+
+
+def test_answers_name_what_they_come_from(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    old, new = store.note_origin({"commit": "a"}), store.note_origin({"commit": "b"})
+    assert store.note_origin({"commit": "a"}) == old != new
+    made = [prediction("x", origin=new), prediction("y", origin=old), prediction("z", origin=new), prediction("w")]
+    assert store.origins(made) == [{"commit": "b", "examples": 2}, {"commit": "a", "examples": 1}]
+    store.append(made)
+    assert [found.origin for found in RunStore(tmp_path).predictions().values()] == [new, old, new, ""]
+
+
+def test_what_cannot_be_written_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file.* cannot be written: .*output_dir=\.\.\. puts results elsewhere"):
+        RunStore(tmp_path / "file" / "run").locked().__enter__()
+    store = RunStore(tmp_path)
+    store.append([prediction("a")])
+    written = (tmp_path / "predictions.jsonl").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        for fails in (lambda: store.write("cost.json", {"x": 1}), lambda: store.consolidate("a")):
+            (tmp_path / "predictions-1.jsonl").touch()
+            with pytest.raises(StoreError, match=r"cannot be written: No space left on device\. What is already there"):
+                fails()
+    assert (tmp_path / "predictions.jsonl").read_bytes() == written
+    assert not list(tmp_path.glob("*.new")), "no half of a file stays on the full disk"
+
+
+SMALL_DISK = """
+import sys
+from pathlib import Path
+from fastadasp.config.messages import readable_errors
+from fastadasp.config.paths import REPOSITORY
+from fastadasp.evaluation.store import RunStore, StoreError, drop_torn_line
+from tests.evaluation.test_store import prediction
+store = RunStore(Path(sys.argv[1]))
+with readable_errors():
+    for number in range(2000):
+        store.append([prediction(str(number), meta={"x": "y" * 100})])
+        print(number, flush=True)
+"""
+
+
+def test_what_a_full_disk_has_taken_is_there_after_the_sentence(tmp_path: Path) -> None:
+    command = [f"ulimit -f 200; exec {sys.executable} -c '{SMALL_DISK}' {tmp_path}"]
+    done = subprocess.run(
+        ["bash", "-c", *command], capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=60
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "predictions.jsonl cannot be written: File too large" in done.stderr
+    stored = RunStore(tmp_path).predictions()
+    assert list(stored) == done.stdout.split() and len(stored) > 100
+    RunStore(tmp_path).append([prediction("next")])
+    assert list(RunStore(tmp_path).predictions()) == [*stored, "next"]
+
+
+def test_results_that_are_there_already_are_not_written_again(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.append([prediction(id) for id in "ab"])
+    store.consolidate("ab")
+    store.write("metrics.json", {"wer": 0.5})
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    store.consolidate("ab")
+    store.write("metrics.json", {"wer": 0.5})
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    store.consolidate("ba")
+    assert [line[8] for line in (tmp_path / "predictions.jsonl").read_text().splitlines()] == ["b", "a"]
+
+
+def test_appending_to_a_long_file_does_not_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "predictions.jsonl"
+    file.write_bytes(b"x" * 100_000 + b"\n" + b"y" * 10_000)
+    drop_torn_line(file)
+    assert file.stat().st_size == 100_001
+    drop_torn_line(file)
+    assert file.stat().st_size == 100_001
+    file.write_bytes(b"y" * 10_000)
+    drop_torn_line(file)
+    assert file.stat().st_size == 0
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("the whole file is read"))
+    RunStore(tmp_path).append([prediction("a")])

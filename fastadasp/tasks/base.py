@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from fastadasp.data.sources import Source
+
 
 @dataclass(frozen=True)
 class Example:
     """One item to run: one or several audio files and what the model is asked about them."""
 
     id: str
-    audio: tuple[Path, ...]
-    """Audio files in prompt order; each may be cut into several clips by the model adapter."""
+    audio: tuple[Source, ...]
+    """Files, cuts out of files or several joined, in prompt order; model adapters may cut each into several clips."""
     instruction: str
     """The user's text as the task words it, without chat template or audio placeholders."""
     reference: str

@@ -32,7 +32,8 @@ def stub() -> str:
     """`fastadasp/__init__.pyi`: every name with the module that defines it."""
     modules = fastadasp._modules()
     head = '"""The names that `__init__.py` loads on first use, as `make docs` writes them for type checkers."""'
-    lines = [f"from fastadasp.{modules[name]} import {name} as {name}" for name in sorted(modules)]
+    names = sorted(modules, key=lambda name: (modules[name], name))
+    lines = [f"from fastadasp.{modules[name]} import {name} as {name}" for name in names]
     return "\n".join([head, "", *lines, ""])
 
 

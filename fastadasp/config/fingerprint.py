@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fastadasp.config.content import digests
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
 from fastadasp.files.named import audio_files, is_file
@@ -61,7 +62,7 @@ def fingerprint(cfg: DictConfig) -> str:
     """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
 
     Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
-    sizes of a manifest's audio files included), and the code of the classes that it names.
+    audio files of a manifest included), and the code of the classes that it names.
     """
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
@@ -101,7 +102,7 @@ def _path_digest(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *_audio_sizes(path)])
+        return _digest([_file_digest(path), *digests(audio_files(path))])
     return _file_digest(path)
 
 
@@ -110,12 +111,6 @@ def _file_digest(file: Path) -> str:
     if status.st_size > HASHED_WHOLE:
         return f"{status.st_size}:{status.st_mtime_ns}"
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _audio_sizes(manifest: Path) -> Iterator[str]:
-    """Size of each audio file that a manifest names."""
-    for file in audio_files(manifest):
-        yield str(file.stat().st_size) if is_file(file) else "missing"
 
 
 @cache  # the code of a process is what it was at the start, whatever is edited meanwhile

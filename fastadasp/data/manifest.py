@@ -168,9 +168,9 @@ def _length(source: Source) -> float:
 
 def _header_seconds(path: Path) -> float:
     """Length from the file's header; 0 when it has none that can be read: reading the audio then says why."""
-    import soundfile  # costs 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.audio import AudioError, audio_seconds  # 0.1 s; only needed for manifests without `seconds`
 
     try:
-        return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError:
+        return audio_seconds(path)
+    except AudioError:
         return 0.0

@@ -119,15 +119,15 @@ def write_manifest(corpus: str, root: Path, part: str, manifest: Path) -> Writte
 
 
 def _length(audio: Path) -> tuple[float, str | None]:
-    """Seconds by the file's header, and what is wrong with the file."""
-    import soundfile
+    """Seconds of the file's audio, and what is wrong with the file."""
+    from fastadasp.data.audio import AudioError, audio_seconds
 
     if not audio.is_file():
         return 0.0, f"no file {short(audio)}"
     try:
-        seconds = round(soundfile.info(audio).duration, 3)
-    except soundfile.LibsndfileError as error:
-        return 0.0, f"{short(audio)} cannot be read as audio ({error.error_string})"
+        seconds = round(audio_seconds(audio), 3)
+    except AudioError as error:
+        return 0.0, str(error)
     return seconds, None if seconds > 0 else f"{short(audio)} holds no sound"
 
 

@@ -242,6 +242,10 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
     for stage in method.stages():
         if getattr(stage, "evicts_while_decoding", False) and stage.share:
             return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"
+        if getattr(stage, "uneven", False) and stage.share:
+            return (
+                f"{type(stage).__name__} leaves each head its own number of tokens, and static caches are rectangular"
+            )
     return None
 
 

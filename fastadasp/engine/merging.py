@@ -23,6 +23,8 @@ from fastadasp.engine.cache import EvictingLayer, check_cache, move, shorten
 from fastadasp.engine.decoder import AttentionTap, Layer, attend, check_layer, check_window, feed_forward, find_decoder
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.patch import only_user_of, replaced_forward
+from fastadasp.engine.projection import head_output
+from fastadasp.engine.ragged import check_masks_by_head, store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.ops.assignment import apply
@@ -66,6 +68,8 @@ def merging(
         for index in run.stages.patched:
             layer = decoder.layers[index]
             check_layer(layer, proportional=run.stages.proportional)
+            if run.stages.cache is not None and run.stages.cache.uneven:
+                check_masks_by_head(layer)
             undo.enter_context(replaced_forward(layer, partial(run.layer_forward, index, layer)))
         yield run.trace
 
@@ -189,6 +193,7 @@ class _Run:
             scaling=layer.self_attn.scaling,
             lse_BHT=tap.lse_BHT,
             rotary=_one_axis(inputs["position_embeddings"]),
+            head_output=partial(head_output, layer.self_attn),
             decoder=self._parts(hidden_BTD.device),
         )
         if self.stages.cache is not None and any(evictions):
@@ -233,9 +238,12 @@ class _Run:
     def _evict(self, method: CacheMethod, state: LayerState, cache: Any) -> None:
         """Let the method shorten what this layer has cached, now and, if it is of that kind, at every later step."""
         index, assignment = state.layer, method.assign(state)
-        shorten(cache, index, assignment)
+        shorten(cache, index, assignment, method.assign_values(state, assignment))
         tokens = state.left(state.budget)
-        self.cached[index] = self._key_mask(tokens)
+        if method.uneven:
+            self.cached[index] = store_unevenly(cache, state, assignment)
+        else:
+            self.cached[index] = self._key_mask(tokens)
         if method.evicts_while_decoding:
             score_BGT = method.score(state)
             removable_BGT = method.candidates(state)[:, None].expand_as(score_BGT)

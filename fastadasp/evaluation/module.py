@@ -49,7 +49,7 @@ class EvalModule(LightningModule):
     def test_dataloader(self) -> DataLoader[PreparedBatch]:
         """This process's share of the batches, audio read ahead by workers."""
         share = self.batches[self.global_rank :: self.trainer.world_size]
-        dataset = PreparedBatches(share, self.run_setup.adapter.prepare)
+        dataset = PreparedBatches(share, self.run_setup.adapter.prepare, self.run_setup.adapter.heard)
         workers = min(self.run_setup.hardware.num_workers, len(share))
         context = "fork" if workers else None  # joblib's processes would pickle the dataset, and fail
         return DataLoader(dataset, batch_size=None, num_workers=workers, multiprocessing_context=context)
@@ -118,6 +118,7 @@ class EvalModule(LightningModule):
                 seconds=example.seconds,
                 cost=cost,
                 meta=example.meta,
+                remarks=example.remarks,
             )
             for row, (example, _) in enumerate(items)
         ]

@@ -42,6 +42,16 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What the audio of an example turned out to be when it was read."""
+
+    seconds: float
+    """Length of all its files."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know of them, each with the file's name."""
+
+
+@dataclass(frozen=True)
 class ModelAdapter(ABC):
     """A SpeechLM family; its dataclass fields are the schema of `conf/model/<name>.yaml`.
 
@@ -69,6 +79,14 @@ class ModelAdapter(ABC):
     @abstractmethod
     def prepare(self, example: "Example") -> Any:
         """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
+
+    def heard(self, example: "Example") -> Heard | None:
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
+        return None
+
+    def check(self, examples: Sequence["Example"]) -> None:
+        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
+        return
 
     @abstractmethod
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.files.text import short
-from fastadasp.models.base import Generation, ModelAdapter, ModelError
+from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
 from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
 from fastadasp.reduction.flops import DecoderShape
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from fastadasp.data.audio import Samples
     from fastadasp.tasks.base import Example
+
+_DECLARED_S, _DECLARED_SHARE = 0.15, 0.02
+"""Seconds and share by which a declared length may differ from what is read without a remark: codecs fill frames."""
 
 
 @dataclass(frozen=True)
@@ -165,20 +168,44 @@ class SpeechLM(ModelAdapter):
             ) from error
 
     def read(self, example: "Example") -> list["Samples"]:
-        """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError."""
-        from fastadasp.data.audio import AudioError, read_audio
+        """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError.
+
+        What they turn out to be is kept for `heard`.
+        """
+        from fastadasp.data.audio import AudioError, read_with_remarks
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
         rate = self.processor.feature_extractor.sampling_rate
-        audio = [read_audio(path, self.max_seconds, rate) for path in example.audio]
+        files = [read_with_remarks(path, self.max_seconds, rate, example.reading) for path in example.audio]
+        audio = [file.samples for file in files]
         seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:
             raise AudioError(
                 f"example {example.id}: its {len(audio)} files hold {seconds:.1f} s together, over the limit of "
                 f"{self.max_seconds:g} s for one prompt (model.max_seconds)"
             )
+        remarks = [f"{path} {text}" for path, file in zip(example.audio, files, strict=True) for text in file.remarks]
+        if example.seconds and abs(seconds - example.seconds) > max(_DECLARED_S, _DECLARED_SHARE * seconds):
+            remarks.append(
+                f"{example.audio[0]}: {seconds:.2f} s of audio were read, where the manifest or the file's header says "
+                f"{example.seconds:g} s; what was read counts"
+            )
+        self._heard[_heard_key(example)] = Heard(seconds, tuple(remarks))
         return audio
+
+    @property
+    def _heard(self) -> dict[Any, Heard]:
+        found: dict[Any, Heard] = self.__dict__.setdefault("_heard_by_files", {})  # the dataclass is frozen
+        return found
+
+    def heard(self, example: "Example") -> Heard | None:
+        """As in ModelAdapter."""
+        return self._heard.get(_heard_key(example))
+
+
+def _heard_key(example: "Example") -> tuple[object, ...]:
+    return example.audio, example.reading, example.seconds
 
 
 def pad_left(sequences: Sequence["Tensor"], value: int) -> "Tensor":

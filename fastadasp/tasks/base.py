@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from fastadasp.data.audio_options import AudioOptions
+from fastadasp.errors import ConfigError
 
 from fastadasp.data.sources import Source
 
@@ -25,6 +28,10 @@ class Example:
     """Name of the task: a model's YAML may word some tasks its own way (`model.instructions`)."""
     meta: Mapping[str, object] = field(default_factory=dict)
     """Further fields of the manifest line (choices, speaker, ...)."""
+    reading: AudioOptions = field(default_factory=AudioOptions)
+    """How its audio files are to be read."""
+    remarks: tuple[str, ...] = ()
+    """What was noticed when its audio was read."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,12 @@ class Prediction:
     """Prompt tokens that are not audio."""
     new_tokens: int = 0
     seconds: float = 0.0
-    """Length of the example's audio."""
+    """Length of the example's audio, as it was read; of a failed example, as it was declared."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """Latencies (s) and bytes of the batch in which the example ran, and the batch's size."""
     meta: Mapping[str, object] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the example's audio, each with the file's name."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,9 @@ class Task(ABC):
     """JSONL manifest; audio paths in it are relative to its folder."""
     limit: int | None = None
     """Use only the first `limit` examples."""
+    audio: Any = None
+    """AudioOptions: which channel of audio files is read, and the format of files without a header; None: the defaults.
+    `Any`, because OmegaConf cannot put one frozen dataclass into another."""
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
@@ -70,6 +82,27 @@ class Task(ABC):
     objective: ClassVar[str]
     """Key of `metrics()` that sweeps optimise."""
     higher_is_better: ClassVar[bool]
+
+    def checked_examples(self) -> Sequence[Example]:
+        """`examples()`, each with how its audio is to be read: `audio`, unless its line has `audio_options`.
+
+        Raises ManifestError that lists every line whose options cannot be used.
+        """
+        from fastadasp.data.manifest import ManifestError
+
+        general = AudioOptions() if self.audio is None else self.audio
+        if not isinstance(general, AudioOptions):
+            raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")
+        found, problems = [], []
+        for example in self.examples():
+            try:
+                own = example.meta.get("audio_options")
+                found.append(replace(example, reading=general if own is None else general.updated(own)))
+            except ConfigError as error:
+                problems.append(f"example {example.id}: {error}")
+        if problems:
+            raise ManifestError.listing(self.manifest, problems)
+        return found
 
     @abstractmethod
     def examples(self) -> Sequence[Example]:

@@ -5,13 +5,13 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastadasp.data.corpus import Bad, Corpus, CorpusError, LeftOut, Row
 from fastadasp.data.manifest import ManifestError
+from fastadasp.data.rows import Bad, CorpusError, Found, LeftOut, Row
 from fastadasp.data.sources import Cut, Joined, Source, files_of, written
 from fastadasp.files.json_text import JsonError, check
 from fastadasp.files.named import is_file
@@ -37,25 +37,25 @@ class Converted:
         return f"{self.lines} examples" + (f"; left out: {listed}" if listed else "")
 
 
-def convert(corpus: Corpus, manifest: Path, skip_bad: bool = False) -> Converted:
-    """Write a corpus as a manifest, audio paths relative to that; the file is replaced at one stroke.
+def convert(rows: Iterable[Found], name: str, manifest: Path, skip_bad: bool = False) -> Converted:
+    """Write what a corpus yields as a manifest, audio paths relative to that; the file is replaced at one stroke.
 
-    skip_bad: leave out what cannot be used, counted as `bad`. Raises ManifestError, which lists every bad line, clip
-    that is missing, cut off or without sound, cut that lies outside of its file, and id that stands twice; CorpusError
-    where the corpus is not there or holds no example.
+    name: of the corpus, for messages. skip_bad: leave out what cannot be used, counted as `bad`. Raises ManifestError,
+    which lists every bad line, clip that is missing, cut off or without sound, cut that lies outside of its file, and
+    id that stands twice; CorpusError where the corpus is not there or holds no example.
     """
     manifest.parent.mkdir(parents=True, exist_ok=True)
     done = Converted()
-    handle, name = tempfile.mkstemp(prefix=f".{manifest.name}.", dir=manifest.parent)
-    fresh = Path(name)
+    handle, temporary = tempfile.mkstemp(prefix=f".{manifest.name}.", dir=manifest.parent)
+    fresh = Path(temporary)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            for line in _lines(corpus, manifest.parent, done):
+            for line in _lines(rows, manifest.parent, done):
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         if done.problems and not skip_bad:
-            raise ManifestError.listing(manifest, done.problems)
+            raise ManifestError.listing(name, done.problems, "corpus")
         if not done.lines:
-            raise CorpusError(f"{type(corpus).__name__}: nothing found below {short(corpus.base)}: {done.told()}")
+            raise CorpusError(f"nothing found: {done.told()}")
         done.left_out.update({"bad": len(done.problems)} if done.problems else {})
         fresh.chmod(0o644)
         fresh.replace(manifest)
@@ -64,11 +64,11 @@ def convert(corpus: Corpus, manifest: Path, skip_bad: bool = False) -> Converted
     return done
 
 
-def _lines(corpus: Corpus, folder: Path, done: Converted) -> Iterator[dict[str, Any]]:
+def _lines(rows: Iterable[Found], folder: Path, done: Converted) -> Iterator[dict[str, Any]]:
     """The manifest's lines; counts and problems go into `done`."""
     seen: set[str] = set()
     lengths = _Lengths()
-    for found in corpus.rows():
+    for found in rows:
         if isinstance(found, LeftOut):
             done.left_out[found.reason] += 1
         elif isinstance(found, Bad):
@@ -144,30 +144,24 @@ def _measured(file: Path) -> tuple[float, str | None]:
     return seconds, None if seconds > 0 else f"{short(file)} holds no sound"
 
 
-def manifest_of(corpus: Corpus, name: str, folder: Path) -> Path:
-    """The manifest of a corpus in `folder`, written anew whenever the corpus' tables or files are others than before.
+def up_to_date(rows: Iterable[Found], folder: Path, settings: str) -> tuple[Path, Callable[[], object] | None]:
+    """The manifest of a corpus in a folder beside `folder`, and None where it is still that of these rows and files.
 
-    name: of the corpus, for the file's path. Raises as `convert`.
+    settings: what else makes another manifest. Else it must be written, and then the function called that comes back.
     """
-    rows = hashlib.sha256()
-    for found in corpus.rows():
-        rows.update(repr(found).encode(errors="backslashreplace"))
+    state = hashlib.sha256()
+    for found in rows:
+        state.update(repr(found).encode(errors="backslashreplace"))
         if isinstance(found, Row):
             for source in found.audio if isinstance(found.audio, tuple) else (found.audio,):
-                rows.update("".join(map(_state, files_of(source))).encode())
-    settings = hashlib.sha256(repr(corpus).encode(errors="backslashreplace")).hexdigest()[:12]
-    place = folder / f"{name}-{settings}"
-    manifest, source_of = place / "manifest.jsonl", place / "source.sha256"
-    state = rows.hexdigest()
-    try:
-        fresh = manifest.is_file() and source_of.read_text(encoding="utf-8") == state
-    except (OSError, UnicodeDecodeError):
-        fresh = False
-    if not fresh:
-        source_of.unlink(missing_ok=True)
-        convert(corpus, manifest)
-        source_of.write_text(state, encoding="utf-8")
-    return manifest
+                state.update("".join(map(_state, files_of(source))).encode())
+    digest = state.hexdigest()
+    place = folder.with_name(f"{folder.name}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}")
+    manifest, kept = place / "manifest.jsonl", place / "source.sha256"
+    if manifest.is_file() and kept.is_file() and kept.read_bytes() == digest.encode():
+        return manifest, None
+    kept.unlink(missing_ok=True)
+    return manifest, lambda: kept.write_bytes(digest.encode())
 
 
 def _state(file: Path) -> str:

@@ -1,47 +1,17 @@
 """What a corpus is: examples that lie on this machine in the layout of their makers, one class for each layout."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastadasp.data.convert import Converted, convert, up_to_date
+from fastadasp.data.rows import CorpusError, Found, LeftOut, Row
 from fastadasp.data.sources import Source
-from fastadasp.errors import InputError
 from fastadasp.files.text import home, short
 
-
-class CorpusError(InputError):
-    """A corpus that is not where it should be, or not laid out as it should be; the message says what was expected."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One example."""
-
-    id: str
-    audio: Source | tuple[Source, ...]
-    """One or several recordings, in prompt order."""
-    fields: Mapping[str, object] = field(default_factory=dict)
-    """What tasks read: text, translation, label, speaker, ..."""
-    seconds: float | None = None
-    """Length of the audio where the corpus states it; else measured."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A line of the corpus that is no example, by its makers' rules or the user's settings."""
-
-    reason: str
-    """The same words for the same reason: they are counted."""
-
-
-@dataclass(frozen=True)
-class Bad:
-    """A line that cannot be used though it should be."""
-
-    where: str
-    """File and line, or the line's id."""
-    problem: str
+_written: dict[tuple[str, Path], Path] = {}
+"""Manifests that this process has written or found up to date, by corpus and folder: a process sees one state."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +22,7 @@ class Corpus(ABC):
     """Where it lies."""
 
     @abstractmethod
-    def rows(self) -> Iterator[Row | LeftOut | Bad]:
+    def rows(self) -> Iterator[Found]:
         """All examples, in an order that does not change; audio files are named, not opened.
 
         Raises CorpusError where the layout is another, FileError where a table cannot be read.
@@ -63,13 +33,38 @@ class Corpus(ABC):
         """`root`, a leading `~` replaced."""
         return home(self.root)
 
+    def convert(self, manifest: Path, skip_bad: bool = False) -> Converted:
+        """Write all examples as a manifest; settings and errors as `data.convert.convert`."""
+        try:
+            return convert(self.rows(), str(self), manifest, skip_bad)
+        except CorpusError as error:
+            raise CorpusError(f"{self}: {error}") from error
+
+    def manifest_in(self, folder: Path) -> Path:
+        """The manifest of the corpus in a folder of its own below `folder`, written anew where anything has changed.
+
+        Raises as `convert`. What stands there once in a process stays as it is.
+        """
+        key = (repr(self), folder)
+        if key not in _written:
+            name = type(self).__module__.rpartition(".")[2]
+            manifest, settle = up_to_date(self.rows(), folder / name, repr(self))
+            if settle is not None:
+                self.convert(manifest)
+                settle()
+            _written[key] = manifest
+        return _written[key]
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} in {short(self.base)}"
+
     def find(self, *candidates: str, what: str) -> Path:
         """The first of `candidates`, paths below `root`, that exists. what: it in words, for CorpusError."""
         for name in candidates:
             if (path := self.base / name).exists():
                 return path
         looked = " or ".join(short(self.base / name) for name in candidates)
-        raise CorpusError(f"{type(self).__name__}: no {what}: {looked} does not exist; check data.root")
+        raise CorpusError(f"no {what}: {looked} does not exist; check data.root")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastadasp.data.corpus import Corpus, CorpusError
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import CorpusError
 from fastadasp.files.text import short
 
 
@@ -19,7 +20,7 @@ class Format(Corpus):
         """`root` as the file that it must be; CorpusError where it is none. what: what to name, in words."""
         if not self.base.is_file():
             kind = "is a folder" if self.base.is_dir() else "does not exist"
-            raise CorpusError(f"{type(self).__name__}: {short(self.base)} {kind}; data.root must be {what}")
+            raise CorpusError(f"{short(self.base)} {kind}; data.root must be {what}")
         return self.base
 
     def renamed(self, fields: Mapping[str, object]) -> dict[str, object]:

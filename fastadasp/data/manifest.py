@@ -21,13 +21,13 @@ class ManifestError(InputError):
     """A manifest that cannot be used; the message lists every bad line with file, line number and field."""
 
     @classmethod
-    def listing(cls, path: Path, problems: Sequence[str]) -> Self:
-        """The error that lists `problems` of the manifest at `path`."""
+    def listing(cls, path: Path | str, problems: Sequence[str], kind: str = "manifest") -> Self:
+        """The error that lists `problems` of the manifest at `path`, or of what else `kind` says."""
         lines = [f"  {short(problem, 400)}" for problem in problems[:MAX_REPORTED]]
         if len(problems) > MAX_REPORTED:
             lines.append(f"  ... and {len(problems) - MAX_REPORTED} more")
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        return cls("\n".join([f"{count} in manifest {short(path)}:", *lines]))
+        return cls("\n".join([f"{count} in {kind} {short(path)}:", *lines]))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
-from fastadasp.errors import ConfigError
-
 from fastadasp.data.sources import Source
+from fastadasp.errors import ConfigError
 
 
 @dataclass(frozen=True)

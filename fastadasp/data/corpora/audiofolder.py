@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastadasp.data.corpus import Bad, CorpusError, Row
 from fastadasp.data.formats import Format
+from fastadasp.data.rows import Bad, CorpusError, Row
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.files.named import located
 from fastadasp.files.tables import read_csv
@@ -30,7 +30,7 @@ class AudioFolder(Format):
         folder = self.find(self.part, what="folder") if self.part else self.base
         metadata = [folder / name for name in METADATA if (folder / name).is_file()]
         if len(metadata) > 1:
-            raise CorpusError(f"AudioFolder: {short(folder)} holds both {' and '.join(METADATA)}; keep one")
+            raise CorpusError(f"{short(folder)} holds both {' and '.join(METADATA)}; keep one")
         if not metadata:
             yield from _labelled(folder)
             return
@@ -66,8 +66,7 @@ def _labelled(folder: Path) -> Iterator[Row]:
     files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file()]
     if not files or all(file.parent == folder for file in files):
         raise CorpusError(
-            f"AudioFolder: {short(folder)} holds neither {' nor '.join(METADATA)} nor folders of audio named after "
-            "labels"
+            f"{short(folder)} holds neither {' nor '.join(METADATA)} nor folders of audio named after labels"
         )
     for file in files:
         relative = file.relative_to(folder)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastadasp.data.corpus import Corpus, LeftOut, Row
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import LeftOut, Row
 from fastadasp.files.tables import read_tsv
 
 OPTIONAL = ("age", "gender", "accents", "accent", "locale", "variant", "sentence_id")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fastadasp.data.corpus import Bad, CorpusError, Labelled, LeftOut, Row, listed
+from fastadasp.data.corpus import Labelled, listed
+from fastadasp.data.rows import Bad, CorpusError, LeftOut, Row
 from fastadasp.files.text import short
 
 EMOTIONS = {
@@ -42,9 +43,7 @@ class CREMAD(Labelled):
         """As in Corpus; `label`, `level`, `text` and `speaker`."""
         files = listed(self.base, "AudioWAV/*.wav") or listed(self.base, "*.wav")
         if not files:
-            raise CorpusError(
-                f"CREMA-D: no recordings: {short(self.base)}/AudioWAV/*.wav do not exist; check data.root"
-            )
+            raise CorpusError(f"no recordings: {short(self.base)}/AudioWAV/*.wav do not exist; check data.root")
         for file in files:
             actor, sentence, emotion, level, *rest = [*file.stem.split("_"), "", "", "", ""][:5]
             if rest != [""] or emotion not in EMOTIONS or sentence not in SENTENCES or not actor.isdecimal():

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastadasp.data.corpus import Bad, CorpusError, Labelled, LeftOut, Row, listed
+from fastadasp.data.corpus import Labelled, listed
+from fastadasp.data.rows import Bad, CorpusError, LeftOut, Row
 from fastadasp.files.text import FileError, read_lines, short
 
 EMOTIONS = {"neutral": "neutral", "happy": "happy", "angry": "angry", "sad": "sad", "surprise": "surprised"}
@@ -30,10 +31,10 @@ class ESD(Labelled):
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
         """As in Corpus; `label`, `text` where its file can be read, `speaker` and `language`."""
         if self.part not in ("", *PARTS):
-            raise CorpusError(f"ESD: data.part must be one of {', '.join(PARTS)} or empty, got {self.part!r}")
+            raise CorpusError(f"data.part must be one of {', '.join(PARTS)} or empty, got {self.part!r}")
         files = listed(self.base, "**/[0-9][0-9][0-9][0-9]/**/*.wav")
         if not files:
-            raise CorpusError(f"ESD: no recordings: {short(self.base)}/0011/Angry/*.wav do not exist; check data.root")
+            raise CorpusError(f"no recordings: {short(self.base)}/0011/Angry/*.wav do not exist; check data.root")
         texts: dict[str, dict[str, str]] = {}
         for file in files:
             match = _NAME.fullmatch(file.stem)

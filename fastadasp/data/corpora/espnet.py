@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastadasp.data.corpus import Bad, CorpusError, Row
 from fastadasp.data.formats import Format
+from fastadasp.data.rows import Bad, CorpusError, Row
 from fastadasp.files.json_text import read_json
 from fastadasp.files.named import located
 from fastadasp.files.text import short, shown
@@ -21,7 +21,7 @@ class ESPnet(Format):
         file = self.file("ESPnet's data.json")
         utterances = read_json(file).get("utts")
         if not isinstance(utterances, dict) or not utterances:
-            raise CorpusError(f"ESPnet: {short(file)} has no object `utts` with the utterances")
+            raise CorpusError(f"{short(file)} has no object `utts` with the utterances")
         for id, utterance in utterances.items():
             found = self._row(id, utterance, file.parent)
             yield Bad(id, found) if isinstance(found, str) else found

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastadasp.data.corpus import Bad, Corpus, CorpusError, LeftOut, Row
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import Bad, CorpusError, LeftOut, Row
 from fastadasp.data.sources import Cut
 from fastadasp.files.text import read_lines, short, shown
 
@@ -28,7 +29,7 @@ class EuroparlST(Corpus):
         segments = _lines(listing)
         if {len(segments)} != set(map(len, texts)) or not segments:
             raise CorpusError(
-                f"Europarl-ST: {short(listing)} and the texts beside it must have as many lines each, but have "
+                f"{short(listing)} and the texts beside it must have as many lines each, but have "
                 f"{len(segments)}, {len(texts[0])} and {len(texts[1])}"
             )
         for number, (segment, text, translation) in enumerate(zip(segments, *texts, strict=True), start=1):

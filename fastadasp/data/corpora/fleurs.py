@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastadasp.data.corpus import Bad, Corpus, LeftOut, Row
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import Bad, LeftOut, Row
 from fastadasp.files.tables import read_tsv
 
 COLUMNS = ("id", "file", "raw_text", "text", "phonemes", "samples", "gender")

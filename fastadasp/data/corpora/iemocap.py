@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastadasp.data.corpus import Corpus, CorpusError, LeftOut, Row, listed
+from fastadasp.data.corpus import Corpus, listed
+from fastadasp.data.rows import CorpusError, LeftOut, Row
 from fastadasp.files.text import read_lines
 
 NAMES = {
@@ -48,7 +49,7 @@ class IEMOCAP(Corpus):
             texts = dict(_transcripts(folder))
             evaluations = listed(folder / "dialog" / "EmoEvaluation", "Ses*.txt")
             if not evaluations:
-                raise CorpusError(f"IEMOCAP: no labels: {folder}/dialog/EmoEvaluation/Ses*.txt do not exist")
+                raise CorpusError(f"no labels: {folder}/dialog/EmoEvaluation/Ses*.txt do not exist")
             for file in evaluations:
                 for id, code in _codes(file):
                     yield self._row(folder, file.stem, id, code, texts)

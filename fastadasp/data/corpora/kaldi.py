@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastadasp.data.corpus import Bad, LeftOut, Row
 from fastadasp.data.formats import Format
+from fastadasp.data.rows import Bad, LeftOut, Row
 from fastadasp.data.sources import Cut
 from fastadasp.files.named import is_file, located
 from fastadasp.files.text import read_lines, short, shown

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastadasp.data.corpus import Corpus, CorpusError, Row
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import CorpusError, Row
 from fastadasp.files.text import short
 
 
@@ -28,6 +29,6 @@ class LibriSpeech(Corpus):
                 yield Row(Path(path).stem, inside / "LibriSpeech" / path, fields)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise CorpusError(
-                f"LibriSpeech: {self.part} cannot be read below {short(inside)} ({short(error)}); data.root must hold "
+                f"{self.part} cannot be read below {short(inside)} ({short(error)}); data.root must hold "
                 "LibriSpeech/<part>/<speaker>/<chapter>, and data.part must be a subset such as test-clean"
             ) from error

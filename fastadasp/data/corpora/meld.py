@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastadasp.data.corpus import Bad, Labelled, LeftOut, Row
+from fastadasp.data.corpus import Labelled
+from fastadasp.data.rows import Bad, LeftOut, Row
 from fastadasp.files.tables import read_csv
 
 FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}

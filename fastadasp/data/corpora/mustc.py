@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastadasp.data.corpus import Bad, Corpus, CorpusError, Row
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import Bad, CorpusError, Row
 from fastadasp.data.sources import Cut
 from fastadasp.files.text import read_lines, short, shown
 from fastadasp.files.yaml_text import read_yaml
@@ -33,7 +34,7 @@ class MuSTC(Corpus):
         counts = [len(segments) if isinstance(segments, list) else 0, *map(len, texts)]
         if len(set(counts)) > 1 or not counts[0]:
             raise CorpusError(
-                f"MuST-C: {short(listing)} and the texts beside it must have as many lines each, but have "
+                f"{short(listing)} and the texts beside it must have as many lines each, but have "
                 f"{counts[0]} segments, {counts[1]} and {counts[2]} lines"
             )
         taken: dict[str, int] = {}

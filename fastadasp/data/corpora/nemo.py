@@ -6,8 +6,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from fastadasp.data.corpus import Bad, Row
 from fastadasp.data.formats import Format
+from fastadasp.data.rows import Bad, Row
 from fastadasp.data.sources import Cut
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.files.named import located

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fastadasp.data.corpus import Bad, CorpusError, Labelled, LeftOut, Row, listed
+from fastadasp.data.corpus import Labelled, listed
+from fastadasp.data.rows import Bad, CorpusError, LeftOut, Row
 from fastadasp.files.text import short
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
@@ -25,7 +26,7 @@ class RAVDESS(Labelled):
         """As in Corpus; `label`, `text`, `speaker`, `gender` and `intensity`."""
         files = listed(self.base, "**/Actor_*/*.wav")
         if not files:
-            raise CorpusError(f"RAVDESS: no recordings: {short(self.base)}/Actor_*/*.wav do not exist; check data.root")
+            raise CorpusError(f"no recordings: {short(self.base)}/Actor_*/*.wav do not exist; check data.root")
         for file in files:
             match = _NAME.fullmatch(file.stem)
             if match is None:

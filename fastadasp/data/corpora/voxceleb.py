@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastadasp.data.corpus import Bad, Corpus, Row
+from fastadasp.data.corpus import Corpus
+from fastadasp.data.rows import Bad, Row
 from fastadasp.data.sources import Joined
 from fastadasp.files.text import read_lines, shown
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastadasp.data.corpus import Bad, CorpusError, Row
 from fastadasp.data.formats import Format
+from fastadasp.data.rows import Bad, CorpusError, Row
 from fastadasp.data.sources import Cut
 from fastadasp.files.named import located
 from fastadasp.files.tables import read_tsv
@@ -27,7 +27,7 @@ class WavLLM(Format):
     def rows(self) -> Iterator[Row | Bad]:
         """As in Corpus; the target under its task's name, `prompt`, and for sqa `question` and `choices`."""
         if self.task not in FIELD:
-            raise CorpusError(f"WavLLM: data.task must be one of {', '.join(FIELD)}, got {self.task!r}")
+            raise CorpusError(f"data.task must be one of {', '.join(FIELD)}, got {self.task!r}")
         file = self.file("a TSV file such as gaokao.tsv")
         folder = home(file.parent / self.audio_root)
         for line, row in read_tsv(file, ("id", "audio", "prompt", "tgt_text")):
@@ -36,9 +36,7 @@ class WavLLM(Format):
             if self.task == "sqa":
                 question, choices = choices_in(row["prompt"])
                 if len(choices) < 2:
-                    yield Bad(
-                        where, f"its prompt must be a question with A. ...; B. ...; got {shown(row['prompt'])}"
-                    )
+                    yield Bad(where, f"its prompt must be a question with A. ...; B. ...; got {shown(row['prompt'])}")
                     continue
                 fields |= {"question": question, "choices": choices}
             audio = located(folder, row["audio"])

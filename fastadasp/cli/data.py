@@ -45,8 +45,13 @@ def _corpus(name: str, settings: Sequence[str]) -> "Corpus":
     known = options("data")
     if name not in known:
         raise ConfigError(f"{name} is neither a file nor a corpus; {suggest(name, known)}")
-    corpus: Corpus = build(compose(f"data={name}", *(f"data.{setting}" for setting in settings)).data, "data")
+    corpus: Corpus = build(compose(f"data={name}", *map(of_data, settings)).data, "data")
     return corpus
+
+
+def of_data(setting: str) -> str:
+    """A setting of a corpus as an override of a run: `part=test`, or `+rename.sentence=text` for a new key."""
+    return f"+data.{setting[1:]}" if setting.startswith("+") else f"data.{setting}"
 
 
 def _convert(name: str, settings: Sequence[str], out: Path | None, skip_bad: bool) -> None:

@@ -30,7 +30,7 @@ class EuroparlST(Corpus):
         if {len(segments)} != set(map(len, texts)) or not segments:
             raise CorpusError(
                 f"{short(listing)} and the texts beside it must have as many lines each, but have "
-                f"{len(segments)}, {len(texts[0])} and {len(texts[1])}"
+                f"{len(segments)} segments, {len(texts[0])} and {len(texts[1])} lines"
             )
         for number, (segment, text, translation) in enumerate(zip(segments, *texts, strict=True), start=1):
             cut = _cut(segment, audios, suffixes)

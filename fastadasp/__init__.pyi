@@ -1,5 +1,10 @@
 """The names that `__init__.py` loads on first use, as `make docs` writes them for type checkers."""
 
+from fastadasp.api.asking import Answer as Answer
+from fastadasp.api.asking import ask as ask
+from fastadasp.api.asking import transcribe as transcribe
+from fastadasp.api.loading import SpeechModel as SpeechModel
+from fastadasp.api.loading import load as load
 from fastadasp.config.compose import compose as compose
 from fastadasp.engine.merging import merging as merging
 from fastadasp.engine.trace import MergeTrace as MergeTrace
@@ -42,6 +47,7 @@ from fastadasp.merge.tome import Tome as Tome
 from fastadasp.merge.tova import TOVA as TOVA
 from fastadasp.merge.visionzip import VisionZip as VisionZip
 from fastadasp.merge.vispruner import VisPruner as VisPruner
+from fastadasp.models.base import Generation as Generation
 from fastadasp.ops.assignment import Assignment as Assignment
 from fastadasp.reduction.cache_method import CacheMethod as CacheMethod
 from fastadasp.reduction.input_method import InputMethod as InputMethod

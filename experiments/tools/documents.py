@@ -1,12 +1,13 @@
 """Writes what is generated in the documents and for type checkers: `make docs` (`--check` only compares).
 
-`fastadasp/__init__.pyi` names all exports; `docs/reference/settings.md` and `commands.md` are written whole; the index
-of `docs/methods.md` stands between two marks.
+`fastadasp/__init__.pyi` names all exports; `docs/reference/settings.md` and `commands.md` are written whole; the lists
+of methods in `README.md` and `docs/methods.md` stand between two marks each.
 """
 
 import argparse
 import ast
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -23,8 +24,8 @@ from fastadasp.cli.ls import described
 from fastadasp.cli.main import commands
 from fastadasp.config.paths import CONF, PACKAGE, REPOSITORY
 
-BEGIN, END = "<!-- index: begin -->\n", "<!-- index: end -->\n"
 METHODS = REPOSITORY / "docs" / "methods.md"
+README = REPOSITORY / "README.md"
 NOTE = "<!-- Written by `make docs`: change the docstrings that it is made of, not this file. -->\n"
 
 
@@ -39,8 +40,25 @@ def stub() -> str:
 
 def index() -> str:
     """The table of all methods: option, site, and the first line of its module."""
-    rows = [f"| `{name}` | {site} | {line} |" for name, site, line in described("merge")]
+    rows = [f"| `{name}` | {site} | {linked(line)} |" for name, site, line in described("merge")]
     return "\n".join(["| `merge=` | site | method |", "|---|---|---|", *rows, ""])
+
+
+def linked(line: str) -> str:
+    """A line in which arXiv numbers are links."""
+    return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", line)
+
+
+def catalogue() -> str:
+    """README's list of methods: those of each site, with their papers."""
+    sites = {"input": "Before the decoder", "decoder": "Inside the decoder", "cache": "In the key-value cache"}
+    parts = []
+    for site, title in sites.items():
+        found = [(name, line) for name, where, line in described("merge") if where == site and name != "none"]
+        parts += [f"**{title}** (site `{site}`)", "", *(f"- `{name}`: {linked(line)}" for name, line in found), ""]
+    composed = [(name, line) for name, where, line in described("merge") if where not in sites]
+    parts += ["**At several sites**", "", *(f"- `{name}`: {linked(line)}" for name, line in composed), ""]
+    return "\n".join(parts)
 
 
 def settings() -> str:
@@ -110,13 +128,21 @@ def listing() -> str:
     return "\n".join([NOTE, *head, "| command | does |", "|---|---|", *rows, ""])
 
 
+def between(text: str, name: str, new: str) -> str:
+    """`text` with what stands between the two marks of a name replaced."""
+    begin, end = (f"<!-- {name}: {word} -->\n" for word in ("begin", "end"))
+    before, rest = text.split(begin)
+    return before + begin + new + end + rest.split(end)[1]
+
+
 def generated() -> dict[Path, str]:
     """The text of every file that is written whole or in part."""
     text = METHODS.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
+    readme = README.read_text(encoding="utf-8")
     return {
         PACKAGE / "__init__.pyi": stub(),
-        METHODS: before + BEGIN + index() + END + rest.split(END)[1],
+        METHODS: between(text, "index", index()),
+        README: between(readme, "methods", catalogue()),
         REPOSITORY / "docs" / "reference" / "settings.md": settings(),
         REPOSITORY / "docs" / "reference" / "commands.md": listing(),
     }

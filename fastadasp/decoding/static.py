@@ -4,8 +4,8 @@ B rows (left-padded), K beams, T prompt tokens, V vocabulary entries.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
+from fastadasp.decoding.prefill import has_several_positions, head_of, read_prompt, real_tokens
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_layer, check_window, find_decoder
 from fastadasp.engine.merging import MergeTrace, merging
@@ -82,8 +83,7 @@ def generate(
     decoder = find_decoder(model)
     device = audio_mask.device
     started = _now(device)
-    real_BT = inputs.get("attention_mask")
-    real_BT = torch.ones_like(audio_mask) if real_BT is None else real_BT.bool()
+    real_BT = real_tokens(inputs, audio_mask)
     logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
     search.advance(logits_B1V.expand(-1, num_beams, -1))
@@ -108,21 +108,9 @@ def _prefill(
     model: PreTrainedModel, inputs: Mapping[str, Any], method: MergeMethod, audio_mask: Tensor, real_BT: Tensor
 ) -> tuple[Tensor, DynamicCache, MergeTrace]:
     """Logits (B, 1, V) after the prompt, what each layer cached of it, and what the method did."""
-    position_BT = (real_BT.cumsum(1) - 1).clamp_min(0)
-    cache = DynamicCache()
-    with merging(model, method, audio_mask) as trace, _last_position_only(model):
-        logits_B1V = model(**inputs, position_ids=position_BT, past_key_values=cache, use_cache=True).logits
+    with merging(model, method, audio_mask) as trace:
+        logits_B1V, cache = read_prompt(model, inputs, real_BT)
     return logits_B1V, cache, trace
-
-
-@contextmanager
-def _last_position_only(model: PreTrainedModel) -> Iterator[None]:
-    """Not every class knows `logits_to_keep`, and logits of a whole prompt cost up to a tenth of its prefill."""
-    handle = model.get_output_embeddings().register_forward_pre_hook(lambda _, args: (args[0][:, -1:],))
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _static(prompt: DynamicCache, trace: MergeTrace, beams: int, new_tokens: int) -> SharedPromptCache:
@@ -158,7 +146,7 @@ class _Steps:
     ) -> None:
         self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
         self.capture_s = 0.0
-        self._head = _head(model)
+        self._head = head_of(model)
         self._prompt_BK = prompt_B[:, None].expand(-1, search.beams)
         self._recorded: dict[int, torch.cuda.CUDAGraph] = {}
         self._block = max(GRAPH_BLOCK, max(cache.prompt_lengths) // (4 * search.beams)) if graphs else 1
@@ -220,16 +208,10 @@ def _recording_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-def _head(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
-    """From the decoder's output to logits."""
-    output, scale = model.get_output_embeddings(), getattr(model.config.get_text_config(), "logits_scaling", 1.0)
-    return output if scale == 1.0 else lambda hidden: output(hidden) / scale
-
-
 def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | None:
     """Why `generate()` cannot read and write `tokens` tokens with this model and method; None if it can."""
     decoder = find_decoder(model)
-    if "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}):
+    if has_several_positions(model):
         return f"{type(decoder).__name__} gives each token several positions"
     if len({parameter.device for parameter in decoder.parameters()}) > 1:
         return f"{type(decoder).__name__} is spread over several devices"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -37,13 +37,22 @@ from fastadasp.reduction.state import DecoderParts, InputState, LayerState, Rota
 __all__ = ["MergeTrace", "merging"]
 
 
+class Loaded(Protocol):
+    """What holds a model of transformers, such as what `fastadasp.load` returns."""
+
+    @property
+    def transformers_model(self) -> PreTrainedModel:
+        """The model."""
+
+
 @contextmanager
 def merging(
-    model: PreTrainedModel, method: MergeMethod, audio_mask: Tensor, *, keep_assignments: bool = False
+    model: PreTrainedModel | Loaded, method: MergeMethod, audio_mask: Tensor, *, keep_assignments: bool = False
 ) -> Iterator[MergeTrace]:
     """Reduce audio tokens with `method` in every prompt that `model` reads inside the `with` block.
 
-    model: a causal LM or SpeechLM of transformers whose decoder layers are standard (see `fastadasp.engine.decoder`).
+    model: a causal LM or SpeechLM of transformers whose decoder layers are standard (see `fastadasp.engine.decoder`),
+    or what `fastadasp.load` has returned.
     audio_mask: (B, T) bool, which tokens of the left-padded prompt are audio, as the decoder sees it; beams and
     returned sequences are expanded inside. Several runs per row are legal, so are rows without audio.
     keep_assignments: keep each layer's decision in `trace.assignments`.
@@ -54,8 +63,9 @@ def merging(
 
     Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model.
     """
-    decoder = find_decoder(model)
-    run = _Run(model, decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
+    reading: Any = getattr(model, "transformers_model", model)
+    decoder = find_decoder(reading)
+    run = _Run(reading, decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
     with only_user_of(decoder), ExitStack() as undo:
         for hook in (
             decoder.register_forward_pre_hook(run.begin, with_kwargs=True),

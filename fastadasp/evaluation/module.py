@@ -1,6 +1,6 @@
 """One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -73,8 +73,15 @@ class EvalModule(LightningModule):
             )
             for example, error in batch.failed
         ]
-        answered = self._answer(batch.index, batch.ready) if batch.ready else []
+        answered = [answer for group in self._together(batch) for answer in self._answer(batch.index, group)]
         self.store.append([*answered, *failed])
+
+    def _together(self, batch: PreparedBatch) -> list[list[tuple[Example, Any]]]:
+        """The batch's prepared examples, apart where the model cannot read them at once."""
+        groups: dict[Hashable, list[tuple[Example, Any]]] = {}
+        for item in batch.ready:
+            groups.setdefault(self.run_setup.adapter.batch_key(item[1]), []).append(item)
+        return list(groups.values())
 
     def on_test_end(self) -> None:
         """Wait for all processes: then every answer is on disk."""

@@ -1,7 +1,7 @@
 """What a model family must tell the framework, and nothing about methods or tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,10 @@ class ModelAdapter(ABC):
     @abstractmethod
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
+
+    def batch_key(self, prepared: Any) -> Hashable:
+        """Prompts may be encoded together where this is equal; as it stands, any may."""
+        return None
 
     @abstractmethod
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":

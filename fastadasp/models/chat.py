@@ -3,9 +3,9 @@
 Their processors cut long audio into encoder windows themselves; the decoder must be one that `merging()` knows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
@@ -34,6 +34,11 @@ class ChatSpeechLM(Pretrained):
 
     audio_first: bool = True
     """Audio before the instruction in the user's turn; false: after it."""
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """As in Pretrained, for the families that have an option of their own."""
+        return {"audioflamingo3": "audio_flamingo_3", "glmasr": "glm_asr_nano"}.get(str(described.get("model_type")))
 
     def prepare(self, example: "Example") -> PreparedChat:
         """As in ModelAdapter; features are left to `encode`, since their padding differs from family to family."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class _Reached(Exception):  # noqa: N818  # an event, no error
     """The model has come to its decoder."""
 
-    def __init__(self, embeddings_BTD: "Tensor") -> None:
-        self.embeddings_BTD = embeddings_BTD
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self.arguments = arguments
 
 
 def prompt_embeddings(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> "Tensor":
@@ -21,16 +21,22 @@ def prompt_embeddings(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> "T
     Beam search needs them: transformers repeats the rows of every tensor for their beams, but features have a row for
     each clip, so that the beams of a prompt of several clips would get each other's. The encoder then runs once, too.
     """
+    embeddings: Tensor = decoder_arguments(model, inputs)["inputs_embeds"]
+    return embeddings
+
+
+def decoder_arguments(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `model` calls its decoder with for a batch's prompts. The decoder does not run."""
     from fastadasp.engine.decoder import find_decoder
 
     def stop(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        raise _Reached(kwargs["inputs_embeds"])
+        raise _Reached(kwargs)
 
     hook = find_decoder(model).register_forward_pre_hook(stop, with_kwargs=True)
     try:
         model(**inputs, use_cache=False)
     except _Reached as reached:
-        return reached.embeddings_BTD
+        return reached.arguments
     finally:
         hook.remove()
     raise TypeError(f"{type(model).__name__} does not call the decoder that it holds")

@@ -1,10 +1,10 @@
 """Loading checkpoints from a local folder or the hub, safely and with errors that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastadasp.files.text import FileError, short
 from fastadasp.models.base import ModelError as ModelError
@@ -33,6 +33,15 @@ class Pretrained(SpeechLM):
 
     model_type: ClassVar[str | None] = None
     """The only family that the adapter loads, as config.json names it; None takes any."""
+    how_to_get: ClassVar[str] = (
+        "Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {path}`)"
+    )
+    """What to do where `model.path` cannot be loaded; `{path}` is replaced by it."""
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not."""
+        return None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,7 +49,8 @@ class Pretrained(SpeechLM):
         is_local = folder.is_absolute() or self.path.startswith(".")
         if is_local and not (folder / "config.json").is_file():
             what = "holds no config.json" if folder.is_dir() else "does not exist"
-            raise ModelError(f"model.path={self.path}: the folder {what}; give a checkpoint's folder or a hub id")
+            how = self.how_to_get.replace("{path}", self.path)
+            raise ModelError(f"model.path={self.path}: the folder {what}\n{how}")
 
     @property
     def _source(self) -> str:
@@ -72,7 +82,7 @@ class Pretrained(SpeechLM):
         with self._explained():
             check_index(self._source, self.revision)
             # Weights of other sizes would end the loading with a hint at what transformers has printed.
-            model, report = model_class(self.config).from_pretrained(
+            model, report = self._model_class().from_pretrained(
                 self._source,
                 revision=self.revision,
                 dtype=dtype,
@@ -86,6 +96,10 @@ class Pretrained(SpeechLM):
             check_loaded(report)
             check_eos(model.generation_config.eos_token_id)
         return model
+
+    def _model_class(self) -> "type[PreTrainedModel]":
+        """The class that config.json names."""
+        return model_class(self.config)
 
     @property
     def _named(self) -> str:
@@ -105,7 +119,7 @@ class Pretrained(SpeechLM):
         except Exception as error:
             told = isinstance(error, FileError | OSError | RuntimeError)  # these say what they are about
             reason = short(error, 300) if told else f"{part} ({type(error).__name__}: {short(error, 300)})".strip()
-            raise ModelError(
-                f"model.path={self.path} cannot be loaded: {reason}\n"
-                f"Give the folder of a checkpoint, or a hub id that is reachable or cached (`hf download {self.path}`)"
-            ) from error
+            if not Path(self._source).is_dir():
+                reason = f"there is no such folder, and no such hub id can be reached ({reason})"
+            how = self.how_to_get.replace("{path}", self.path)
+            raise ModelError(f"{self._named} cannot be loaded: {reason}\n{how}") from error

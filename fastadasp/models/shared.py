@@ -1,7 +1,7 @@
 """One loaded model for many runs over the same prompts."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,10 @@ class SharedAdapter(ModelAdapter):
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
         """As in ModelAdapter."""
         return self.inner.encode(prepared)
+
+    def batch_key(self, prepared: Any) -> Hashable:
+        """As in ModelAdapter."""
+        return self.inner.batch_key(prepared)
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
         """As in ModelAdapter."""

@@ -119,13 +119,20 @@ class SpeechLM(ModelAdapter):
                 del settings[name]
         if generation.num_beams == 1:
             del settings["length_penalty"]
-        if generation.num_beams > 1:
-            prompt = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-            ids = self.model.generate(**prompt, inputs_embeds=prompt_embeddings(self.model, inputs), **settings)
-        else:
-            ids = self.model.generate(**inputs, **settings)
+        prompt = self.beam_prompt(inputs) if generation.num_beams > 1 else inputs
+        ids = self.model.generate(**prompt, **settings)
         new_ids = ids[:, inputs["input_ids"].shape[1] :]
         return new_ids, self.texts(new_ids)
+
+    def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
+        """`inputs` with the audio read already, once for all beams, and a row of every tensor for each prompt."""
+        prompt = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        return {**prompt, "inputs_embeds": prompt_embeddings(self.model, inputs)}
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Special tokens that no instruction may hold: what stands for audio."""
+        return (self.processor.audio_token,)
 
     def texts(self, ids: "Tensor") -> list[str]:
         """As in ModelAdapter."""
@@ -153,8 +160,12 @@ class SpeechLM(ModelAdapter):
 
     def wording(self, example: "Example") -> str:
         """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
-        if (token := self.processor.audio_token) in example.instruction:
-            raise ConfigError(f"example {example.id}: its instruction holds {token}, which stands for audio here")
+        for token in self.reserved:
+            if token in example.instruction:
+                raise ConfigError(
+                    f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
+                    "model; change the manifest's text or the task's instruction"
+                )
         template = self.instructions.get(example.task)
         if template is None:
             return example.instruction

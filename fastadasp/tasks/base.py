@@ -1,12 +1,13 @@
 """What a task is: examples to answer, how an answer is read, and how answers are scored."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
+from fastadasp.data.manifest import ManifestError, Record
 from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
 
@@ -78,9 +79,16 @@ class Task(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised whenever prompts, parsing or metrics change: scores of different versions must not be compared."""
-    objective: ClassVar[str]
-    """Key of `metrics()` that sweeps optimise."""
     higher_is_better: ClassVar[bool]
+    percent: ClassVar[bool] = False
+    """Whether the objective itself runs from 0 to 100, as BLEU does; tables show all others times 100."""
+    place: ClassVar[int] = 100
+    """Where tables put the task among others: those with lower numbers come first."""
+
+    @property
+    @abstractmethod
+    def objective(self) -> str:
+        """Name of the score that sweeps optimise; a subclass may just set it."""
 
     def checked_examples(self) -> Sequence[Example]:
         """`examples()`, each with how its audio is to be read: `audio`, unless its line has `audio_options`.
@@ -111,13 +119,34 @@ class Task(ABC):
     def parse(self, text: str, example: Example) -> str:
         """The answer in a model's raw text; empty if there is none."""
 
+    def interpreted(self, prediction: Prediction) -> bool:
+        """Whether the answer had to be found in the model's text: that holds more than the answer alone."""
+        return bool(prediction.answer) and prediction.answer != " ".join(prediction.text.split())
+
+    def check_ready(self) -> None:  # noqa: B027  # most tasks need nothing
+        """Raise ConfigError where something that scoring needs is missing; called before weights are loaded."""
+
     def scorer(self) -> dict[str, str]:
-        """What computed the scores (metric signature, normaliser), to be recorded beside them."""
+        """What computed the scores (metric signature, normaliser, versions), to be recorded beside them."""
         return {}
 
-    @abstractmethod
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Corpus scores over all predictions, failed ones included as empty answers."""
+        """Corpus scores over all predictions, failed ones included as empty answers.
+
+        The objective is the score of the summed tallies. `unanswered` counts empty answers where something was to be
+        said, `interpreted` the answers that stood in a longer text.
+        """
+        sums = [sum(counts) for counts in zip(*map(self.tally, predictions), strict=True)]
+        return {
+            self.objective: self.score(sums),
+            **self.details(predictions),
+            "unanswered": sum(not prediction.answer and bool(prediction.reference) for prediction in predictions),
+            "interpreted": sum(map(self.interpreted, predictions)),
+        }
+
+    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Further scores and counts over all predictions."""
+        return {}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
         """One prediction's counts, from whose sums over any set `score` makes the objective: what resampling needs.
@@ -129,3 +158,13 @@ class Task(ABC):
     def score(self, sums: Sequence[float]) -> float:
         """The objective of a set of predictions, from the sums of their tallies."""
         return sums[0] / sums[1]
+
+    def refuse(self, records: Sequence[Record], problem: Callable[[Record], str | None]) -> None:
+        """Raise one ManifestError with every line in which `problem` finds one."""
+        found = [
+            f"line {record.where.rpartition(':')[2]}: {text}"
+            for record in records
+            if (text := problem(record)) is not None
+        ]
+        if found:
+            raise ManifestError.listing(self.manifest, found)

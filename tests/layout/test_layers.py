@@ -22,6 +22,7 @@ ROOMS = (
     "models",
     "measuring",
     "evaluation",
+    "api",
     "selection",
     "benchmark",
     "report",

@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from torch.utils.data import DataLoader
-
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import PreparedBatches, plan
+from fastadasp.evaluation.reading import ReadAhead
 from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import RunStore
 from fastadasp.files.text import FileError
@@ -105,8 +104,9 @@ def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
 def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:
     """Token counts of all examples whose audio can be read."""
     batches = PreparedBatches(plan(examples, setup.hardware.batch_size), partial(_count, setup.adapter))
-    loader = DataLoader(batches, batch_size=None, num_workers=setup.hardware.num_workers)
-    return [tokens for batch in loader for _, tokens in batch.ready]
+    everything = range(len(batches))
+    reader = ReadAhead(batches, everything, length=len(batches), workers=setup.hardware.num_workers)
+    return [tokens for batch in reader for _, tokens in batch.ready]
 
 
 def _count(adapter: ModelAdapter, example: Example) -> Prompt:

@@ -151,7 +151,7 @@ AttentionInterface.register(KERNEL, _attend)
 @contextmanager
 def shared_prompt_attention(decoder: Any) -> Iterator[None]:
     """Inside, `decoder` attends with the kernel above; needs `shared_prompt=` in each call."""
-    proofs = examine(decoder, next(decoder.parameters()).device)
+    proofs, _ = examine(decoder, next(decoder.parameters()).device)
     attentions = [
         layer.get_submodule(proof.attention)
         for layer, proof in zip(layers_of(decoder), proofs, strict=True)

@@ -229,7 +229,8 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
 
 
 def _layer_obstacle(decoder: Any, tokens: int) -> str | None:
-    for layer, proof in zip(layers_of(decoder), examine(decoder, next(decoder.parameters()).device), strict=True):
+    proofs, _ = examine(decoder, next(decoder.parameters()).device)
+    for layer, proof in zip(layers_of(decoder), proofs, strict=True):
         name = type(layer).__name__
         if isinstance(proof, str):
             return f"{name}: {proof}"

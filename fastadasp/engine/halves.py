@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 Layer = Any
 """A decoder layer: an nn.Module whose attributes its type cannot tell."""
@@ -160,6 +161,13 @@ def leading(output: Any) -> Tensor:
     if isinstance(output, Tensor):
         return output
     return next(leading(part) for part in output if isinstance(part, Tensor | tuple | list))
+
+
+def padded(output: Any, columns: int) -> Any:
+    """What a layer returns, with `columns` zeros before its first tensor's tokens (none after; negative cuts)."""
+    if isinstance(output, Tensor):
+        return pad(output, (0, 0, columns, 0))
+    return type(output)((padded(output[0], columns), *output[1:]))
 
 
 def named_inputs(forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:

@@ -24,7 +24,7 @@ from fastadasp.engine.halves import Halves
 from fastadasp.engine.model import model_inside
 from fastadasp.engine.patch import only_user_of, replaced_forward, replaced_method, running_forward
 from fastadasp.engine.prefill import Block
-from fastadasp.engine.proof import examine, final_norm
+from fastadasp.engine.proof import Tail, examine
 from fastadasp.engine.ragged import check_masks_by_head
 from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
@@ -94,17 +94,16 @@ def _block(
     model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace
 ) -> Block:
     """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
-    layers, halves, norm = layers_of(decoder), tuple[Halves, ...](), None
+    layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
     if stages.patched:
         device = next(decoder.parameters()).device
         device = audio_mask_BT.device if device.type == "meta" else device
         for index in stages.patched:
             _check_kernels(layers[index], stages.proportional)
-        proofs = examine(decoder, device)
-        norm = final_norm(decoder, device)
+        proofs, tail = examine(decoder, device)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
-    return Block(decoder, layers, halves, norm, stages, EncoderTap(model), audio_mask_BT, trace)
+    return Block(decoder, layers, halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
 
 
 def _check_kernels(layer: Any, proportional: bool) -> None:

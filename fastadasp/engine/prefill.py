@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastadasp.engine.cache import EvictingLayer, move, shorten
+from fastadasp.engine.cache import EvictingLayer, cache_of, move, shorten
 from fastadasp.engine.decoder import AttentionTap
 from fastadasp.engine.encoder import EncoderTap
-from fastadasp.engine.halves import Attended, Forward, Halves, Layer, first_half, second_half
+from fastadasp.engine.halves import Attended, Forward, Halves, Layer, first_half, padded, second_half
 from fastadasp.engine.projection import head_output, query_and_key_weights
 from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
@@ -36,6 +36,8 @@ class Block:
     halves: Sequence[Halves]
     """Of each layer; empty where no layer is touched."""
     final_norm: nn.Module | None
+    refill: bool
+    """Whether the decoder wants as many tokens after its last layer as before its first."""
     stages: Stages
     encoder: EncoderTap
     audio_mask_BT: Tensor
@@ -61,6 +63,8 @@ class Prefill:
         """By layer: what it has cached."""
         self.positions: Tensor | None = None
         """(..., T): those that the rotary embedding was asked for; None without a rotary embedding."""
+        self.refilled = 0
+        """Columns put before the last layer's output, which the decoder's own output is freed of."""
         block.trace.start(span.layout, self.beams, layers)
 
     def read(self, index: int, forward: Forward, hidden_BTD: Tensor, inputs: dict[str, Any]) -> Any:
@@ -71,11 +75,12 @@ class Prefill:
         self.cached[index] = span.key_mask
         attention = self.block.attention(index)
         inputs |= span.inputs(attention, hidden_BTD, inputs, halves.windowed)
+        cache = cache_of(inputs)
         entered = [earlier.layout.audio for earlier in self.spans[: index + 1]]
         removal = self.amounts.removal(index, entered)
-        evictions = self.amounts.evictions(index, span.layout) if inputs.get("past_key_values") is not None else ()
+        evictions = self.amounts.evictions(index, span.layout) if cache is not None else ()
         if removal is None and not any(evictions):
-            return forward(hidden_BTD, **inputs)
+            return self._refill(index, forward(hidden_BTD, **inputs), hidden_BTD.shape[1])
         check_window(halves.windowed, span.layout.width)
         layer = self.block.layers[index]
         with AttentionTap(attention) as tap:
@@ -84,10 +89,17 @@ class Prefill:
             state = self._state(index, attended.hidden_BTD, tap, inputs)
             state = replace(state, budget=removal or (), affordable=self.amounts.affordable(index, entered))
             if self.block.stages.cache is not None and any(evictions):
-                self._evict(self.block.stages.cache, replace(state, budget=evictions), inputs["past_key_values"])
+                self._evict(self.block.stages.cache, replace(state, budget=evictions), cache)
             if self.block.stages.decoder is not None and removal is not None:
-                attended = self._reduce(self.block.stages.decoder, state, attended, inputs.get("past_key_values"))
-        return second_half(layer, forward, halves, attended, inputs)
+                attended = self._reduce(self.block.stages.decoder, state, attended, cache)
+        output = second_half(layer, forward, halves, attended, inputs)
+        return self._refill(index, output, attended.hidden_BTD.shape[1])
+
+    def _refill(self, index: int, output: Any, left: int) -> Any:
+        """Zeros before what the last layer gives, for decoders that reshape it to the prompt as it came."""
+        if self.block.refill and index == len(self.spans) - 1:
+            self.refilled = self.prompt.layout.width - left
+        return padded(output, self.refilled) if self.refilled else output
 
     def _state(self, index: int, hidden_BTD: Tensor, tap: AttentionTap, inputs: dict[str, Any]) -> LayerState:
         """What a method sees of a layer."""

@@ -17,15 +17,17 @@ import inspect
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap, attention_mask, layers_of
-from fastadasp.engine.halves import Attended, Halves, Layer, first_half, leading, named_inputs, second_half
+from fastadasp.engine.halves import Attended, Halves, Layer, first_half, leading, named_inputs, padded, second_half
 from fastadasp.engine.patch import replaced_forward, running_forward
 from fastadasp.engine.span import at_columns, tables_at
 from fastadasp.reduction.state import unrotate
@@ -36,6 +38,7 @@ KEPT_OF_FEW = tuple(range(5, TOKENS))
 """Under a window shorter than the prompt: tokens whose distances stay."""
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Greatest difference, relative to what a layer adds; half of the tokens must stay below."""
+FEWER = 4
 MARKER = "fastadasp_marker"
 
 
@@ -45,37 +48,44 @@ class Call:
 
     hidden_BTD: Tensor
     inputs: dict[str, Any]
+    config: Any
 
     def with_fresh_cache(self, **changed: Any) -> dict[str, Any]:
         """The arguments, with an empty cache of their own."""
-        inputs = {name: DynamicCache() if isinstance(x, DynamicCache) else x for name, x in self.inputs.items()}
+        inputs = {
+            name: _empty_cache(self.config) if isinstance(x, DynamicCache) else x for name, x in self.inputs.items()
+        }
         return inputs | changed
 
 
 Proof = Halves | str
 """How a layer is cut, or why the layer cannot be."""
-_known: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], tuple[Proof, ...], nn.Module | None]]" = (
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What a decoder does after its last layer."""
+
+    norm: nn.Module | None = None
+    """What the last layer's output goes through, if anything."""
+    whole: bool = False
+    """Whether the decoder wants as many tokens there as before its first layer."""
+
+
+_known: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], tuple[Proof, ...], str | None, bool]]" = (
     weakref.WeakKeyDictionary()
 )
 
 
-def examine(decoder: Any, device: torch.device) -> tuple[Proof, ...]:
+def examine(decoder: Any, device: torch.device) -> tuple[tuple[Proof, ...], Tail]:
     """For each layer of `decoder`: how the layer is cut in two, or why not. Done anew only after something changed."""
-    return _examined(decoder, device)[1]
-
-
-def final_norm(decoder: Any, device: torch.device) -> nn.Module | None:
-    """What the last layer's output goes through in `decoder`, if anything."""
-    return _examined(decoder, device)[2]
-
-
-def _examined(decoder: Any, device: torch.device) -> Any:
     kinds = tuple(_kind(layer) for layer in layers_of(decoder))
     known = _known.get(decoder)
     if known is None or known[0] != kinds:
         known = (kinds, *_probe(decoder, kinds, device))
         _known[decoder] = known
-    return known
+    norm = None if known[2] is None else decoder.get_submodule(known[2])
+    return known[1], Tail(norm, known[3])
 
 
 def _kind(layer: nn.Module) -> tuple[Any, ...]:
@@ -97,37 +107,43 @@ def _code(forward: Any) -> Any:
 
 def _probe(
     decoder: Any, kinds: tuple[Any, ...], device: torch.device
-) -> tuple[tuple[Proof, ...], nn.Module | None]:
-    """Let the decoder read a short random prompt, and prove one layer of each kind on the way."""
-    layers, proofs, order = layers_of(decoder), dict[Any, Proof](), list[nn.Module]()
+) -> tuple[tuple[Proof, ...], str | None, bool]:
+    """Let the decoder read a short random prompt, and prove one layer of each kind on the way.
+
+    Returns also the name of what follows the layers, and whether that part wants the whole prompt.
+    """
+    layers, proofs, order = layers_of(decoder), dict[Any, Proof](), list[str]()
     outputs: dict[Any, Any] = {}
+    fewer = False
 
     def in_place(index: int, layer: Layer, forward: Any, *args: Any, **kwargs: Any) -> Any:
         order.clear()
         kind = kinds[index]
         if kind not in proofs:
-            call = Call(*named_inputs(forward, args, kwargs))
+            call = Call(*named_inputs(forward, args, kwargs), decoder.config)
             outputs[kind] = forward(call.hidden_BTD, **call.with_fresh_cache())
             proofs[kind] = _prove(layer, forward, call, outputs[kind])
-        return outputs[kind]
+        return padded(outputs[kind], -FEWER) if fewer and index == len(layers) - 1 else outputs[kind]
 
     with _quiet(decoder), ExitStack() as undo:
-        for child in decoder.children():
-            undo.callback(child.register_forward_hook(lambda module, *_: order.append(module)).remove)
+        for name, child in decoder.named_children():
+            undo.callback(child.register_forward_hook(lambda *_, name=name: order.append(name)).remove)
         for index, layer in enumerate(layers):
             forward = running_forward(layer)
-            undo.enter_context(replaced_forward(layer, _bound(in_place, index, layer, forward)))
+            undo.enter_context(replaced_forward(layer, partial(in_place, index, layer, forward)))
         try:
             _read(decoder, device)
         except Exception as error:  # whatever foreign code raises is the reason why its model cannot be used
             reason = f"its {type(decoder).__name__} cannot read a short prompt of token ids ({_short(error)})"
-            return tuple(proofs.get(kind, reason) for kind in kinds), None
-    missing = "it does not run while a prompt is read"
-    return tuple(proofs.get(kind, missing) for kind in kinds), order[0] if order else None
-
-
-def _bound(function: Any, *first: Any) -> Any:
-    return lambda *args, **kwargs: function(*first, *args, **kwargs)
+            return tuple(proofs.get(kind, reason) for kind in kinds), None, False
+        missing = "it does not run while a prompt is read"
+        found = tuple(proofs.get(kind, missing) for kind in kinds), order[0] if order else None
+        fewer = True
+        try:
+            _read(decoder, device)
+        except Exception:  # which is the answer
+            return *found, True
+    return *found, False
 
 
 def _read(decoder: Any, device: torch.device) -> None:
@@ -139,8 +155,18 @@ def _read(decoder: Any, device: torch.device) -> None:
     if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(type(decoder).forward).parameters.values()):
         further[MARKER] = True
     decoder(
-        input_ids=ids, attention_mask=torch.ones_like(ids), past_key_values=DynamicCache(), use_cache=True, **further
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        past_key_values=_empty_cache(decoder.config),
+        use_cache=True,
+        **further,
     )
+
+
+def _empty_cache(config: Any) -> DynamicCache:
+    cache = DynamicCache(config=config)
+    cache.layers = whole_layers(cache)
+    return cache
 
 
 @contextmanager
@@ -209,7 +235,7 @@ class _Proof:
             return cut
         if reason := self._minds_inputs():
             return reason
-        return _with(cut, rotated=self._rotated())
+        return replace(cut, rotated=self._rotated())
 
     def _watch(self) -> tuple[str, AttentionTap, Any] | str:
         """Which module attends, what it was told and returned; what ran before and after it is noted."""
@@ -249,10 +275,12 @@ class _Proof:
         return called[0], taps[called[0]], returned[called[0]]
 
     def _projection(self) -> str | None:
-        """The first module within attention that is given what all heads have found."""
+        """The only module within attention that is given what all heads have found."""
         channels = self.tap.query_BHTd.shape[1] * self.tap.value_BGTd.shape[-1]
         inside = [(name, x) for name, x in self.after if name.startswith(f"{self.name}.")]
-        return next((name for name, x in inside if x.shape[-1] == channels), None)
+        given = {name for name, x in inside if x.shape[-1] == channels}
+        outer = {name for name in given if not any(name.startswith(f"{other}.") for other in given)}
+        return outer.pop() if len(outer) == 1 else None
 
     def _cut(self, halves: Halves) -> Proof:
         """The cut at the first module that is given the residual stream after attention, else behind attention."""
@@ -263,7 +291,7 @@ class _Proof:
         skipped = tuple(name for name in dict.fromkeys(alike) if not inside.startswith(f"{name}."))
         for entry in dict.fromkeys(entries[:8]):
             for left_out in dict.fromkeys((skipped, ())):
-                sequential = _with(halves, entry=entry, skipped=left_out)
+                sequential = replace(halves, entry=entry, skipped=left_out)
                 if self._halves_agree(sequential):
                     return sequential
         if self._halves_agree(halves):
@@ -359,12 +387,6 @@ class _Proof:
             seen.append(unrotate(tap.query_BHTd.float(), (cos.float(), sin.float())))
         error, size = (seen[0] - seen[1]).norm(), seen[0].norm()
         return bool(error <= 2 * TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * size)
-
-
-def _with(halves: Halves, **changed: Any) -> Halves:
-    from dataclasses import replace
-
-    return replace(halves, **changed)
 
 
 def _window(layer: Layer, attention: Any, told: dict[str, Any]) -> int | None:

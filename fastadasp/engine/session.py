@@ -11,14 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from fastadasp.engine.cache import EvictingLayer, check_cache
+from fastadasp.engine.cache import EvictingLayer, cache_of, check_cache, whole_layers
 from fastadasp.engine.decoding_step import read_on
 from fastadasp.engine.halves import Forward, named_inputs
 from fastadasp.engine.prefill import Block, Prefill
 from fastadasp.engine.span import Span
-from fastadasp.reduction.cache_method import CacheMethod
 
 
 class Session:
@@ -91,6 +89,8 @@ class Session:
             output = forward(**inputs)
         finally:
             self._in_prefill = False
+        if self.prefill.refilled:
+            output.last_hidden_state = output.last_hidden_state[:, self.prefill.refilled :]
         cache = getattr(output, "past_key_values", None)
         self._cache = None if cache is None else weakref.ref(cache)
         self.block.trace.finish(cache, [mask.bias_BT for mask in self.prefill.cached])
@@ -121,9 +121,7 @@ class Session:
         if cache is None and (self.block.decoder.config.use_cache if wanted is None else wanted):
             inputs["past_key_values"] = DynamicCache()
         elif cache is not None:
-            cache.layers = [
-                DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers
-            ]
+            cache.layers = whole_layers(cache)
 
     def _go_on(self, forward: Forward, inputs: dict[str, Any], cache: Any) -> Any:
         """Tokens after the prompt, each read once."""
@@ -169,12 +167,9 @@ class Session:
         if not self.serves() or self.prefill is None:
             return forward(*args, **kwargs)
         hidden_BTD, inputs = named_inputs(forward, args, kwargs)
-        if self._in_prefill or self._recomputes(inputs):
+        if self._in_prefill or cache_of(inputs) is None:  # without a cache: recomputed for gradients
             return self.prefill.read(index, forward, hidden_BTD, dict(inputs))
         return read_on(self.prefill, index, forward, hidden_BTD, dict(inputs))
-
-    def _recomputes(self, inputs: dict[str, Any]) -> bool:
-        return inputs.get("past_key_values") is None
 
     def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
@@ -185,11 +180,6 @@ class Session:
         """Replaces what makes a generator of candidates: its first forward pass reads more than the prompt."""
         self.guessing = True
         return forward(*args, **kwargs)
-
-
-def evicts_by_head(method: CacheMethod | None) -> bool:
-    """Whether masks must differ between heads."""
-    return method is not None and method.uneven
 
 
 def _by_name(forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
 from fastadasp.data.manifest import ManifestError, Record
+from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
 
 
@@ -16,8 +17,8 @@ class Example:
     """One item to run: one or several audio files and what the model is asked about them."""
 
     id: str
-    audio: tuple[Path, ...]
-    """Audio files in prompt order; each may be cut into several clips by the model adapter."""
+    audio: tuple[Source, ...]
+    """Files, cuts out of files or several joined, in prompt order; model adapters may cut each into several clips."""
     instruction: str
     """The user's text as the task words it, without chat template or audio placeholders."""
     reference: str
@@ -59,6 +60,8 @@ class Prediction:
     cost: Mapping[str, float] = field(default_factory=dict)
     """Latencies (s) and bytes of the batch in which the example ran, and the batch's size."""
     meta: Mapping[str, object] = field(default_factory=dict)
+    likelihoods: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    """Where options were scored: by option, for each of its wordings, the log-likelihood of each token."""
     remarks: tuple[str, ...] = ()
     """What a user should know of the example's audio, each with the file's name."""
 
@@ -117,6 +120,19 @@ class Task(ABC):
     @abstractmethod
     def parse(self, text: str, example: Example) -> str:
         """The answer in a model's raw text; empty if there is none."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model answers in its own words."""
+        return True
+
+    def wordings(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """By option, the answers whose likelihood is to be scored; empty where none is."""
+        return {}
+
+    def decide(self, text: str, likelihoods: Mapping[str, Sequence[Sequence[float]]], example: Example) -> str:
+        """The answer, from the model's raw text and what `wordings` scored."""
+        return self.parse(text, example)
 
     def interpreted(self, prediction: Prediction) -> bool:
         """Whether the answer had to be found in the model's text: that holds more than the answer alone."""

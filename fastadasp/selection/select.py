@@ -84,6 +84,7 @@ def _calibrating(cfg: DictConfig, selection: Selection) -> DictConfig:
 
 def _select(setup: Setup, selection: Selection) -> Choice:
     adapter, placement = setup.adapter, resolve(setup.hardware)
+    adapter.check(setup.examples)
     batches = [
         [adapter.prepare(example) for example in batch.examples]
         for batch in plan(setup.examples, setup.hardware.batch_size)

@@ -1,6 +1,7 @@
 """Audio files of every kind that the tests need, as bytes, made from one signal."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,43 @@ WHOLE: dict[str, Callable[[], bytes]] = {
 
 BY_FFMPEG = tuple(sorted(path.name for path in FIXTURES.iterdir() if path.suffix != ".md"))
 """Files in FIXTURES, which need PyAV or torchcodec."""
+
+
+def chunk(content: bytes, name: bytes) -> int:
+    """Where the size of the chunk `name` stands."""
+    return content.index(name) + len(name)
+
+
+def unknown_lengths() -> dict[str, bytes]:
+    """Whole files as programs write them into a pipe, where they cannot go back to fill in the length."""
+    found: dict[str, bytes] = {}
+    sizes = {"zero": 0, "most": 0xFFFFFFFF, "ffmpeg_even": 0xFFFFFFFE, "sox": 0x7FFFF000, "alsa": 0x80000000}
+    for name in ("pcm16.wav", "pcm24.wav", "extensible.wav", "mulaw.wav", "gsm.wav", "ima.wav"):
+        content = WHOLE[name]()
+        for label, size in sizes.items():
+            field = struct.pack("<I", size)
+            found[f"{label}_{name}"] = replaced(content, (4, field), (chunk(content, b"data"), field))
+    big = WHOLE["big.wav"]()
+    found["most_big.wav"] = replaced(big, (4, b"\xff" * 4), (chunk(big, b"data"), b"\xff" * 4))
+    rf64 = WHOLE["long.rf64"]()
+    for label, field in (("zero", bytes(8)), ("most", b"\xff" * 8)):
+        at = chunk(rf64, b"ds64") + 4
+        found[f"{label}.rf64"] = replaced(rf64, (at, field * 2), (chunk(rf64, b"data"), b"\xff" * 4))
+    w64 = WHOLE["sony.w64"]()
+    at = w64.index(b"data\xf3\xac") + 16
+    found["zero.w64"] = replaced(w64, (16, bytes(8)), (at, bytes(8)))
+    found["most.w64"] = replaced(w64, (16, b"\xff" * 8), (at, b"\xff" * 7 + b"\x7f"))
+    for label, frames, size in (("zero", 0, 0), ("sox", 0x7F000000 // 2, 0x7F000008), ("most", 0xFFFFFFFF, 0xFFFFFFFF)):
+        aiff = WHOLE["apple.aiff"]()
+        patches = (4, struct.pack(">I", size)), (chunk(aiff, b"COMM") + 6, struct.pack(">I", frames))
+        found[f"{label}.aiff"] = replaced(aiff, *patches, (chunk(aiff, b"SSND"), struct.pack(">I", size)))
+    for label, size in (("zero", 0), ("most", 0xFFFFFFFF)):
+        found[f"{label}.au"] = replaced(WHOLE["sun.au"](), (8, struct.pack(">I", size)))
+    caf = WHOLE["core.caf"]()
+    found["most.caf"] = replaced(caf, (chunk(caf, b"data"), b"\xff" * 8))
+    flac = WHOLE["free.flac"]()
+    for label, total in (("zero", 0), ("most", (1 << 36) - 1)):
+        packed = int.from_bytes(flac[18:26], "big") >> 36 << 36 | total
+        found[f"{label}.flac"] = replaced(flac, (18, packed.to_bytes(8, "big")))
+    found["zero.sph"] = sphere(count=0)
+    return found

@@ -97,7 +97,8 @@ def audio_seconds(path: Path, options: AudioOptions = _DEFAULT) -> float:
 def _inspected(path: Path, options: AudioOptions) -> Container:
     try:
         if not path.is_file():
-            raise AudioError(f"{path}: no such file")
+            what = "is a folder" if path.is_dir() else "is no ordinary file" if path.exists() else "no such file"
+            raise AudioError(f"{path}: {what}")
         status = path.stat()
         if status.st_size == 0:
             raise AudioError(f"{path}: the file is empty (0 bytes)")

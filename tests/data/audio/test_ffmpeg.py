@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastadasp.data.audio import AudioError, audio_seconds, read_audio
-from fastadasp.data.audio.decoders import ffmpeg
+from fastadasp.data.audio.decoders import ffmpeg, sndfile
+from fastadasp.data.audio.errors import UnsupportedError
+from fastadasp.data.audio_options import AudioOptions
 from tests.data.audio.test_formats import likeness
-from tests.helpers.audio_files import BY_FFMPEG, FIXTURES, RATE
+from tests.helpers.audio_files import BY_FFMPEG, FIXTURES, RATE, sweep, written
 
 INSTALLED = [name for name in ("av", "torchcodec") if ffmpeg.installed(name)]
 LOSSY = {"g723.wav": 0.8, "speex.ogg": 0.4}
@@ -65,6 +68,24 @@ def test_a_library_that_cannot_be_imported_is_told_with_its_reason(monkeypatch: 
         AudioError, match=r"torchcodec is installed, but cannot be used: Could not load libtorchcodec[^\n]*$"
     ):
         read_audio(FIXTURES / "aac.m4a", max_seconds=10)
+
+
+@pytest.mark.parametrize("library", INSTALLED)
+def test_more_channels_than_eight_are_read_in_memory_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, library: str, tmp_path: Path
+) -> None:
+    """Twelve channels in a WAV file, which libsndfile is made to refuse."""
+    only(monkeypatch, library)
+    signal = np.stack([sweep() * (channel + 1) / 12 for channel in range(12)], axis=1)
+    (tmp_path / "twelve.wav").write_bytes(written("WAVEX", "PCM_16", signal=signal))
+    monkeypatch.setattr(sndfile, "decode", refused)
+    for channel in (1, 9, 12):
+        samples = read_audio(tmp_path / "twelve.wav", 10, options=AudioOptions(channel=str(channel)))
+        np.testing.assert_allclose(samples, signal[:, channel - 1], atol=1e-3)
+
+
+def refused(*_: object) -> None:
+    raise UnsupportedError("not this one")
 
 
 def test_a_movie_without_its_description_is_cut_off_whatever_is_installed(tmp_path: Path) -> None:

@@ -10,7 +10,19 @@ import pytest
 
 from fastadasp.data.audio import AudioError, CutOffError, audio_seconds, read_audio
 from fastadasp.data.audio.decoders import ffmpeg
-from tests.helpers.audio_files import BY_FFMPEG, FIXTURES, RATE, WHOLE, replaced, sphere, sweep, written
+from tests.helpers.audio_files import (
+    BY_FFMPEG,
+    FIXTURES,
+    RATE,
+    WHOLE,
+    chunk,
+    replaced,
+    sphere,
+    sweep,
+    unknown_lengths,
+    written,
+)
+from tests.helpers.damaged_audio import damaged, kinds, outcome
 
 LOSSY_DELAY = 1200
 """Samples by which MP3 files without their first frame begin later, and files are longer because frames are filled."""
@@ -54,47 +66,8 @@ def test_a_tag_of_a_music_player_changes_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read(tmp_path / "tagged", content), read(tmp_path / "plain", WHOLE[name]()))
 
 
-def chunk(content: bytes, name: bytes) -> int:
-    """Where the size of the chunk `name` stands."""
-    return content.index(name) + len(name)
-
-
-def unknown_lengths() -> dict[str, bytes]:
-    """Whole files as programs write them into a pipe, where they cannot go back to fill in the length."""
-    found: dict[str, bytes] = {}
-    sizes = {"zero": 0, "most": 0xFFFFFFFF, "ffmpeg_even": 0xFFFFFFFE, "sox": 0x7FFFF000, "alsa": 0x80000000}
-    for name in ("pcm16.wav", "pcm24.wav", "extensible.wav", "mulaw.wav", "gsm.wav", "ima.wav"):
-        content = WHOLE[name]()
-        for label, size in sizes.items():
-            field = struct.pack("<I", size)
-            found[f"{label}_{name}"] = replaced(content, (4, field), (chunk(content, b"data"), field))
-    big = WHOLE["big.wav"]()
-    found["most_big.wav"] = replaced(big, (4, b"\xff" * 4), (chunk(big, b"data"), b"\xff" * 4))
-    rf64 = WHOLE["long.rf64"]()
-    for label, field in (("zero", bytes(8)), ("most", b"\xff" * 8)):
-        at = chunk(rf64, b"ds64") + 4
-        found[f"{label}.rf64"] = replaced(rf64, (at, field * 2), (chunk(rf64, b"data"), b"\xff" * 4))
-    w64 = WHOLE["sony.w64"]()
-    at = w64.index(b"data\xf3\xac") + 16
-    found["zero.w64"] = replaced(w64, (16, bytes(8)), (at, bytes(8)))
-    found["most.w64"] = replaced(w64, (16, b"\xff" * 8), (at, b"\xff" * 7 + b"\x7f"))
-    for label, frames, size in (("zero", 0, 0), ("sox", 0x7F000000 // 2, 0x7F000008), ("most", 0xFFFFFFFF, 0xFFFFFFFF)):
-        aiff = WHOLE["apple.aiff"]()
-        patches = (4, struct.pack(">I", size)), (chunk(aiff, b"COMM") + 6, struct.pack(">I", frames))
-        found[f"{label}.aiff"] = replaced(aiff, *patches, (chunk(aiff, b"SSND"), struct.pack(">I", size)))
-    for label, size in (("zero", 0), ("most", 0xFFFFFFFF)):
-        found[f"{label}.au"] = replaced(WHOLE["sun.au"](), (8, struct.pack(">I", size)))
-    caf = WHOLE["core.caf"]()
-    found["most.caf"] = replaced(caf, (chunk(caf, b"data"), b"\xff" * 8))
-    flac = WHOLE["free.flac"]()
-    for label, total in (("zero", 0), ("most", (1 << 36) - 1)):
-        packed = int.from_bytes(flac[18:26], "big") >> 36 << 36 | total
-        found[f"{label}.flac"] = replaced(flac, (18, packed.to_bytes(8, "big")))
-    found["zero.sph"] = sphere(count=0)
-    return found
-
-
 UNKNOWN_LENGTHS = unknown_lengths()
+KINDS = kinds()
 
 
 @pytest.mark.parametrize("name", [name for name in UNKNOWN_LENGTHS if name != "most.flac"])
@@ -147,22 +120,10 @@ def test_a_file_whose_end_is_missing_is_refused_or_lacks_nothing(tmp_path: Path,
 
 
 @pytest.mark.filterwarnings("ignore::fastadasp.data.audio.AudioWarning")
-@pytest.mark.parametrize("name", [*WHOLE, *readable_by_ffmpeg(), *UNKNOWN_LENGTHS])
-def test_flipped_bytes_end_in_samples_or_in_one_sentence(tmp_path: Path, name: str) -> None:
-    known = {**UNKNOWN_LENGTHS, **{key: make() for key, make in contents().items()}}
-    content, draw = known[name], random.Random(name)
-    for _ in range(40):
-        changed = bytearray(content)
-        for _ in range(draw.choice([1, 1, 2, 5])):
-            place = draw.randrange(min(len(changed), draw.choice([48, 200, len(changed)])))
-            changed[place] = draw.choice([0, 255, draw.randrange(256), changed[place] ^ 1 << draw.randrange(8)])
-        (tmp_path / "flipped").write_bytes(changed)
-        try:
-            samples = read_audio(tmp_path / "flipped", max_seconds=10)
-        except AudioError as error:
-            assert "flipped" in str(error) and "\n" not in str(error) and len(str(error)) < 600
-        else:
-            assert np.isfinite(samples).all() and 0 < len(samples) <= 10 * RATE
+@pytest.mark.parametrize("name", KINDS)
+def test_damaged_files_end_in_samples_or_in_one_sentence(tmp_path: Path, name: str) -> None:
+    found = {outcome(tmp_path / "damaged", content) for _, content in damaged(name, KINDS[name], 40)}
+    assert "refused" in found
 
 
 @pytest.mark.parametrize(
@@ -174,6 +135,9 @@ def test_flipped_bytes_end_in_samples_or_in_one_sentence(tmp_path: Path, name: s
         (b"\x1f\x8b" + bytes(100), "gzip"),
         (bytes(range(256)) * 40, r"declare them with task\.audio\.encoding .*mulaw.* and task\.audio\.rate"),
         (bytes(5000), "no header of a known format"),
+        (b"RIFF", "the WAV file is cut off"),
+        (b"FORM\0\0", "the AIFF file is cut off"),
+        (b"Hello", "it is a text file"),
     ],
 )
 def test_what_is_no_audio_is_called_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:

@@ -34,9 +34,15 @@ def inspect_caf(source: Source) -> Container:
 
 
 def _container(source: Source, description: bytes, chunks: dict[bytes, tuple[int, int]]) -> Container:
-    hertz, codec, _, packet_bytes, packet_frames, channels, _ = struct.unpack(">d4sIIIII", description)
+    hertz, codec, _, packet_bytes, packet_frames, channels, bits = struct.unpack(">d4sIIIII", description)
     if not 0 < hertz < 1e7 or not channels:
         raise damaged(source.path, "CAF", f"its header names {channels} channels of {hertz:g} Hz")
+    if codec in _LINEAR and (packet_frames != 1 or packet_bytes not in (channels * (bits + 7) // 8, channels * 4)):
+        raise damaged(
+            source.path,
+            "CAF",
+            f"its header names {channels} channels of {bits} bits in packets of {packet_bytes} bytes",
+        )
     body, size = chunks[b"data"]
     rate, present = int(hertz), source.size - body
     streamed = size == (1 << 64) - 1

@@ -13,7 +13,7 @@ from fastadasp.data.audio.containers.mp4 import inspect_mp4
 from fastadasp.data.audio.containers.ogg import inspect_ogg
 from fastadasp.data.audio.containers.plain import inspect_au, inspect_raw, inspect_sphere
 from fastadasp.data.audio.containers.riff import inspect_wave, inspect_wave64, is_wave64
-from fastadasp.data.audio.errors import AudioError
+from fastadasp.data.audio.errors import AudioError, cut_off
 from fastadasp.data.audio.source import Source
 from fastadasp.data.audio_options import Encoding, RawFormat
 
@@ -97,6 +97,8 @@ def _inspect(source: Source, begin: int, raw: RawFormat | None) -> Container:
 
 def _unknown(source: Source) -> AudioError:
     head = source.at(0, 256)
+    if len(head) < 12 and head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"):
+        return cut_off(source.path, "WAV" if head[0] != ord("F") else "AIFF", "it ends inside its header")
     if head.isascii() and all(byte >= 32 or byte in b"\t\r\n" for byte in head):
         return AudioError(f"{source.path}: cannot be read as audio, since it is a text file")
     known = ", ".join(Encoding.__members__)

@@ -66,13 +66,14 @@ def _pyav(path: Path, container: Container, stack: ExitStack) -> Decoding:
     hinted = file.duration * rate // 1_000_000 if file.duration else None  # Matroska: gaps in the time line included
 
     def blocks() -> Iterator[Block]:
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        # Interleaved: PyAV reads beyond its memory where more than eight channels lie in planes of their own.
+        resampler = av.AudioResampler(format="flt", layout=layout, rate=rate)
         try:
             for frame in _chain(first, frames):
                 if frame.sample_rate != rate or frame.layout.name != layout.name:
                     raise AudioError(f"{path}: the {container.kind} file changes its rate or channels half-way")
                 for piece in resampler.resample(frame):
-                    yield np.ascontiguousarray(piece.to_ndarray().T)
+                    yield piece.to_ndarray().reshape(-1, layout.nb_channels)
         except AudioError:
             raise
         except (av.FFmpegError, ValueError) as error:

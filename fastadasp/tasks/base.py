@@ -101,8 +101,6 @@ class Task(ABC):
 
         Raises ManifestError that lists every line whose options cannot be used.
         """
-        from fastadasp.data.manifest import ManifestError
-
         general = AudioOptions() if self.audio is None else self.audio
         if not isinstance(general, AudioOptions):
             raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")

@@ -44,6 +44,8 @@ def readable_errors() -> Iterator[None]:
 
 def explain(error: BaseException) -> str:
     """One error as a message: what was given, and what is allowed."""
+    if (own := _own(error)) is not None:
+        return str(own)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"{group}={name} does not exist; {suggest(name, error.options or [])}"
@@ -54,6 +56,13 @@ def explain(error: BaseException) -> str:
     if isinstance(parent, DictConfig) and whole and key is not None and key not in parent:
         return f"{getattr(cause, 'full_key', key)} does not exist; {suggest(str(key), map(str, parent))}"
     return str(error) if cause is None or cause is error else f"{error}\n{cause}"
+
+
+def _own(error: BaseException | None) -> InputError | None:
+    """The error of this program that is behind one of Hydra's or OmegaConf's, which wrap what a resolver raises."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__  # OmegaConf takes the cause away
+    return error
 
 
 def suggest(given: str, allowed: Iterable[str]) -> str:

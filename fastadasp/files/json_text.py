@@ -35,7 +35,7 @@ def parse(text: str, *, strict: bool = False) -> Any:
     except RecursionError as error:
         raise JsonError(f"lists or objects inside each other, more than {MAX_DEPTH} deep") from error
     if strict or text.count("{") + text.count("[") > MAX_DEPTH or _SURROGATE.search(text):
-        _check(value, strict)  # else nothing that it looks for can be there
+        check(value, strict=strict)  # else nothing that it looks for can be there
     return value
 
 
@@ -74,7 +74,7 @@ def _worded(error: json.JSONDecodeError) -> str:
     return f"{start}, before {shown(found)}" if found else f"{start}, where the text ends"
 
 
-def _check(value: Any, strict: bool) -> None:
+def check(value: Any, *, strict: bool) -> None:
     """Raise JsonError for what `parse` refuses inside a value; walks it without recursion."""
     todo = [("", value, 1)]
     while todo:

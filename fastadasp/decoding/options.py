@@ -19,9 +19,13 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.decoding.prefill import has_several_positions, head_of, read_prompt, real_tokens
+from fastadasp.engine.cache import EvictingLayer
 from fastadasp.engine.decoder import find_decoder
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.reduction.method import MergeMethod
+
+_IMPOSSIBLE = -1.0e6
+"""The least log-likelihood of a token, of one that the model rules out: JSON has no infinity."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def score(
     with merging(model, method, audio_mask) as trace, _last_positions(model) as positions:
         real_BT = real_tokens(inputs, audio_mask)
         logits_B1V, cache = read_prompt(model, inputs, real_BT)
-        first_BV = logits_B1V[:, -1].float().log_softmax(-1)
+        first_BV = logits_B1V[:, -1].float().log_softmax(-1).clamp_min(_IMPOSSIBLE)
         found = [
             [[float(first_BV[row, ids[0]])] for ids in given] if given else [] for row, given in enumerate(answers)
         ]
@@ -87,19 +91,27 @@ class _Reader:
         rows, device = len(self._real_BT), self._real_BT.device
         empty = torch.zeros(1, dtype=torch.int64, device=device)
         given = pad_sequence([ids.get(row, empty) for row in range(rows)], batch_first=True)
-        read_BN = given[:, :-1]
-        steps = torch.arange(1, read_BN.shape[1] + 1, device=device)
+        length = given.shape[1] - 1
+        # A cache that evicts at each step must be read as decoding reads it: token by token.
+        size = 1 if any(isinstance(layer, EvictingLayer) for layer in self._cache.layers) else length
         with _unchanged(self._cache):
-            hidden_BND = self._decoder(
-                input_ids=read_BN,
-                attention_mask=pad(self._real_BT.long(), (0, read_BN.shape[1]), value=1),
-                position_ids=self._last + steps,
-                past_key_values=self._cache,
-                use_cache=True,
-            ).last_hidden_state
-        score_BNV = self._head(hidden_BND).float().log_softmax(-1)
+            hidden = [self._read(given[:, start : start + size], start) for start in range(0, length, size)]
+        score_BNV = self._head(torch.cat(hidden, 1)).float().log_softmax(-1).clamp_min(_IMPOSSIBLE)
         chosen_BN = score_BNV.gather(-1, given[:, 1:, None].to(score_BNV.device))[..., 0]
         return {row: chosen_BN[row, : len(answer) - 1].tolist() for row, answer in ids.items()}
+
+    def _read(self, read_BN: Tensor, start: int) -> Tensor:
+        """The decoder's output (B, N, D) for tokens of which `start` others of their answer have been read."""
+        read = read_BN.shape[1]
+        output = self._decoder(
+            input_ids=read_BN,
+            attention_mask=pad(self._real_BT.long(), (0, start + read), value=1),
+            position_ids=self._last + torch.arange(start + 1, start + read + 1, device=read_BN.device),
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        hidden_BND: Tensor = output.last_hidden_state
+        return hidden_BND
 
 
 @contextmanager

@@ -164,17 +164,17 @@ class _Run:
 
     def _read_on(self, keys: int, index: int, layer: Layer, hidden_BQD: Tensor, inputs: dict[str, Any]) -> Tensor:
         """Attention after the prompt. The mask that transformers built follows layer 0 as it should have been."""
+        stored = inputs["past_key_values"].layers[index]
+        if isinstance(stored, EvictingLayer):
+            self.cached[index] = self._key_mask(stored.tokens)  # whoever gave it back its tokens reads on from these
         if self.cached[index] is not self.prompt.key_mask or self.cached[0] is not self.prompt.key_mask:
             mask = self.cached[index].build(layer, hidden_BQD, keys)
             inputs |= {"attention_mask": mask, "position_ids": None}
-        cache = inputs["past_key_values"]
-        if not isinstance(cache.layers[index], EvictingLayer):
+        if not isinstance(stored, EvictingLayer):
             return attend(layer, hidden_BQD, **inputs)
         with AttentionTap(layer.self_attn) as tap:
             hidden_BQD = attend(layer, hidden_BQD, **inputs)
-        stored = cache.layers[index]
         stored.step(tap.query_BHTd, tap.scaling)
-        self.cached[index] = self._key_mask(stored.tokens)
         return hidden_BQD
 
     def _read_prompt(self, index: int, layer: Layer, hidden_BTD: Tensor, inputs: dict[str, Any]) -> Tensor:

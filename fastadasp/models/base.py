@@ -109,5 +109,9 @@ class ModelAdapter(ABC):
         """The texts of generated ids (B, new), without special tokens."""
 
     @abstractmethod
+    def answer_ids(self, text: str) -> "Tensor":
+        """(N,) int64: the tokens by which the model would give `text` as its answer, without an end token."""
+
+    @abstractmethod
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
         """Generated ids (B, new) without the prompt, and their texts without special tokens."""

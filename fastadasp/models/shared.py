@@ -110,6 +110,10 @@ class SharedAdapter(ModelAdapter):
         """As in ModelAdapter."""
         return self.inner.texts(ids)
 
+    def answer_ids(self, text: str) -> "Tensor":
+        """As in ModelAdapter."""
+        return self.inner.answer_ids(text)
+
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
         """As in ModelAdapter."""
         return self.inner.generate(inputs, generation)

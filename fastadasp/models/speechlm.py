@@ -158,6 +158,16 @@ class SpeechLM(ModelAdapter):
         """The model in messages."""
         return type(self).__name__
 
+    def answer_ids(self, text: str) -> "Tensor":
+        """As in ModelAdapter. After a bare prompt, which ends with a word, an answer begins with a space."""
+        import torch
+
+        space = "" if getattr(self, "chat", True) else " "
+        ids: list[int] = self.processor.tokenizer(f"{space}{text}", add_special_tokens=False).input_ids
+        if not ids:
+            raise ConfigError(f"the option {text!r} has no token in this model's vocabulary: its likelihood is unknown")
+        return torch.tensor(ids)
+
     def wording(self, example: "Example") -> str:
         """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
         for token in self.reserved:

@@ -59,6 +59,8 @@ class Prediction:
     cost: Mapping[str, float] = field(default_factory=dict)
     """Latencies (s) and bytes of the batch in which the example ran, and the batch's size."""
     meta: Mapping[str, object] = field(default_factory=dict)
+    likelihoods: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    """Where options were scored: by option, for each of its wordings, the log-likelihood of each token."""
     remarks: tuple[str, ...] = ()
     """What a user should know of the example's audio, each with the file's name."""
 
@@ -117,6 +119,19 @@ class Task(ABC):
     @abstractmethod
     def parse(self, text: str, example: Example) -> str:
         """The answer in a model's raw text; empty if there is none."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model answers in its own words."""
+        return True
+
+    def wordings(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """By option, the answers whose likelihood is to be scored; empty where none is."""
+        return {}
+
+    def decide(self, text: str, likelihoods: Mapping[str, Sequence[Sequence[float]]], example: Example) -> str:
+        """The answer, from the model's raw text and what `wordings` scored."""
+        return self.parse(text, example)
 
     def interpreted(self, prediction: Prediction) -> bool:
         """Whether the answer had to be found in the model's text: that holds more than the answer alone."""

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
-from fastadasp.tasks.base import Example, Prediction, Task
+from fastadasp.tasks.base import Example, Prediction
+from fastadasp.tasks.choice_task import ChoiceTask
 from fastadasp.tasks.normalizers import versions
 from fastadasp.tasks.reading.options import Options
-from fastadasp.tasks.reading.reader import read_answer
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class Classification(ChoiceTask):
     """Name a property of the speech; scored by accuracy, macro recall and macro F1."""
 
     reference: str = "label"
@@ -30,8 +30,6 @@ class Classification(Task):
     own_codes: ClassVar[Mapping[str, str]] = {}
     """Codes of corpora for words of the labels, as manifests may use them."""
     version = 2
-    objective = "accuracy"
-    higher_is_better = True
 
     def __post_init__(self) -> None:
         words = [word for label, synonyms in self._labels.items() for word in (label, *synonyms)]
@@ -83,13 +81,13 @@ class Classification(Task):
             f"got {value!r} (task.labels names other labels; lines with none of them must be left out)"
         )
 
-    def parse(self, text: str, example: Example) -> str:
-        """The label that the answer gives; empty where no single one is clear."""
-        return read_answer(text, self._options, example.instruction).option
+    def options_of(self, meta: Mapping[str, object]) -> Options:
+        """As in ChoiceTask: the same for every example."""
+        return self._options
 
-    def interpreted(self, prediction: Prediction) -> bool:
-        """As in Task: an answer that is more than a label's word."""
-        return bool(prediction.answer) and not read_answer(prediction.text, self._options).bare
+    def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """As in ChoiceTask: the labels themselves."""
+        return {label: (label,) for label in self._labels}
 
     def scorer(self) -> dict[str, str]:
         """What computes recall and F1."""
@@ -110,7 +108,7 @@ class Classification(Task):
         occurring = torch.tensor(sorted(set(references.tolist())))
         recall = multiclass_recall(answers, references, num_classes=classes, average="none")
         f1 = multiclass_f1_score(answers, references, num_classes=classes, average="none")
-        return {
+        return super().details(predictions) | {
             "macro_recall": recall[occurring].double().mean().item(),
             "macro_f1": f1[occurring].double().mean().item(),
         }

@@ -1,19 +1,22 @@
 """Spoken question answering with choices: the passage is heard, question and choices are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from string import ascii_uppercase
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
-from fastadasp.tasks.base import Example, Prediction, Task
+from fastadasp.tasks.base import Example
+from fastadasp.tasks.choice_task import ChoiceTask
 from fastadasp.tasks.choices import MeaningError, choice_texts, first_number, letter_of
 from fastadasp.tasks.reading.options import Options
-from fastadasp.tasks.reading.reader import read_answer
+
+Scored = Enum("Scored", ["letter", "text", "either"])
 
 
 @dataclass(frozen=True)
-class SQA(Task):
+class SQA(ChoiceTask):
     """Answer a multiple-choice question about the speech; scored by accuracy."""
 
     reference: str = "answer"
@@ -22,11 +25,11 @@ class SQA(Task):
     """`{question}` and `{choices}` ("A. red; B. blue") are replaced."""
     first_choice: int | None = None
     """Number of the first choice where the manifest gives numbers: 0 or 1; None: as the manifest's numbers show."""
+    scored: Scored = Scored.either
+    """Whose likelihood counts, with task.scoring=likelihood: letter, text, or either (their likelihoods summed)."""
 
     name = "sqa"
     version = 2
-    objective = "accuracy"
-    higher_is_better = True
     place = 3
 
     def __post_init__(self) -> None:
@@ -76,14 +79,18 @@ class SQA(Task):
         listed = "; ".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
         return self.instruction.replace("{choices}", listed).replace("{question}", question)
 
-    def parse(self, text: str, example: Example) -> str:
-        """The letter of the option that the answer gives; empty where no single one is clear."""
-        return read_answer(text, _options(example.meta["choices"]), example.instruction).option
+    def options_of(self, meta: Mapping[str, object]) -> Options:
+        """As in ChoiceTask: lettered texts."""
+        return Options.of_choices(tuple(map(str, meta["choices"])))  # type: ignore[call-overload]
 
-    def interpreted(self, prediction: Prediction) -> bool:
-        """As in Task: an answer that is more than a letter or a choice's text."""
-        return bool(prediction.answer) and not read_answer(prediction.text, _options(prediction.meta["choices"])).bare
-
-
-def _options(choices: object) -> Options:
-    return Options.of_choices(tuple(map(str, choices)))  # type: ignore[call-overload]
+    def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """As in ChoiceTask: letters, texts or both."""
+        options = self.options_of(example.meta)
+        named = zip(options.keys, options.texts, strict=True)
+        match self.scored:
+            case Scored.letter:
+                return {letter: (letter,) for letter in options.keys}
+            case Scored.text:
+                return {letter: (text,) for letter, text in named}
+            case _:
+                return {letter: tuple(dict.fromkeys((letter, text))) for letter, text in named}

@@ -1,64 +1,53 @@
-"""Answers with what they mean, and how many of them the readers get wrong.
+"""Answers of a tiny decoder by transformers and by static decoding."""
 
-`python -m tests.helpers.answers tests/tasks/answers/choices_*.jsonl` prints the share of wrong readings of each file.
-"""
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
 
-import json
-import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from fastadasp import MergeMethod, merging
+from fastadasp.decoding.static import generate
+from tests.helpers.tiny_decoders import prompt, tiny_decoder
 
-from fastadasp.tasks.base import Example
-from fastadasp.tasks.er import ER
-from fastadasp.tasks.reading.transcripts import unwrap
-from fastadasp.tasks.sqa import SQA
-from fastadasp.tasks.sv import SV
-
-FOLDER = Path(__file__).parent.parent / "tasks" / "answers"
+NEW_TOKENS = 12
+END = 5
+UNLIKE = (prompt(4, 30, 6, seed=1), prompt(3, 50, 2, 9, 5, seed=2), prompt(8, seed=3))
+ALIKE = (prompt(4, 40, 6, seed=4), prompt(4, 40, 6, seed=5))
 
 
-def cases(name: str) -> list[dict[str, Any]]:
-    """The lines of a file of cases."""
-    return [json.loads(line) for line in (FOLDER / name).read_text(encoding="utf-8").splitlines()]
+def ending(family: str = "qwen2", kv_heads: int = 2) -> PreTrainedModel:
+    """A decoder whose answers sometimes end early."""
+    model = tiny_decoder(family, kv_heads=kv_heads, layers=6)
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = END, 3
+    with torch.no_grad():
+        model.lm_head.weight[END] *= 1.5
+    return model
 
 
-def read(case: Mapping[str, Any]) -> str:
-    """What the project's reader makes of a case."""
-    if "task" not in case:
-        names = ("reference", "kind", "language")
-        return unwrap(case["output"], **{name: case[name] for name in names if name in case})
-    example = Example("1", (), "", "", meta={"choices": case.get("choices", ())})
-    if case["task"] == "sqa":
-        return SQA(Path()).parse(case["output"], example)
-    kind = {"er": ER, "sv": SV}[case["task"]]
-    return kind(Path(), labels=case.get("labels")).parse(case["output"], example)
+def plain(
+    model: PreTrainedModel,
+    batch: tuple[Tensor, Tensor, Tensor],
+    method: MergeMethod,
+    beams: int,
+    new_tokens: int = NEW_TOKENS,
+    **settings: object,
+) -> Tensor:
+    """The new tokens as transformers gives them."""
+    ids, real, audio = batch
+    with merging(model, method, audio):
+        out = model.generate(
+            input_ids=ids, attention_mask=real, num_beams=beams, do_sample=False, max_new_tokens=new_tokens, **settings
+        )
+    return out[:, ids.shape[1] :]
 
 
-def wrong(name: str) -> Iterator[tuple[str, str, str, str]]:
-    """The cases of a file that are read wrongly: task, output, what it means, what was read."""
-    for case in cases(name):
-        found = read(case)
-        if found != case["answer"]:
-            yield case.get("task", "transcript"), case["output"], case["answer"], found
-
-
-def main(files: Sequence[str]) -> None:
-    """Print a line for each file and task, and every case that is read wrongly."""
-    for file in files:
-        counts: dict[str, int] = defaultdict(int)
-        for case in cases(Path(file).name):
-            counts[case.get("task", "transcript")] += 1
-        found = list(wrong(Path(file).name))
-        for task, count in sorted(counts.items()):
-            errors = [case for case in found if case[0] == task]
-            print(
-                f"{Path(file).name:26} {task:10} {len(errors):3} of {count:3} read wrongly ({len(errors) / count:.1%})"
-            )
-            for _, output, meaning, answer in errors:
-                print(f"    {output!r} means {meaning!r}, read as {answer!r}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:] or sorted(path.name for path in FOLDER.glob("*s_*.jsonl")))
+def static(
+    model: PreTrainedModel,
+    batch: tuple[Tensor, Tensor, Tensor],
+    method: MergeMethod,
+    beams: int,
+    new_tokens: int = NEW_TOKENS,
+    **settings: object,
+) -> Tensor:
+    ids, real, audio = batch
+    inputs = {"input_ids": ids, "attention_mask": real}
+    return generate(model, inputs, method, audio, max_new_tokens=new_tokens, num_beams=beams, **settings).ids

@@ -14,7 +14,7 @@ from fastadasp.errors import ConfigError
 from fastadasp.tasks.asr import ASR
 from fastadasp.tasks.base import Prediction
 from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words
-from tests.helpers.answers import cases
+from tests.helpers.readings import cases
 
 
 def rates(task: ASR, reference: str, hypothesis: str) -> dict[str, float]:

@@ -39,6 +39,12 @@ _FURTHER = (
     rf"(?:says?|said|is saying|hear|heard|being said)(?: in the (?:{_RECORDING}))?",
     rf"(?:the )?(?:(?:male|female) )?speaker(?: in the (?:{_RECORDING}))? (?:says|is saying)(?: the following)?",
 )
+_DESCRIBED = (
+    rf"(?:the )?(?:speech|voice|sound|{_RECORDING}) is (?:that )?of an? (?:\w+ )?"
+    r"(?:man|woman|person|speaker|boy|girl|child|male|female)(?: (?:speaking|talking|who speaks))?"
+    r"(?:,? in (?:an? |the )?[\w -]{1,40})?,? (?:saying|and says|who says)"
+)
+"""How Qwen-Audio-Chat describes a voice before it quotes what is said."""
 FURTHER = re.compile("|".join(_FURTHER), re.IGNORECASE)
 """Lead-ins of other forms, which must end in a colon."""
 LABEL = re.compile(
@@ -62,7 +68,7 @@ def announcing() -> tuple[re.Pattern[str], re.Pattern[str]]:
         sayings.append(saying)
     unspaced = [CHINESE, JAPANESE, KOREAN, RUSSIAN]
     with_colon = "|".join((*nouns, *unspaced))
-    with_quotation = "|".join((*nouns, *sayings, *unspaced, CHINESE_SAYS))
+    with_quotation = "|".join((*nouns, *sayings, *unspaced, CHINESE_SAYS, _DESCRIBED))
     return re.compile(rf"(?:{with_colon})", re.IGNORECASE), re.compile(rf"(?:{with_quotation})", re.IGNORECASE)
 
 

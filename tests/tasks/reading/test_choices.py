@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fastadasp.tasks.reading.options import Options
 from fastadasp.tasks.reading.reader import read_answer
-from tests.helpers.answers import cases, wrong
+from tests.helpers.readings import cases, wrong
 
 KNOWN = {"B no C", "One. No, two.", "at nine"}
 """Answers of our own that are read wrongly: a correction without any sign, and half an hour that may be meant."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastadasp.tasks.reading.transcripts import unwrap
-from tests.helpers.answers import cases, wrong
+from tests.helpers.readings import cases, wrong
 
 FILES = ("transcripts_given", "transcripts_first", "transcripts_second")
 
@@ -46,6 +46,9 @@ SENTENCES = ["Es ist spät.", "it is late", "现在很晚了。", "He's here; is
         "<|en|>{}<|endoftext|>",
         "「{}」",
         '"{}"\n\nLet me know if you need anything else!',
+        'The speech is of a man speaking, in a English, saying, "{}".',
+        'The speech is of a man speaking, in a Southwestern Mandarin, saying, "{}".',
+        'The audio is of a woman speaking in German, saying: "{}"',
     ],
 )
 def test_any_sentence_comes_out_of_any_wrapping(sentence: str, wrapping: str) -> None:

@@ -57,7 +57,9 @@ def released_approach(
     try:
         for module, ratio in zip(decoder.layers, ratios, strict=True):
             if not {"self_attn", "input_layernorm", "mlp", "post_attention_layernorm"} <= set(module._modules):
-                raise ValueError(f"the released approach is written for layers like Llama's, not {type(module).__name__}")
+                raise ValueError(
+                    f"the released approach is written for layers like Llama's, not {type(module).__name__}"
+                )
             module.forward = partial(_forward, module, span, ratio)
         yield
     finally:

@@ -69,9 +69,7 @@ def merging(
     with only_user_of(decoder), ExitStack() as undo:
         block = _block(reading, decoder, method, audio_mask, MergeTrace(keep_assignments))
         session = Session(block)
-        undo.enter_context(
-            replaced_forward(decoder, partial(session.decoder_forward, running_forward(decoder)))
-        )
+        undo.enter_context(replaced_forward(decoder, partial(session.decoder_forward, running_forward(decoder))))
         if hasattr(decoder, "rotary_emb"):
             hook = decoder.rotary_emb.register_forward_pre_hook(session.note_positions, with_kwargs=True)
             undo.callback(hook.remove)
@@ -90,9 +88,7 @@ GUESSES = "_get_candidate_generator"
 """What `generate()` calls first in assisted and prompt look-up decoding."""
 
 
-def _block(
-    model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace
-) -> Block:
+def _block(model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace) -> Block:
     """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))

@@ -105,9 +105,7 @@ def _code(forward: Any) -> Any:
     return getattr(getattr(forward, "__func__", getattr(forward, "func", forward)), "__code__", None)
 
 
-def _probe(
-    decoder: Any, kinds: tuple[Any, ...], device: torch.device
-) -> tuple[tuple[Proof, ...], str | None, bool]:
+def _probe(decoder: Any, kinds: tuple[Any, ...], device: torch.device) -> tuple[tuple[Proof, ...], str | None, bool]:
     """Let the decoder read a short random prompt, and prove one layer of each kind on the way.
 
     Returns also the name of what follows the layers, and whether that part wants the whole prompt.

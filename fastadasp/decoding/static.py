@@ -239,7 +239,7 @@ def _layer_obstacle(decoder: Any, tokens: int) -> str | None:
         except ValueError as error:
             return str(error)
         if proof.windowed is not None and tokens > proof.windowed:
-            return f"{name} looks back {proof.windowed} tokens, fewer than the {tokens} of prompt and answer"
+            return f"{name} has a sliding window {proof.windowed}, shorter than the {tokens} tokens of prompt and answer"
         if not proof.tells_kernel:
             return f"{name} does not hand further arguments to the attention kernel"
         if not proof.plain:

@@ -100,16 +100,18 @@ def _block(
         device = next(decoder.parameters()).device
         device = audio_mask_BT.device if device.type == "meta" else device
         for index in stages.patched:
-            _check_kernels(layers[index], stages.proportional)
+            _check_kernels(layers[index], stages)
         proofs, tail = examine(decoder, device)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
     return Block(decoder, layers, halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
 
 
-def _check_kernels(layer: Any, proportional: bool) -> None:
+def _check_kernels(layer: Any, stages: Stages) -> None:
     for module in layer.modules():
         if hasattr(getattr(module, "config", None), "_attn_implementation"):
-            check_kernel(module, proportional=proportional)
+            check_kernel(module, proportional=stages.proportional)
+            if stages.cache is not None and stages.cache.uneven:
+                check_masks_by_head(module)
 
 
 def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
@@ -121,8 +123,6 @@ def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
             f"merging() does not support {type(layer).__name__} (layer {index}): {proof}. It cuts a layer after "
             "attention; choose a model whose layers read residual + attention, then residual + MLP"
         )
-    if stages.cache is not None and stages.cache.uneven:
-        check_masks_by_head(layer.get_submodule(proof.attention))
     return proof
 
 

@@ -20,11 +20,11 @@ from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
 from fastadasp.engine.encoder import EncoderTap
+from fastadasp.engine.examination import Tail, examine
 from fastadasp.engine.halves import Halves
 from fastadasp.engine.model import model_inside
 from fastadasp.engine.patch import only_user_of, replaced_forward, replaced_method, running_forward
 from fastadasp.engine.prefill import Block
-from fastadasp.engine.proof import Tail, examine
 from fastadasp.engine.ragged import check_masks_by_head
 from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
@@ -69,9 +69,7 @@ def merging(
     with only_user_of(decoder), ExitStack() as undo:
         block = _block(reading, decoder, method, audio_mask, MergeTrace(keep_assignments))
         session = Session(block)
-        undo.enter_context(
-            replaced_forward(decoder, partial(session.decoder_forward, running_forward(decoder)))
-        )
+        undo.enter_context(replaced_forward(decoder, partial(session.decoder_forward, running_forward(decoder))))
         if hasattr(decoder, "rotary_emb"):
             hook = decoder.rotary_emb.register_forward_pre_hook(session.note_positions, with_kwargs=True)
             undo.callback(hook.remove)
@@ -90,9 +88,7 @@ GUESSES = "_get_candidate_generator"
 """What `generate()` calls first in assisted and prompt look-up decoding."""
 
 
-def _block(
-    model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace
-) -> Block:
+def _block(model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace) -> Block:
     """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
@@ -103,7 +99,7 @@ def _block(
             _check_kernels(layers[index], stages)
         proofs, tail = examine(decoder, device)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
-    return Block(decoder, layers, halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
+    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
 
 
 def _check_kernels(layer: Any, stages: Stages) -> None:

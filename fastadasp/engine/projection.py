@@ -36,8 +36,9 @@ def head_output(projection: Any, heads: int, head: int, value_BTd: Tensor) -> Te
 
 def query_and_key_weights(attention: Any, hidden_BTD: Tensor) -> tuple[Tensor, Tensor]:
     """(E, D) each: the query and key projections of `attention`; ValueError where they are not modules of their own."""
-    found = [next((getattr(attention, name) for name in names if hasattr(attention, name)), None)
-             for names in (QUERY, KEY)]
+    found = [
+        next((getattr(attention, name) for name in names if hasattr(attention, name)), None) for names in (QUERY, KEY)
+    ]
     if found[0] is None or found[1] is None:
         raise ValueError(
             f"this method needs the query and key projections of layer 0, and {type(attention).__name__} has none of "

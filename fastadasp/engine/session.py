@@ -14,7 +14,7 @@ from transformers import DynamicCache
 
 from fastadasp.engine.cache import EvictingLayer, cache_of, check_cache, whole_layers
 from fastadasp.engine.decoding_step import read_on
-from fastadasp.engine.halves import Forward, named_inputs
+from fastadasp.engine.halves import Forward, named_inputs, uncompiled
 from fastadasp.engine.prefill import Block, Prefill
 from fastadasp.engine.span import Span
 
@@ -39,7 +39,7 @@ class Session:
         backward = torch._C._current_graph_task_id() != -1  # checkpoints are recomputed in autograd's own threads
         return backward or threading.get_ident() not in self._others
 
-    @torch.compiler.disable
+    @uncompiled
     def decoder_forward(self, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the decoder's `forward`."""
         if not self.serves():
@@ -77,7 +77,7 @@ class Session:
         self._cut = self._common_padding(audio_BT, real_BT)
         if self._cut:
             inputs = _columns(inputs, self._cut, audio_BT.shape[1])
-            audio_BT, real_BT = audio_BT[:, self._cut :], real_BT[:, self._cut :]
+            audio_BT, real_BT = audio_BT[:, self._cut :], None if real_BT is None else real_BT[:, self._cut :]
             inputs["attention_mask"] = inputs["attention_mask"][:, self._cut :]
         self.prefill = Prefill(self.block, Span.of(audio_BT, real_BT), len(audio_BT))
         self._in_prefill = True
@@ -176,7 +176,7 @@ class Session:
             )
         return _columns(inputs, given - new, given)
 
-    @torch.compiler.disable
+    @uncompiled
     def layer_forward(self, index: int, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the `forward` of a decoder layer; what it is given is right for a prompt that was never reduced."""
         if not self.serves() or self.prefill is None:
@@ -200,8 +200,9 @@ class Session:
 def _by_name(forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     if not args:
         return dict(kwargs)
-    inputs = dict(inspect.signature(forward).bind(*args, **kwargs).arguments)
-    return inputs | inputs.pop("kwargs", {})
+    inputs: dict[str, Any] = dict(inspect.signature(forward).bind(*args, **kwargs).arguments)
+    inputs |= inputs.pop("kwargs", {})
+    return inputs
 
 
 def _tokens(inputs: dict[str, Any]) -> Tensor:

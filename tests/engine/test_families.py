@@ -20,7 +20,7 @@ LEAST_WORKING = 60
 
 @torch.no_grad()
 def outcome(model: PreTrainedModel) -> str:
-    """"works", or the reason why the model is refused; AssertionError where an answer is wrong."""
+    """ "works", or the reason why the model is refused; AssertionError where an answer is wrong."""
     plain = model.generate(IDS, attention_mask=REAL, **GREEDY)
     beams = model.generate(IDS, attention_mask=REAL, **BEAMS)
     alone = model.generate(IDS[:1, 7:], attention_mask=REAL[:1, 7:], **GREEDY)
@@ -77,5 +77,7 @@ def test_most_families_work(outcomes: dict[str, str], request: pytest.FixtureReq
         return
     working = [family for family, found in outcomes.items() if found == "works"]
     assert len(working) >= LEAST_WORKING, sorted(set(outcomes) - set(working))
-    assert {"llama", "gemma2", "gemma3_text", "olmo2", "glm4", "cohere", "gpt_neox", "phi", "phi3", "gpt2"} <= set(working)
+    assert {"llama", "gemma2", "gemma3_text", "olmo2", "glm4", "cohere", "gpt_neox", "phi", "phi3", "gpt2"} <= set(
+        working
+    )
     assert {"granite", "mixtral", "qwen3_moe", "opt", "biogpt", "mistral", "starcoder2", "persimmon"} <= set(working)

@@ -37,7 +37,10 @@ class DeafLayer(Qwen2DecoderLayer):
     def forward(self, hidden_states: Tensor, **kwargs: object) -> Tensor:
         cos, sin = kwargs["position_embeddings"]
         width = hidden_states.shape[1]
-        kwargs["position_embeddings"] = cos[:, :1].expand(-1, width, -1) * 0 + torch.linspace(-1, 1, width)[:, None], sin
+        kwargs["position_embeddings"] = (
+            cos[:, :1].expand(-1, width, -1) * 0 + torch.linspace(-1, 1, width)[:, None],
+            sin,
+        )
         return super().forward(hidden_states, **kwargs)
 
 

@@ -14,7 +14,13 @@ PROMPTS = [prompt(5, 60, 7), prompt(3, 40, 9, seed=1)]
 IDS, REAL, AUDIO = left_padded(PROMPTS)
 GREEDY = {"max_new_tokens": 6, "do_sample": False}
 HALF = FastAdaSP(ratio=0.5, layer=1)
-METHODS = [HALF, FastAdaSP(ratio=0.5, layer=1, earlier_caches=True), Stride(ratio=0.5), FastV(0.5), SnapKV(0.5, window=8)]
+METHODS = [
+    HALF,
+    FastAdaSP(ratio=0.5, layer=1, earlier_caches=True),
+    Stride(ratio=0.5),
+    FastV(0.5),
+    SnapKV(0.5, window=8),
+]
 
 
 class Owner(nn.Module):

@@ -3,12 +3,13 @@
 B rows (beams expanded), G key-value heads, H query heads, S cached tokens, Q new tokens, d channels per head.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from fastadasp.ops.assignment import Assignment, apply
 from fastadasp.ops.attention import attention_rows
@@ -22,6 +23,16 @@ def check_cache(cache: Any) -> None:
         raise ValueError(
             f"merging() shortens each layer's cache on its own; {type(cache).__name__} cannot, use DynamicCache"
         )
+
+
+def cache_of(inputs: Mapping[str, Any]) -> Any:
+    """The cache among a layer's arguments, whatever its name there; None without one."""
+    return next((value for value in inputs.values() if isinstance(value, Cache)), None)
+
+
+def whole_layers(cache: Any) -> list[Any]:
+    """The layers of an empty cache, those that forget what leaves a sliding window replaced by such that do not."""
+    return [DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers]
 
 
 def shorten(cache: DynamicCache, layer: int, assignment: Assignment, values: Assignment | None = None) -> None:

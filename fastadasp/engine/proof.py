@@ -92,6 +92,8 @@ class _Proof:
 
     def result(self) -> Proof:
         """How the layer is cut, or why not."""
+        if self.call.hidden_BTD.ndim != 3:
+            return f"its hidden states are {tuple(self.call.hidden_BTD.shape)}, not one vector for each token"
         found = self._watch()
         if isinstance(found, str):
             return found

@@ -84,13 +84,14 @@ def generate(
     started = _now(device)
     real_BT = inputs.get("attention_mask")
     real_BT = torch.ones_like(audio_mask) if real_BT is None else real_BT.bool()
-    logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
+    logits_B1V, prompt, trace, persistent = _prefill(model, inputs, method, audio_mask, real_BT)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
     search.advance(logits_B1V.expand(-1, num_beams, -1))
     prefilled = _now(device)
     cache = _static(prompt, trace, num_beams, max_new_tokens)
     del prompt
-    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), _graphable(model) if graphs is None else graphs)
+    graphs = _graphable(model) if graphs is None else graphs
+    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), persistent, graphs)
     taken = steps.run(max_new_tokens - 1, check_every=CHECK_EVERY if device.type == "cuda" else 1)
     ids = search.result()
     return Generated(
@@ -106,13 +107,33 @@ def generate(
 
 def _prefill(
     model: PreTrainedModel, inputs: Mapping[str, Any], method: MergeMethod, audio_mask: Tensor, real_BT: Tensor
-) -> tuple[Tensor, DynamicCache, MergeTrace]:
-    """Logits (B, 1, V) after the prompt, what each layer cached of it, and what the method did."""
+) -> tuple[Tensor, DynamicCache, MergeTrace, dict[str, Any]]:
+    """Logits (B, 1, V) after the prompt, what each layer cached of it, what the method did, and what the decoder got
+    that it wants in every step."""
     position_BT = (real_BT.cumsum(1) - 1).clamp_min(0)
     cache = DynamicCache()
-    with merging(model, method, audio_mask) as trace, _last_position_only(model):
+    with (
+        merging(model, method, audio_mask) as trace,
+        _last_position_only(model),
+        _persistent_inputs(model) as persistent,
+    ):
         logits_B1V = model(**inputs, position_ids=position_BT, past_key_values=cache, use_cache=True).logits
-    return logits_B1V, cache, trace
+    return logits_B1V, cache, trace, persistent
+
+
+@contextmanager
+def _persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
+    """Arguments that the decoder says are the same from the prompt to the last token, as it gets them inside."""
+    decoder, noted = find_decoder(model), dict[str, Any]()
+
+    def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        noted.update({name: kwargs.get(name) for name in getattr(decoder, "persistent_inputs", ())})
+
+    handle = decoder.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield noted
+    finally:
+        handle.remove()
 
 
 @contextmanager
@@ -154,8 +175,10 @@ class _Steps:
         cache: SharedPromptCache,
         search: Search,
         prompt_B: Tensor,
+        persistent: Mapping[str, Any],
         graphs: bool,
     ) -> None:
+        self.persistent = persistent
         self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
         self.capture_s = 0.0
         self._head = _head(model)
@@ -203,6 +226,7 @@ class _Steps:
             past_key_values=self.cache,
             use_cache=True,
             shared_prompt=self.cache,
+            **self.persistent,
         ).last_hidden_state
         parent_BK = self.search.advance(self._head(hidden_BKD))
         if parent_BK is not None:

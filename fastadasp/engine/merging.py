@@ -83,6 +83,8 @@ class _Run:
         self.cache: weakref.ref[Any] | None = None
         self.read = 0
         """Tokens that the decoder has read, padding and removed ones included: the next one's position."""
+        self.whole = 0
+        """Tokens of the prompt; more than the first forward pass reads where a model reads its prompts in parts."""
         self.spans: list[Span] = []
         """By layer: its input in the latest prefill."""
         self.cached: list[KeyMask] = []
@@ -97,6 +99,7 @@ class _Run:
         if self.in_prefill:
             if self.stages.patched:
                 check_cache(cache)
+            self.whole = kwargs.pop("prompt_length", tokens.shape[1])
             self._begin_prompt(tokens, kwargs.get("attention_mask"))
         elif self.cache is None or self.cache() is not cache:
             raise ValueError(
@@ -112,16 +115,16 @@ class _Run:
     def _begin_prompt(self, prompt: Tensor, real_BT: Tensor | None) -> None:
         rows, length = prompt.shape[:2]
         mask_rows, mask_length = self.audio_mask_BT.shape
-        if length != mask_length or rows % mask_rows:
+        if self.whole != mask_length or rows % mask_rows:
             raise ValueError(
-                f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {length}: "
+                f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {self.whole}: "
                 "lengths must be equal, rows a multiple (beams). The mask is over the prompt with audio placeholders "
                 "expanded; generate() must read it in one piece (no prefill_chunk_size) and with a cache "
                 "(use_cache=True)"
             )
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
-        audio_BT = self.audio_mask_BT.to(prompt.device).repeat_interleave(rows // mask_rows, 0)
+        audio_BT = self.audio_mask_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
         self.prompt = Span.of(audio_BT, real_BT)
         self.amounts = self.stages.for_rows(self.prompt.layout, self._flops)
         layers = len(self.decoder.layers)
@@ -135,6 +138,8 @@ class _Run:
             cache = getattr(output, "past_key_values", None)
             self.cache = None if cache is None else weakref.ref(cache)
             self.trace.finish(cache, [mask.bias_BT for mask in self.cached])
+        elif self.read <= self.whole:
+            self.trace.read_on(output.past_key_values, output.last_hidden_state.shape[1])
 
     def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""

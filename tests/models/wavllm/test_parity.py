@@ -1,7 +1,6 @@
 """The converted model against a slow restatement of the released one, which has its layout and its rotation."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest

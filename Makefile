@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HARDWARE ?= h100
+N ?= auto
 INSTALLED := $(VENV)/.installed
 ENERGY := $(VENV)/.installed-energy
 ifeq ($(origin BIN),command line)
@@ -12,7 +13,9 @@ INSTALLED :=
 ENERGY :=
 endif
 
-.PHONY: help install run test check format sweep-local tables bench bench-gpu clean
+test quick: export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install run test quick check format docs sweep-local tables bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -21,7 +24,7 @@ install: $(INSTALLED)  ## create .venv with the pinned versions
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 $(VENV)/.installed-energy: $(VENV)/.installed
@@ -31,8 +34,11 @@ $(VENV)/.installed-energy: $(VENV)/.installed
 run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
 	$(BIN)/python run.py $(ARGS)
 
-test: install    ## the whole test suite, offline
-	$(BIN)/python -m pytest $(ARGS)
+test: install    ## the whole test suite, in parallel and offline: make test ARGS="-k chain" N=0
+	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 $(ARGS)
+
+quick: install   ## the quick tests alone: under a minute on two idle cores
+	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow" $(ARGS)
 
 check: install   ## style and types
 	$(BIN)/ruff check .
@@ -42,11 +48,14 @@ format: install  ## rewrite files in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: install    ## write the generated parts of the documents and the names for type checkers
+	$(BIN)/python -m experiments.tools.documents
+
 sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sweeps/asr.yaml ARGS="task.limit=16"
-	$(BIN)/python -m fastadasp.sweep $(SWEEP) $(ARGS)
+	$(BIN)/python -m fastadasp sweep $(SWEEP) $(ARGS)
 
 tables: install  ## every method against FLOPs saved on four tasks of the embedded model; goes on where it stopped
-	$(BIN)/python -m fastadasp.grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
+	$(BIN)/python -m fastadasp grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

@@ -10,6 +10,12 @@ from importlib import import_module
 from pathlib import Path
 
 _FACE = {
+    "load": "api.loading",
+    "SpeechModel": "api.loading",
+    "transcribe": "api.asking",
+    "ask": "api.asking",
+    "Answer": "api.asking",
+    "Generation": "models.base",
     "merging": "engine.merging",
     "MergeTrace": "engine.trace",
     "compose": "config.compose",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", WANDB_MODE="offline", TOKENIZERS_PARALLELISM="false")
+os.environ["FASTADASP_CACHE"] = ""  # digests of files are computed anew; tests/config/test_content.py keeps some
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models run fastest on one thread
 
 import numpy as np

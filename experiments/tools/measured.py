@@ -15,7 +15,7 @@ from fastadasp.report.markdown import scale
 
 RESULTS = REPOSITORY / "experiments" / "results" / "tiny_tables"
 DOCUMENT = REPOSITORY / "docs" / "methods.md"
-GRID = REPOSITORY / "experiments" / "tables" / "tiny.yaml"
+GRID = REPOSITORY / "experiments" / "grids" / "tiny.yaml"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 AMOUNTS = (0.3, 0.5)
 ORDER = ("asr", "st", "er", "sqa")

@@ -1,29 +1,49 @@
 """What was measured before a benchmark was broken off."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fastadasp.evaluation.hardware import Hardware
+from fastadasp.evaluation.store import drop_torn_line
+from fastadasp.files.json_text import JsonError, parse
+from fastadasp.files.records import record
+from fastadasp.files.text import read_lines
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line."""
+
+    key: list[Any]
+    value: Any
+
+
+def _entries(file: Path) -> Iterator[_Entry]:
+    for number, line in read_lines(file, complete=True) if file.exists() else ():
+        try:
+            yield record(_Entry, parse(line))
+        except JsonError as error:
+            log.warning("%s, line %d is damaged (%s): its value is measured again", file, number, error)
 
 
 class Journal:
     """Measured values by key, one JSON line each; a later line for the same key counts.
 
-    A half-written last line, all that a kill can leave behind, is dropped.
+    A half-written last line, all that a kill can leave behind, is dropped; what a damaged line held is measured again.
     """
 
     def __init__(self, file: Path, hardware: Hardware) -> None:
         """hardware: what was measured under other settings does not count."""
         self._file, self._hardware = file, asdict(hardware)
-        text = file.read_bytes() if file.exists() else b""
-        whole = text[: text.rfind(b"\n") + 1]
-        if len(whole) < len(text):
-            file.write_bytes(whole)
-        entries = map(json.loads, whole.decode().splitlines())
-        self._known = {json.dumps(entry["key"]): entry["value"] for entry in entries}
+        if file.exists():
+            drop_torn_line(file)
+        self._known = {json.dumps(entry.key): entry.value for entry in _entries(file)}
 
     def get(self, key: Sequence[Any]) -> Any:
         """What was measured, None if nothing was."""

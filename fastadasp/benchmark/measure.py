@@ -40,7 +40,7 @@ def run(cfg: DictConfig, benchmark: LongAudioCases, hardware: Hardware) -> None:
         "provenance": provenance(placement) | {"threads": torch.get_num_threads()},
         "config": OmegaConf.to_container(cfg.benchmark, resolve=True),
     }
-    console = Console()
+    console = Console(markup=False, emoji=False)
     with RunStore(folder).locked():
         journal = Journal(folder / "cases.jsonl", hardware)
         ceiling = Ceiling(hardware, placement, journal)

@@ -56,7 +56,7 @@ class StartUp(Benchmark):
 
         commands = {
             **{f"import {module}": ["-c", f"import {module}"] for module in self.imports},
-            "run.py --help": [str(REPOSITORY / "run.py"), "--help"],
+            "fastadasp run --help": ["-m", "fastadasp", "run", "--help"],
         }
         facts = {"provenance": provenance(resolve(hardware)), "config": asdict(self)}
         folder = Path(HydraConfig.get().runtime.output_dir)
@@ -73,7 +73,7 @@ class StartUp(Benchmark):
             results = facts | {"seconds": seconds, "loads": loads, "evaluations": evaluations}
             (folder / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
             unfinished.unlink(missing_ok=True)
-        console, starts = Console(), Table("start", "seconds")
+        console, starts = Console(markup=False, emoji=False), Table("start", "seconds")
         for name, taken in seconds.items():
             starts.add_row(name, f"{taken:.2f}")
         for name, load in loads.items():
@@ -116,7 +116,7 @@ class StartUp(Benchmark):
         taken: list[dict[str, float]] = []
         for _ in range(self._rounds):
             with tempfile.TemporaryDirectory() as folder:  # a new one each time, or there would be nothing left to do
-                command = [str(REPOSITORY / "run.py"), f"hydra.run.dir={folder}", "logger=none", *overrides]
+                command = ["-m", "fastadasp", "run", f"hydra.run.dir={folder}", "logger=none", *overrides]
                 whole_s = _seconds(command)
                 cost = json.loads((Path(folder) / "cost.json").read_text(encoding="utf-8"))
                 taken.append({**cost, "whole_s": whole_s})

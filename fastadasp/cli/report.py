@@ -21,12 +21,17 @@ def report(arguments: Sequence[str]) -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="folders with runs in them, such as outputs/asr/tiny")
     parser.add_argument("--out", type=Path, help="also write report.md, JSON, plots and all answers to this folder")
     parser.add_argument("--resamples", type=int, default=2000, help="for the intervals (default: 2000)")
+    parser.add_argument(
+        "--trust", metavar="MODULE", action="append", default=[], help="module of your own whose tasks may be used"
+    )
     given = parser.parse_args(arguments)
+    from fastadasp.report.bootstrap import check_resamples
     from fastadasp.report.runs import find_runs, names
     from fastadasp.report.tables import tabulate
     from fastadasp.report.write import text, write
 
-    runs = find_runs(given.folders)
+    check_resamples(given.resamples)
+    runs = find_runs(given.folders, given.trust)
     tables = tabulate(runs, names(runs), given.resamples)
     print(text(tables))
     if given.out is not None:

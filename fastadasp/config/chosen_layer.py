@@ -1,6 +1,5 @@
 """Where a choice of layer is kept, and reading it back for `merge.layer=auto`. Imports nothing heavy."""
 
-import json
 from copy import deepcopy
 from pathlib import Path
 
@@ -8,6 +7,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fastadasp.config.fingerprint import AUTO, fingerprint
 from fastadasp.errors import ConfigError
+from fastadasp.files.json_text import read_json
+from fastadasp.files.text import FileError, short, shown
 
 FILE = "selection.json"
 
@@ -25,6 +26,19 @@ def selection_folder(cfg: DictConfig) -> Path:
     return Path(cfg.output_dir, "selection", fingerprint(same))
 
 
+def _layer(file: Path) -> int:
+    try:
+        layer = read_json(file)["chosen"]["layer"]
+        if type(layer) is int:
+            return layer
+        raise TypeError(f"chosen.layer is {shown(layer)}")
+    except (FileError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"merge.layer=auto: {short(file)} does not hold the layer that was chosen ({short(error)}); run `python -m "
+            "fastadasp.selection` again, which mends the file"
+        ) from error
+
+
 def with_chosen_layer(cfg: DictConfig) -> DictConfig:
     """`cfg`, `merge.layer=auto` replaced by what `python -m fastadasp.selection` has chosen.
 
@@ -40,7 +54,7 @@ def with_chosen_layer(cfg: DictConfig) -> DictConfig:
             "too"
         )
     chosen = deepcopy(cfg)
-    layer = json.loads(file.read_text(encoding="utf-8"))["chosen"]["layer"]
+    layer = _layer(file)
     chosen.merge.layer = layer
     if OmegaConf.select(chosen, "merge.decoder._target_") is not None:
         chosen.merge.decoder.layer = layer  # of a chain, in which a method may have set its own

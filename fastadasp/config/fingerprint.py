@@ -10,8 +10,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fastadasp.config.content import digests
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
+from fastadasp.files.named import audio_files, is_file
+from fastadasp.files.text import home
 
 IRRELEVANT = frozenset(
     {
@@ -19,6 +22,7 @@ IRRELEVANT = frozenset(
         "output_dir",
         "logger",
         "experiments",
+        "data",  # counts by the manifest that is made of it
         "hardware.num_workers",
         "hardware.threads",
         "hardware.trainer",
@@ -59,11 +63,12 @@ def fingerprint(cfg: DictConfig) -> str:
     """12 hex digits that are equal for two configs if and only if their predictions may share a folder.
 
     Covers all settings but IRRELEVANT ones, the content of every file or folder that task, model and merge name (the
-    sizes of a manifest's audio files included), and the code of the classes that it names.
+    audio files of a manifest included), and the code of the classes that it names.
     """
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
-    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in unused])
+    needed = (unused - {"data", "output_dir"}) if OmegaConf.select(cfg, "data") is not None else unused
+    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed])
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
@@ -76,10 +81,12 @@ def fingerprint(cfg: DictConfig) -> str:
 
 def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
-    return {  # os.path.exists takes any text; Path.exists raises on a long instruction
-        key: _path_digest(Path(value))
-        for key, value in settings.items()
-        if isinstance(value, str) and key.startswith(FILES_IN) and os.path.exists(value)  # noqa: PTH110
+    named = ((key, home(Path(value))) for key, value in settings.items() if isinstance(value, str))
+    # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
+    return {
+        key: _path_digest(path)
+        for key, path in named
+        if key.startswith(FILES_IN) and (is_file(path) or os.path.isdir(path))  # noqa: PTH112
     }
 
 
@@ -97,7 +104,7 @@ def _path_digest(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *_audio_sizes(path)])
+        return _digest([_file_digest(path), *digests(audio_files(path))])
     return _file_digest(path)
 
 
@@ -106,18 +113,6 @@ def _file_digest(file: Path) -> str:
     if status.st_size > HASHED_WHOLE:
         return f"{status.st_size}:{status.st_mtime_ns}"
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _audio_sizes(manifest: Path) -> Iterator[str]:
-    """Size of each audio file that a manifest names; malformed lines are left for the task to report."""
-    for line in manifest.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            audio = json.loads(line)["audio"]
-        except (ValueError, TypeError, KeyError):
-            continue
-        for name in audio if isinstance(audio, list) else [audio]:
-            file = manifest.parent / str(name)
-            yield str(file.stat().st_size) if file.is_file() else "missing"
 
 
 @cache  # the code of a process is what it was at the start, whatever is edited meanwhile

@@ -10,6 +10,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from fastadasp.config import config_files
 from fastadasp.errors import InputError
 
 
@@ -29,6 +30,11 @@ def readable_errors() -> Iterator[None]:
     except (InputError, HydraException, OmegaConfBaseException) as error:
         print(f"{explain(error)}\n(HYDRA_FULL_ERROR=1 shows the traceback)", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if (problem := config_files.problem(error)) is None:
+            raise
+        print(problem, file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. The same command resumes the run where it stands.", file=sys.stderr)
         sys.exit(130)
@@ -38,15 +44,25 @@ def readable_errors() -> Iterator[None]:
 
 def explain(error: BaseException) -> str:
     """One error as a message: what was given, and what is allowed."""
+    if (own := _own(error)) is not None:
+        return str(own)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"{group}={name} does not exist; {suggest(name, error.options or [])}"
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     parent = getattr(cause, "parent_node", None)
     key = getattr(cause, "key", None)
-    if isinstance(parent, DictConfig) and key is not None and key not in parent:
+    whole = isinstance(parent, DictConfig) and isinstance(parent._content, dict)  # where YAML is read it is none yet
+    if isinstance(parent, DictConfig) and whole and key is not None and key not in parent:
         return f"{getattr(cause, 'full_key', key)} does not exist; {suggest(str(key), map(str, parent))}"
     return str(error) if cause is None or cause is error else f"{error}\n{cause}"
+
+
+def _own(error: BaseException | None) -> InputError | None:
+    """The error of this program that is behind one of Hydra's or OmegaConf's, which wrap what a resolver raises."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__  # OmegaConf takes the cause away
+    return error
 
 
 def suggest(given: str, allowed: Iterable[str]) -> str:

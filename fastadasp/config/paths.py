@@ -1,6 +1,11 @@
 """Where the package, its configuration files and the checkout around them lie."""
 
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
+
+from fastadasp.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -13,5 +18,32 @@ CONF = next(
 )
 """The folder of Hydra's groups: `conf/` of the checkout, which a wheel carries inside the package."""
 
-OVERLAYS = CONF if CONF.parent == PACKAGE else REPOSITORY
-"""The folder that holds the group `experiments`."""
+ENTRY_POINTS = "fastadasp.conf"
+"""Group of entry points by which an installed package offers a folder of options, as the name of a package or module
+next to which the folder's groups lie (`merge/`, `model/`, `task/`, ...)."""
+
+
+def search_path() -> list[Path]:
+    """Folders besides CONF whose groups count: that of the overlays, and those that installed packages offer."""
+    overlays = [] if CONF.parent == PACKAGE else [REPOSITORY]
+    return [*overlays, *_offered()]
+
+
+@cache
+def _offered() -> tuple[Path, ...]:
+    folders = []
+    for point in entry_points(group=ENTRY_POINTS):
+        spec = find_spec(point.value)
+        if spec is None or spec.origin is None:
+            raise ConfigError(
+                f"the entry point {point.name} of group {ENTRY_POINTS} names {point.value}, which cannot be found; "
+                "reinstall the package that declares it"
+            )
+        folders.append(Path(spec.origin).parent)
+    return tuple(folders)
+
+
+def options(group: str) -> dict[str, Path]:
+    """The file of each option of a group, wherever it comes from."""
+    places = [CONF, *search_path()]
+    return {file.stem: file for place in reversed(places) for file in sorted((place / group).glob("*.yaml"))}

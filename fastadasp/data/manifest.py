@@ -1,28 +1,33 @@
 """JSONL manifests: one example per line, read strictly, so that a bad corpus stops before any weight is loaded."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Self
 
+from fastadasp.data.sources import Cut, Joined, Source, SourceError, sources
 from fastadasp.errors import InputError
+from fastadasp.files.json_text import JsonError, parse
+from fastadasp.files.text import FileError, home, read_lines, short, shown
 
 MAX_REPORTED = 20
 """Problems that one error spells out; further ones are counted."""
+MAX_ID = 500
+"""Characters of an id, which messages and reports repeat."""
 
 
 class ManifestError(InputError):
     """A manifest that cannot be used; the message lists every bad line with file, line number and field."""
 
     @classmethod
-    def listing(cls, path: Path, problems: Sequence[str]) -> Self:
-        """The error that lists `problems` of the manifest at `path`."""
-        shown = [f"  {problem}" for problem in problems[:MAX_REPORTED]]
+    def listing(cls, path: Path | str, problems: Sequence[str], kind: str = "manifest") -> Self:
+        """The error that lists `problems` of the manifest at `path`, or of what else `kind` says."""
+        lines = [f"  {short(problem, 400)}" for problem in problems[:MAX_REPORTED]]
         if len(problems) > MAX_REPORTED:
-            shown.append(f"  ... and {len(problems) - MAX_REPORTED} more")
+            lines.append(f"  ... and {len(problems) - MAX_REPORTED} more")
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        return cls("\n".join([f"{count} in manifest {path}:", *shown]))
+        return cls("\n".join([f"{count} in {kind} {short(path)}:", *lines]))
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,17 @@ class Field:
         match self.kind():
             case str():
                 if not isinstance(value, str) or not value.strip():
-                    return f"must be a text that is not blank, got {value!r}"
+                    return f"must be a text that is not blank, got {shown(value)}"
                 if self.allowed is not None and value.strip().lower() not in self.allowed:
-                    return f"must be one of {', '.join(self.allowed)}; got {value!r}"
+                    return f"must be one of {', '.join(self.allowed)}; got {shown(value)}"
             case float():
-                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                    return f"must be a number above 0, got {value!r}"
+                number = isinstance(value, int | float) and not isinstance(value, bool)
+                if not number or not isfinite(value) or value <= 0:  # type: ignore[arg-type, operator]
+                    return f"must be a number above 0, got {shown(value)}"
             case list():
                 strings = isinstance(value, list) and all(isinstance(v, str) and v.strip() for v in value)
                 if not strings or len(value) < 2:  # type: ignore[arg-type]
-                    return f"must be a list of at least two texts, got {value!r}"
+                    return f"must be a list of at least two texts, got {shown(value)}"
         return None
 
 
@@ -57,7 +63,8 @@ class Record:
     """One checked manifest line."""
 
     id: str
-    audio: tuple[Path, ...]
+    audio: tuple[Source, ...]
+    """Whole files, cuts out of files, or several joined, in prompt order."""
     seconds: float
     """Length of all audio; 0 when the line does not say and the file's header cannot be read."""
     fields: Mapping[str, object]
@@ -69,75 +76,101 @@ class Record:
 def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = None) -> list[Record]:
     """Read `path`, or its first `limit` lines, requiring `id`, `audio` and `fields` on every line.
 
-    `audio` is one path or a list of paths, relative to the manifest's folder; `seconds` is optional and measured
-    from the file's header when absent. Blank lines are skipped. Raises ManifestError with every problem found.
+    `audio` is one path or a list of paths, relative to the manifest's folder (`~` stands for the user's own), or what
+    else `data.sources` reads; `id` is a text or a whole number; `seconds` is optional and measured from the file's
+    header when absent. Blank lines are skipped. Raises ManifestError with every problem found.
     """
-    if not path.is_file():
-        what = "is a folder; name the .jsonl file in it" if path.is_dir() else "does not exist"
-        raise ManifestError.listing(path, [f"the file {what} (set task.manifest)"])
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would also cut at U+2028
-    except UnicodeDecodeError as error:
-        raise ManifestError.listing(path, [f"not UTF-8 text: {error.reason} at byte {error.start}"]) from error
-    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()][:limit]
-    if not numbered:
-        raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
+    path = home(path)
     records: list[Record] = []
     problems: list[str] = []
     first_line_of: dict[str, int] = {}
-    for number, line in numbered:
-        raw, found = _parse_line(line, path.parent, fields)
+    for number, line in _numbered(path, limit):
+        raw, audio, found = _parse_line(line, path.parent, fields)
         identity = raw.get("id")
         if isinstance(identity, str) and first_line_of.setdefault(identity, number) != number:
-            found.append(f"field 'id': {identity!r} is already used on line {first_line_of[identity]}")
+            found.append(f"field 'id': {shown(identity)} is already used on line {first_line_of[identity]}")
         problems += [f"line {number}: {problem}" for problem in found]
         if not found:
-            records.append(_record(raw, path.parent, f"{path}:{number}"))
+            records.append(_record(raw, audio, f"{path}:{number}"))
     if problems:
         raise ManifestError.listing(path, problems)
+    if not records:
+        raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
     return records
 
 
-def _parse_line(line: str, folder: Path, fields: Mapping[str, Field]) -> tuple[dict[str, object], list[str]]:
-    """The line's fields and what is wrong with them."""
+def _numbered(path: Path, limit: int | None) -> list[tuple[int, str]]:
+    """The lines that are not blank, at most `limit`, with their numbers."""
+    lines: list[tuple[int, str]] = []
     try:
-        raw = json.loads(line)
-    except json.JSONDecodeError as error:
-        return {}, [f"not JSON: {error.msg} at column {error.colno}"]
+        for number, line in read_lines(path):
+            if limit is not None and len(lines) >= limit:
+                break
+            if line.strip():
+                lines.append((number, line))
+    except FileError as error:
+        advice = "" if path.is_file() else " (set task.manifest to the .jsonl file)"
+        raise ManifestError.listing(path, [str(error).removeprefix(short(path)).lstrip(":, ") + advice]) from error
+    return lines
+
+
+def _parse_line(
+    line: str, folder: Path, fields: Mapping[str, Field]
+) -> tuple[dict[str, object], tuple[Source, ...], list[str]]:
+    """The line's fields, its audio, and what is wrong with them."""
+    try:
+        raw = parse(line, strict=True)
+    except JsonError as error:
+        return {}, (), [str(error)]
     if not isinstance(raw, dict):
-        return {}, [f'must be a JSON object such as {{"id": ..., "audio": ...}}, got {type(raw).__name__}']
+        return {}, (), [f'must be a JSON object such as {{"id": ..., "audio": ...}}, got {shown(raw)}']
+    if type(raw.get("id")) is int:
+        raw["id"] = str(raw["id"])
     problems = []
     for name, field in {"id": Field(str), **fields, **({"seconds": Field(float)} if "seconds" in raw else {})}.items():
         if name not in raw:
-            problems.append(f"field {name!r} is missing; the line has {', '.join(raw) or 'no field'}")
+            problems.append(_missing(name, raw))
         elif problem := field.problem(raw[name]):
             problems.append(f"field {name!r} {problem}")
-    return raw, problems + _audio_problems(raw, folder)
+    if len(str(raw.get("id"))) > MAX_ID:
+        problems.append(f"field 'id' may have at most {MAX_ID} characters, got {shown(raw['id'])}")
+    audio: tuple[Source, ...] = ()
+    try:
+        if "audio" in raw:
+            audio = sources(raw["audio"], folder)
+        else:
+            problems.append(_missing("audio", raw))
+    except SourceError as error:
+        problems.append(f"field 'audio': {error}" if str(error).startswith("no file") else f"field 'audio' {error}")
+    return raw, audio, problems
 
 
-def _audio_problems(raw: Mapping[str, object], folder: Path) -> list[str]:
-    if "audio" not in raw:
-        return [f"field 'audio' is missing; the line has {', '.join(raw) or 'no field'}"]
-    value = raw["audio"]
-    names = [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str) and name]
-    if not names or (isinstance(value, list) and len(names) < len(value)):
-        return [f"field 'audio' must be a path or a list of at least one path, got {value!r}"]
-    return [f"field 'audio': no file {folder / name}" for name in names if not (folder / name).is_file()]
+def _missing(name: str, raw: Mapping[str, object]) -> str:
+    return f"field {name!r} is missing; the line has {short(', '.join(raw)) or 'no field'}"
 
 
-def _record(raw: dict[str, object], folder: Path, where: str) -> Record:
-    value = raw["audio"]
-    audio = tuple(folder / str(name) for name in (value if isinstance(value, list) else [value]))
-    seconds = raw["seconds"] if "seconds" in raw else sum(map(_header_seconds, audio))
+def _record(raw: dict[str, object], audio: tuple[Source, ...], where: str) -> Record:
+    seconds = float(raw["seconds"]) if "seconds" in raw else sum(map(_length, audio))  # type: ignore[arg-type]
     rest = {name: item for name, item in raw.items() if name not in ("id", "audio", "seconds")}
-    return Record(str(raw["id"]), audio, float(seconds), rest, where)  # type: ignore[arg-type]
+    return Record(str(raw["id"]), audio, seconds, rest, where)
+
+
+def _length(source: Source) -> float:
+    """Seconds of a source, by its own words or its file's header; 0 where neither tells."""
+    match source:
+        case Joined(parts, gap):
+            return sum(map(_length, parts)) + gap * (len(parts) - 1)
+        case Cut(file, start, seconds):
+            return max(0.0, _header_seconds(file) - start) if seconds is None else seconds
+        case _:
+            return _header_seconds(source)
 
 
 def _header_seconds(path: Path) -> float:
     """Length from the file's header; 0 when it has none that can be read: reading the audio then says why."""
-    import soundfile  # costs 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.audio import AudioError, audio_seconds  # 0.1 s; only needed for manifests without `seconds`
 
     try:
-        return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError:
+        return audio_seconds(path)
+    except AudioError:
         return 0.0

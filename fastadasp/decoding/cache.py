@@ -87,6 +87,12 @@ class SharedPromptCache(Cache):  # type: ignore[misc]  # transformers is not typ
         """Prompt tokens of a layer; positions are given explicitly, so nothing counts on the new ones."""
         return self.prompt_lengths[layer_idx]
 
+    def visible(self, layer_idx: int) -> Tensor:
+        """(1 or B, 1) int64: how many tokens each beam sees in a layer, its own newest one included."""
+        hidden, prompt = self._hidden[layer_idx], self.prompt_lengths[layer_idx]
+        padding = 0 if hidden is None else hidden.flatten(1).sum(1, keepdim=True)
+        return prompt - padding + self.step.view(1, 1)
+
     @property
     def nbytes(self) -> int:
         """Bytes of all keys and values, room for new tokens included."""

@@ -4,8 +4,8 @@ B rows (left-padded), K beams, T prompt tokens, V vocabulary entries.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,13 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
+from fastadasp.decoding.prefill import (
+    has_several_positions,
+    head_of,
+    persistent_inputs,
+    read_prompt,
+    real_tokens,
+)
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_layer, check_window, find_decoder
 from fastadasp.engine.merging import MergeTrace, merging
@@ -82,9 +89,9 @@ def generate(
     decoder = find_decoder(model)
     device = audio_mask.device
     started = _now(device)
-    real_BT = inputs.get("attention_mask")
-    real_BT = torch.ones_like(audio_mask) if real_BT is None else real_BT.bool()
-    logits_B1V, prompt, trace, persistent = _prefill(model, inputs, method, audio_mask, real_BT)
+    real_BT = real_tokens(inputs, audio_mask)
+    with persistent_inputs(model) as persistent:
+        logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
     search.advance(logits_B1V.expand(-1, num_beams, -1))
     prefilled = _now(device)
@@ -107,43 +114,11 @@ def generate(
 
 def _prefill(
     model: PreTrainedModel, inputs: Mapping[str, Any], method: MergeMethod, audio_mask: Tensor, real_BT: Tensor
-) -> tuple[Tensor, DynamicCache, MergeTrace, dict[str, Any]]:
-    """Logits (B, 1, V) after the prompt, what each layer cached of it, what the method did, and what the decoder got
-    that it wants in every step."""
-    position_BT = (real_BT.cumsum(1) - 1).clamp_min(0)
-    cache = DynamicCache()
-    with (
-        merging(model, method, audio_mask) as trace,
-        _last_position_only(model),
-        _persistent_inputs(model) as persistent,
-    ):
-        logits_B1V = model(**inputs, position_ids=position_BT, past_key_values=cache, use_cache=True).logits
-    return logits_B1V, cache, trace, persistent
-
-
-@contextmanager
-def _persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
-    """Arguments that the decoder says are the same from the prompt to the last token, as it gets them inside."""
-    decoder, noted = find_decoder(model), dict[str, Any]()
-
-    def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        noted.update({name: kwargs.get(name) for name in getattr(decoder, "persistent_inputs", ())})
-
-    handle = decoder.register_forward_pre_hook(note, with_kwargs=True)
-    try:
-        yield noted
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _last_position_only(model: PreTrainedModel) -> Iterator[None]:
-    """Not every class knows `logits_to_keep`, and logits of a whole prompt cost up to a tenth of its prefill."""
-    handle = model.get_output_embeddings().register_forward_pre_hook(lambda _, args: (args[0][:, -1:],))
-    try:
-        yield
-    finally:
-        handle.remove()
+) -> tuple[Tensor, DynamicCache, MergeTrace]:
+    """Logits (B, 1, V) after the prompt, what each layer cached of it, and what the method did."""
+    with merging(model, method, audio_mask) as trace:
+        logits_B1V, cache = read_prompt(model, inputs, real_BT)
+    return logits_B1V, cache, trace
 
 
 def _static(prompt: DynamicCache, trace: MergeTrace, beams: int, new_tokens: int) -> SharedPromptCache:
@@ -181,7 +156,7 @@ class _Steps:
         self.persistent = persistent
         self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
         self.capture_s = 0.0
-        self._head = _head(model)
+        self._head = head_of(model)
         self._prompt_BK = prompt_B[:, None].expand(-1, search.beams)
         self._recorded: dict[int, torch.cuda.CUDAGraph] = {}
         self._block = max(GRAPH_BLOCK, max(cache.prompt_lengths) // (4 * search.beams)) if graphs else 1
@@ -244,16 +219,10 @@ def _recording_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-def _head(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
-    """From the decoder's output to logits."""
-    output, scale = model.get_output_embeddings(), getattr(model.config.get_text_config(), "logits_scaling", 1.0)
-    return output if scale == 1.0 else lambda hidden: output(hidden) / scale
-
-
 def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | None:
     """Why `generate()` cannot read and write `tokens` tokens with this model and method; None if it can."""
     decoder = find_decoder(model)
-    if "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}):
+    if has_several_positions(model):
         return f"{type(decoder).__name__} gives each token several positions"
     if len({parameter.device for parameter in decoder.parameters()}) > 1:
         return f"{type(decoder).__name__} is spread over several devices"
@@ -266,6 +235,10 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
     for stage in method.stages():
         if getattr(stage, "evicts_while_decoding", False) and stage.share:
             return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"
+        if getattr(stage, "uneven", False) and stage.share:
+            return (
+                f"{type(stage).__name__} leaves each head its own number of tokens, and static caches are rectangular"
+            )
     return None
 
 

@@ -24,8 +24,11 @@ def check_cache(cache: Any) -> None:
         )
 
 
-def shorten(cache: DynamicCache, layer: int, assignment: Assignment) -> None:
-    """Replace the keys and values of `layer` by those of the assignment's output tokens; the old ones are freed."""
+def shorten(cache: DynamicCache, layer: int, assignment: Assignment, values: Assignment | None = None) -> None:
+    """Replace the keys and values of `layer` by those of the assignment's output tokens; the old ones are freed.
+
+    values: another assignment for the values, with equally many slots.
+    """
     stored = cache.layers[layer]
     if type(stored) is not DynamicLayer:
         raise ValueError(
@@ -33,7 +36,7 @@ def shorten(cache: DynamicCache, layer: int, assignment: Assignment) -> None:
             "sliding_window=None and leave cache_implementation unset"
         )
     stored.keys = move(stored.keys, assignment)
-    stored.values = move(stored.values, assignment)
+    stored.values = move(stored.values, values or assignment)
 
 
 def move(x_BGSd: Tensor, assignment: Assignment) -> Tensor:

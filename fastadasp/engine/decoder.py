@@ -166,7 +166,7 @@ def _tapped_kernel(
 ) -> Any:
     tap: AttentionTap = module.config
     tap.record(query, key, value, attention_mask, kwargs["scaling"])
-    family = sys.modules[type(module).__module__]
+    family = _modelling_file(module)
     kernel = family.ALL_ATTENTION_FUNCTIONS.get_interface(
         module.config._attn_implementation, family.eager_attention_forward
     )
@@ -176,6 +176,12 @@ def _tapped_kernel(
         result = kernel(module, query, key, value, None, *args, **kwargs)
     tap.lse_BHT = told.lse_BHT(query)
     return result
+
+
+def _modelling_file(module: Any) -> Any:
+    """The module of transformers that defines this attention, or the class that this attention derives from."""
+    files = (sys.modules[kind.__module__] for kind in type(module).__mro__)
+    return next(file for file in files if hasattr(file, "eager_attention_forward"))
 
 
 AttentionInterface.register(AttentionTap._attn_implementation, _tapped_kernel)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from fastadasp.engine.cache import EvictingLayer, check_cache, move, shorten
 from fastadasp.engine.decoder import AttentionTap, Layer, attend, check_layer, check_window, feed_forward, find_decoder
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.patch import only_user_of, replaced_forward
+from fastadasp.engine.projection import head_output
+from fastadasp.engine.ragged import check_masks_by_head, store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.ops.assignment import apply
@@ -35,13 +37,22 @@ from fastadasp.reduction.state import DecoderParts, InputState, LayerState, Rota
 __all__ = ["MergeTrace", "merging"]
 
 
+class Loaded(Protocol):
+    """What holds a model of transformers, such as what `fastadasp.load` returns."""
+
+    @property
+    def transformers_model(self) -> PreTrainedModel:
+        """The model."""
+
+
 @contextmanager
 def merging(
-    model: PreTrainedModel, method: MergeMethod, audio_mask: Tensor, *, keep_assignments: bool = False
+    model: PreTrainedModel | Loaded, method: MergeMethod, audio_mask: Tensor, *, keep_assignments: bool = False
 ) -> Iterator[MergeTrace]:
     """Reduce audio tokens with `method` in every prompt that `model` reads inside the `with` block.
 
-    model: a causal LM or SpeechLM of transformers whose decoder layers are standard (see `fastadasp.engine.decoder`).
+    model: a causal LM or SpeechLM of transformers whose decoder layers are standard (see `fastadasp.engine.decoder`),
+    or what `fastadasp.load` has returned.
     audio_mask: (B, T) bool, which tokens of the left-padded prompt are audio, as the decoder sees it; beams and
     returned sequences are expanded inside. Several runs per row are legal, so are rows without audio.
     keep_assignments: keep each layer's decision in `trace.assignments`.
@@ -52,8 +63,9 @@ def merging(
 
     Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model.
     """
-    decoder = find_decoder(model)
-    run = _Run(model, decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
+    reading: Any = getattr(model, "transformers_model", model)
+    decoder = find_decoder(reading)
+    run = _Run(reading, decoder, method, _checked_mask(audio_mask), MergeTrace(keep_assignments))
     with only_user_of(decoder), ExitStack() as undo:
         for hook in (
             decoder.register_forward_pre_hook(run.begin, with_kwargs=True),
@@ -66,6 +78,8 @@ def merging(
         for index in run.stages.patched:
             layer = decoder.layers[index]
             check_layer(layer, proportional=run.stages.proportional)
+            if run.stages.cache is not None and run.stages.cache.uneven:
+                check_masks_by_head(layer)
             undo.enter_context(replaced_forward(layer, partial(run.layer_forward, index, layer)))
         yield run.trace
 
@@ -155,17 +169,17 @@ class _Run:
 
     def _read_on(self, keys: int, index: int, layer: Layer, hidden_BQD: Tensor, inputs: dict[str, Any]) -> Tensor:
         """Attention after the prompt. The mask that transformers built follows layer 0 as it should have been."""
+        stored = inputs["past_key_values"].layers[index]
+        if isinstance(stored, EvictingLayer):
+            self.cached[index] = self._key_mask(stored.tokens)  # whoever gave it back its tokens reads on from these
         if self.cached[index] is not self.prompt.key_mask or self.cached[0] is not self.prompt.key_mask:
             mask = self.cached[index].build(layer, hidden_BQD, keys)
             inputs |= {"attention_mask": mask, "position_ids": None}
-        cache = inputs["past_key_values"]
-        if not isinstance(cache.layers[index], EvictingLayer):
+        if not isinstance(stored, EvictingLayer):
             return attend(layer, hidden_BQD, **inputs)
         with AttentionTap(layer.self_attn) as tap:
             hidden_BQD = attend(layer, hidden_BQD, **inputs)
-        stored = cache.layers[index]
         stored.step(tap.query_BHTd, tap.scaling)
-        self.cached[index] = self._key_mask(stored.tokens)
         return hidden_BQD
 
     def _read_prompt(self, index: int, layer: Layer, hidden_BTD: Tensor, inputs: dict[str, Any]) -> Tensor:
@@ -194,6 +208,7 @@ class _Run:
             scaling=layer.self_attn.scaling,
             lse_BHT=tap.lse_BHT,
             rotary=_one_axis(inputs["position_embeddings"]),
+            head_output=partial(head_output, layer.self_attn),
             decoder=self._parts(hidden_BTD.device),
         )
         if self.stages.cache is not None and any(evictions):
@@ -238,9 +253,12 @@ class _Run:
     def _evict(self, method: CacheMethod, state: LayerState, cache: Any) -> None:
         """Let the method shorten what this layer has cached, now and, if it is of that kind, at every later step."""
         index, assignment = state.layer, method.assign(state)
-        shorten(cache, index, assignment)
+        shorten(cache, index, assignment, method.assign_values(state, assignment))
         tokens = state.left(state.budget)
-        self.cached[index] = self._key_mask(tokens)
+        if method.uneven:
+            self.cached[index] = store_unevenly(cache, state, assignment)
+        else:
+            self.cached[index] = self._key_mask(tokens)
         if method.evicts_while_decoding:
             score_BGT = method.score(state)
             removable_BGT = method.candidates(state)[:, None].expand_as(score_BGT)

@@ -56,7 +56,8 @@ class MergeTrace:
 
     @property
     def cached_tokens(self) -> Tensor:
-        """(L, B) int64: tokens of the prompt whose keys and values each KV head of a layer holds."""
+        """(L, B) int64: tokens of the prompt whose keys and values each KV head of a layer holds, on average where
+        heads hold unlike numbers."""
         self._begun()
         return self._counts(self._cached)
 

@@ -1,6 +1,6 @@
 """Answering one encoded batch under a reduction method, and noting what that took."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fastadasp.decoding import generate, obstacle
+from fastadasp.decoding.options import score
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.errors import ConfigError
 from fastadasp.measuring.clock import GenerationClock, MergeClock
@@ -32,7 +33,7 @@ class Answers:
     texts: list[str]
     trace: MergeTrace
     cost: Mapping[str, float]
-    """What the batch took.
+    """What the batch took; of answers that are both generated and scored, generating.
 
     `prefill_s`, `decode_s`, `decode_steps`; `capture_s`: recording of CUDA graphs, of the static engine only;
     `ttft_s`: until the first token is chosen; `merge_s`: of the prefill, what went into reducing tokens;
@@ -40,6 +41,8 @@ class Answers:
     `cold`: 1 for a process's first batch under a method; `peak_bytes`: device memory in use at the worst moment, 0 on
     a CPU. On a GPU only: `peak_bytes_above_weights` and, where NVML tells it, `energy_j` of the whole device.
     """
+    likelihoods: Sequence[Mapping[str, tuple[tuple[float, ...], ...]]] = ()
+    """Where given answers were scored, of each row: by option, for each wording, the log-likelihood of each token."""
 
 
 def answer(
@@ -52,12 +55,47 @@ def answer(
     static = generation.engine is Engine.static or (
         generation.engine is Engine.auto and not reason and not audio_BT.is_cuda
     )
+    engine = _static if static else _transformers
+    return _measured(adapter, method, audio_BT, lambda: engine(adapter, method, generation, inputs, audio_BT))
+
+
+def score_options(
+    adapter: ModelAdapter,
+    method: MergeMethod,
+    inputs: "BatchFeature",
+    audio_BT: Tensor,
+    options: Sequence[Mapping[str, Sequence[str]]],
+) -> Answers:
+    """Score each row's `options`, by key the wordings of each, instead of generating; ids and texts stay empty."""
+
+    def scored() -> Answers:
+        ids = [[adapter.answer_ids(text) for texts in row.values() for text in texts] for row in options]
+        done = score(adapter.model, inputs, method, audio_BT, ids)
+        cost = {"prefill_s": done.prefill_s, "ttft_s": done.prefill_s, "decode_s": done.answers_s}
+        cost |= {"decode_steps": done.passes, "prompt_copies": 1}
+        by_key = [_by_option(row, scores) for row, scores in zip(options, done.likelihoods, strict=True)]
+        empty = torch.zeros(len(options), 0, dtype=torch.int64, device=audio_BT.device)
+        return Answers(empty, [""] * len(options), done.trace, cost, by_key)
+
+    return _measured(adapter, method, audio_BT, scored)
+
+
+def _by_option(
+    options: Mapping[str, Sequence[str]], scores: Sequence[Sequence[float]]
+) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """The scores of all wordings, given one after the other, option by option."""
+    left = iter(scores)
+    return {key: tuple(tuple(next(left)) for _ in texts) for key, texts in options.items()}
+
+
+def _measured(adapter: ModelAdapter, method: MergeMethod, audio_BT: Tensor, engine: Callable[[], Answers]) -> Answers:
+    """What `engine` answers, with the merge's time, memory and energy noted."""
     device, cold = audio_BT.device, _latest.get(adapter.model) is not method
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     began_j = energy_j(device)
     with MergeClock(adapter.model, method) as clock:
-        answers = (_static if static else _transformers)(adapter, method, generation, inputs, audio_BT)
+        answers = engine()
     _latest[adapter.model] = method
     cost = {**answers.cost, "merge_s": clock.seconds, "cold": int(cold)}
     return replace(answers, cost=cost | _on_gpu(adapter.model, device, began_j))

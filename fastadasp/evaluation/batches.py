@@ -1,13 +1,15 @@
 """Which examples run together, and reading their audio ahead of the model."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch.utils.data import Dataset
 
 from fastadasp.data.audio import AudioError
-from fastadasp.tasks.base import Example
+from fastadasp.data.audio.decoders.ffmpeg import may_help
+from fastadasp.models.base import Heard
+from fastadasp.tasks.base import Example, Prediction
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,11 @@ class Batch:
 
     index: int
     examples: tuple[Example, ...]
+
+
+def finished(predictions: Mapping[str, Prediction]) -> set[str]:
+    """Ids of predictions that stand; not those of audio for which the library that reads it is there by now."""
+    return {id for id, found in predictions.items() if found.error is None or not may_help(found.error)}
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,20 @@ def plan(examples: Sequence[Example], batch_size: int, done: Collection[str] = (
 
 
 class PreparedBatches(Dataset[PreparedBatch]):
-    """Reads the audio of whole batches, in data-loader workers. Unreadable audio is kept as a failure."""
+    """Reads the audio of whole batches, in data-loader workers. Unreadable audio is kept as a failure.
 
-    def __init__(self, batches: Sequence[Batch], prepare: Callable[[Example], Any]) -> None:
+    prepare, heard: of the model adapter. An example leaves with the length that was read, whatever its manifest says.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        prepare: Callable[[Example], Any],
+        heard: Callable[[Example], Heard | None] = lambda _: None,
+    ) -> None:
         self._batches = batches
         self._prepare = prepare
+        self._heard = heard
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -54,7 +70,11 @@ class PreparedBatches(Dataset[PreparedBatch]):
         ready, failed = [], []
         for example in batch.examples:
             try:
-                ready.append((example, self._prepare(example)))
+                prepared = self._prepare(example)
             except AudioError as error:
                 failed.append((example, str(error)))
+                continue
+            heard = self._heard(example)
+            known = example if heard is None else replace(example, seconds=heard.seconds, remarks=heard.remarks)
+            ready.append((known, prepared))
         return PreparedBatch(batch.index, tuple(ready), tuple(failed))

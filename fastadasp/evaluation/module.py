@@ -1,6 +1,7 @@
 """One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from fastadasp.engine.merging import MergeTrace
 from fastadasp.errors import InputError
-from fastadasp.evaluation.answering import answer
+from fastadasp.evaluation.answering import Answers, answer, score_options
 from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
 from fastadasp.evaluation.hardware import Placement
 from fastadasp.evaluation.setup import Setup
@@ -49,7 +50,7 @@ class EvalModule(LightningModule):
     def test_dataloader(self) -> DataLoader[PreparedBatch]:
         """This process's share of the batches, audio read ahead by workers."""
         share = self.batches[self.global_rank :: self.trainer.world_size]
-        dataset = PreparedBatches(share, self.run_setup.adapter.prepare)
+        dataset = PreparedBatches(share, self.run_setup.adapter.prepare, self.run_setup.adapter.heard)
         workers = min(self.run_setup.hardware.num_workers, len(share))
         context = "fork" if workers else None  # joblib's processes would pickle the dataset, and fail
         return DataLoader(dataset, batch_size=None, num_workers=workers, multiprocessing_context=context)
@@ -105,17 +106,18 @@ class EvalModule(LightningModule):
         adapter = self.run_setup.adapter
         inputs = adapter.encode([prepared for _, prepared in items])
         audio_BT = adapter.audio_mask(inputs)
-        answers = answer(adapter, self.run_setup.method, self.run_setup.generation, inputs, audio_BT)
+        answers = self._respond([example for example, _ in items], inputs, audio_BT)
         cost = {"batch": index, "batch_size": len(items), **answers.cost}
         audio = audio_BT.sum(1).tolist()
         prompt = inputs["attention_mask"].sum(1).tolist()
         lengths = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
+        likelihoods = answers.likelihoods or [{}] * len(items)
         per_layer, cached_BL = _tokens_per_layer(answers.trace), answers.trace.cached_tokens.T.tolist()
         return [
             Prediction(
                 id=example.id,
                 text=answers.texts[row],
-                answer=self.run_setup.task.parse(answers.texts[row], example),
+                answer=self.run_setup.task.decide(answers.texts[row], likelihoods[row], example),
                 reference=example.reference,
                 audio_tokens=audio[row],
                 audio_tokens_per_layer=per_layer[row],
@@ -125,9 +127,21 @@ class EvalModule(LightningModule):
                 seconds=example.seconds,
                 cost=cost,
                 meta=example.meta,
+                likelihoods=likelihoods[row],
+                remarks=example.remarks,
             )
             for row, (example, _) in enumerate(items)
         ]
+
+    def _respond(self, examples: Sequence[Example], inputs: Any, audio_BT: Tensor) -> Answers:
+        """What the task asks for: the model's own words, the likelihoods of given options, or both."""
+        adapter, method, task = self.run_setup.adapter, self.run_setup.method, self.run_setup.task
+        options = [task.wordings(example) for example in examples]
+        scored = score_options(adapter, method, inputs, audio_BT, options) if any(options) else None
+        if scored is not None and not task.generates:
+            return scored
+        answers = answer(adapter, method, self.run_setup.generation, inputs, audio_BT)
+        return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
 
 
 def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:

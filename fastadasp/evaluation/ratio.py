@@ -1,5 +1,6 @@
 """The ratio that meets `merge.flops_reduction` over all prompts of a run."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import PreparedBatches, plan
 from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import RunStore
+from fastadasp.files.text import FileError
 from fastadasp.models.base import ModelAdapter
 from fastadasp.reduction.flops import paper_flops
 from fastadasp.reduction.method import MergeMethod
@@ -18,6 +20,7 @@ from fastadasp.reduction.target import Prompt, settle
 from fastadasp.tasks.base import Example
 
 FILE = "budget.json"
+log = logging.getLogger(__name__)
 
 
 def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bool = True) -> Setup:
@@ -27,7 +30,7 @@ def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bo
     with what the folder's name depends on. `tokens_kept` is left to `merging()`: it speaks of each prompt by itself.
     Raises ConfigError when the target cannot be met, in any prompt.
     """
-    known = store.read(FILE)
+    known = _known(store, setup.method)
     if setup.method.unsettled.flops_reduction is None:
         if known is None and _may_refuse(setup.method):
             known = _check_each(setup, examples)
@@ -39,6 +42,23 @@ def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bo
         if keep:
             store.write(FILE, known)
     return replace(setup, method=setup.method.with_ratio(known["ratio"]))
+
+
+def _known(store: RunStore, method: MergeMethod) -> dict[str, Any] | None:
+    """What was solved for this very request; None where nothing was, or where the file is damaged."""
+    try:
+        known = store.read(FILE)
+    except FileError as error:
+        log.warning("The ratio is solved again, since what was kept of it cannot be read: %s", error)
+        return None
+    if known is None or method.unsettled.flops_reduction is None:
+        return known
+    ratio = known.get("ratio")
+    whole = isinstance(ratio, float | int) and not isinstance(ratio, bool) and 0 <= ratio < 1
+    if whole and known.get("flops_reduction") == method.unsettled.flops_reduction:
+        return known
+    log.warning("The ratio is solved again, since %s holds none for this run", store.folder / FILE)
+    return None
 
 
 def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:

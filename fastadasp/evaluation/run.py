@@ -18,8 +18,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config.fingerprint import fingerprint
+from fastadasp.data.manifest import MAX_REPORTED
 from fastadasp.errors import ConfigError
-from fastadasp.evaluation.batches import Batch, plan
+from fastadasp.evaluation.batches import Batch, finished, plan
 from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Placement, resolve
 from fastadasp.evaluation.module import EvalModule
@@ -47,12 +48,13 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
     examples = setup.examples
     # Raises ConfigError where the model has no layer `merge.layer`.
     setup = replace(setup, method=Stages.of(setup.method, setup.adapter.shape.layers).method)
+    setup.adapter.check(examples)
     seed_everything(cfg.seed, verbose=False)
     store = RunStore(Path(HydraConfig.get().runtime.output_dir))
     leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
     with store.locked() if leader else nullcontext():
         setup = settled(setup, examples, store, keep=leader)
-        batches = plan(examples, setup.hardware.batch_size, done=store.predictions().keys())
+        batches = plan(examples, setup.hardware.batch_size, done=finished(store.predictions()))
         if batches:
             _answer(cfg, setup, placement, batches, store)
         if not leader:
@@ -64,9 +66,20 @@ def evaluate(cfg: DictConfig, setup: Setup) -> float:
         )
         store.write("metrics.json", metrics)
         store.write("cost.json", cost)
+    _report_remarks(metrics["remarks"])
     _log(cfg, {**metrics["quality"], "removed": metrics["reduction"]["measured"], **metrics["cost"], **cost})
     show(metrics, cost, str(store.folder))
     return float(metrics["quality"][setup.task.objective])
+
+
+def _report_remarks(remarks: Mapping[str, Sequence[str]]) -> None:
+    """Log what was noticed about audio, at most a few lines of it."""
+    texts = [text for found in remarks.values() for text in found]
+    for text in texts[:MAX_REPORTED]:
+        logging.getLogger(__name__).warning("%s", text)
+    if len(texts) > MAX_REPORTED:
+        more = len(texts) - MAX_REPORTED
+        logging.getLogger(__name__).warning("... and %d more such remarks on audio: see metrics.json", more)
 
 
 def _answer(cfg: DictConfig, setup: Setup, placement: Placement, batches: Sequence[Batch], store: RunStore) -> None:
@@ -102,6 +115,7 @@ def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: S
         "examples": len(predictions),
         "failed": len(failures),
         "failures": failures,
+        "remarks": {prediction.id: list(prediction.remarks) for prediction in predictions if prediction.remarks},
         "reduction": {
             "ratio": setup.method.ratio,
             "layer": setup.method.layer,

@@ -36,4 +36,4 @@ def validate(cfg: DictConfig) -> Setup:
     """
     nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
     built = build_all(with_chosen_layer(cfg), nodes)
-    return Setup(**built, examples=built["task"].examples())
+    return Setup(**built, examples=built["task"].checked_examples())

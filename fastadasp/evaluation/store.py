@@ -10,6 +10,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fastadasp.errors import InputError
+from fastadasp.files.json_text import JsonError, parse, read_json
+from fastadasp.files.records import record
+from fastadasp.files.text import FileError, read_lines, short
 from fastadasp.tasks.base import Prediction
 
 
@@ -48,7 +51,7 @@ class RunStore:
 
     def append(self, predictions: Sequence[Prediction]) -> None:
         """Write predictions so that they survive a kill of this process from now on."""
-        _drop_torn_line(self._file)
+        drop_torn_line(self._file)
         with self._file.open("a", encoding="utf-8") as file:
             file.write("".join(map(_line, predictions)))  # one write, so that a kill hardly ever splits a batch
 
@@ -67,9 +70,15 @@ class RunStore:
         return ordered
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """The JSON file `name` of the folder; None if there is none."""
+        """The JSON file `name` of the folder; None if there is none, FileError if it is damaged."""
         file = self.folder / name
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if not file.exists():
+            return None
+        try:
+            content: dict[str, Any] = read_json(file)
+        except FileError as error:
+            raise FileError(f"{error}; delete the file, and the run's own command writes it anew") from error
+        return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace the JSON file `name` of the folder at one stroke."""
@@ -85,24 +94,25 @@ def _line(prediction: Prediction) -> str:
 
 
 def _read(file: Path) -> Iterator[Prediction]:
+    remedy = "delete the line, and the run's own command answers its example again"
     try:
-        text = file.read_bytes()
-    except FileNotFoundError:
-        return
-    whole = text[: text.rfind(b"\n") + 1].decode()
-    for number, line in enumerate(whole.split("\n")[:-1], start=1):  # splitlines() would also cut at U+2028
-        try:
-            fields = json.loads(line)
-            for name in ("audio_tokens_per_layer", "cached_tokens_per_layer"):
-                fields[name] = tuple(fields[name])
-            yield Prediction(**fields)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"{file}, line {number} is not a prediction ({error}); delete the line to run its example again"
-            ) from error
+        for number, line in read_lines(file, complete=True, remedy=remedy):
+            if line.strip():
+                yield _prediction(line, f"{short(file)}, line {number} is not a prediction", remedy)
+    except FileError:
+        if file.exists():
+            raise  # else there never was one, or `consolidate` has taken it away meanwhile
 
 
-def _drop_torn_line(file: Path) -> None:
+def _prediction(line: str, problem: str, remedy: str) -> Prediction:
+    try:
+        return record(Prediction, parse(line))
+    except JsonError as error:
+        raise FileError(f"{problem}: {error}; {remedy}") from error
+
+
+def drop_torn_line(file: Path) -> None:
+    """Take away a last line that has no end, as a killed process leaves it."""
     if not file.exists():
         return
     with file.open("rb+") as content:

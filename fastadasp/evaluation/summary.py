@@ -12,7 +12,7 @@ def show(metrics: Mapping[str, Any], cost: Mapping[str, float], folder: str) -> 
     table = Table(title=f"{metrics['task']} · {metrics['model']} · {metrics['merge']}", show_header=False)
     for name, value in _rows(metrics, cost):
         table.add_row(name, value)
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(table)
     console.print(f"Results: {folder}", soft_wrap=True, highlight=False)
 

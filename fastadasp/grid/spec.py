@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 
 from fastadasp.config.build import build
 from fastadasp.errors import ConfigError
+from fastadasp.files.text import FileError, home
+from fastadasp.files.yaml_text import read_yaml
 
 FULL_TOKENS = "full tokens"
 
@@ -67,12 +68,13 @@ class Cell:
 
 def read(file: Path) -> Grid:
     """The grid in a YAML file; ConfigError for one that is none, naming every key that is wrong."""
+    file = home(file)
     if not file.is_file():
         raise ConfigError(f"{file} is no file; name a grid such as experiments/grids/tiny.yaml")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is not YAML: {error}") from error
+        content = read_yaml(file)
+    except FileError as error:
+        raise ConfigError(str(error)) from error
     if not isinstance(content, dict):
         raise ConfigError(f"{file} must hold a mapping with title, settings, tasks, amounts, full_tokens and methods")
     grid: Grid = _built("Grid", content, file.stem)

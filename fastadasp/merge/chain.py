@@ -1,25 +1,12 @@
-"""Methods made of others, at most one for each site."""
+"""A chain of methods, at most one for each site."""
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fastadasp.errors import ConfigError
+from fastadasp.reduction.composite import Composite
 from fastadasp.reduction.method import MergeMethod, Site
-
-
-@dataclass(frozen=True)
-class Composite(MergeMethod):
-    """A method that acts through its stages alone."""
-
-    @abstractmethod
-    def stages(self) -> tuple[MergeMethod, ...]:
-        """The methods that act."""
-
-    def assign(self, state: Any) -> Any:
-        """Never asked: its stages are."""
-        raise TypeError(f"{type(self).__name__} decides nothing itself; ask its stages()")
 
 
 @dataclass(frozen=True)

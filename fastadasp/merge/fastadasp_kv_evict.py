@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from fastadasp.merge.chain import Composite
 from fastadasp.merge.fastadasp import FastAdaSP
 from fastadasp.merge.h2o import H2O
+from fastadasp.reduction.composite import Composite
 from fastadasp.reduction.method import MergeMethod
 
 

@@ -1,6 +1,5 @@
 """HeadRouter: attention heads that suit the sound at hand choose the tokens (arXiv 2604.23717)."""
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
+from fastadasp.files.json_text import JsonError, read_json
+from fastadasp.files.records import record
+from fastadasp.files.text import FileError, home
 from fastadasp.merge.frame import evenly_spaced
 from fastadasp.reduction.method import MergeMethod, Schedule, check_share
 
@@ -42,8 +44,13 @@ class Routing:
 def read_routing(path: str) -> Routing:
     """The routing saved at `path`; ConfigError if it is none."""
     try:
-        return Routing(**json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        routing = record(Routing, read_json(home(Path(path))))
+        if routing.centroids.keys() != routing.weights.keys() or len(set(map(len, routing.weights.values()))) != 1:
+            raise JsonError("centroids and weights must have the same profiles, and weights as many heads in each")
+        if not routing.width > 0:
+            raise JsonError(f"width must be above 0, got {routing.width}")
+        return routing
+    except (FileError, JsonError) as error:
         raise ConfigError(
             f"merge.routing={path} cannot be read ({error}); it must be a file that `fastadasp heads` "
             "has written, or null for heads that count alike"

@@ -1,5 +1,6 @@
 """SnapKV: what the end of the prompt looks at (Li et al., NeurIPS 2024, arXiv 2404.14469)."""
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,17 +13,24 @@ if TYPE_CHECKING:
 
     from fastadasp.reduction.state import LayerState
 
+_warned: set[tuple[str, int]] = set()
+"""What has been said of which window; nothing is said twice."""
+
 
 @dataclass(frozen=True)
 class SnapKV(CacheMethod):
     """Keeps the last `window` tokens and those that they attend to: mean over the window's queries and the heads that
     share a key, smoothed by a moving average of `kernel` tokens (zeros beyond the ends).
 
-    The window is at most half of a row; the reference refuses prompts that are not longer than it.
+    The window is at most half of a row, so that 64 tokens take a prompt of 128; the reference implementations refuse
+    prompts that are not longer than the window. Where no more tokens may stay than the window holds, the newest ones
+    do, and attention decides nothing. One warning tells of either.
     """
 
     window: int = 64
+    """Tokens at the end of the prompt that look back; a few seconds of audio take a smaller one, such as 8."""
     kernel: int = 5
+    """Neighbouring tokens that a score is averaged over; odd."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,6 +44,7 @@ class SnapKV(CacheMethod):
         import torch
         from torch.nn.functional import avg_pool1d
 
+        self.warn_of_short_rows(state)
         attention_BHQT, asks_BQ = state.window_attention(self.window)
         groups, width = state.keys_BGTd.shape[1], attention_BHQT.shape[-1]
         total_BHT = (attention_BHQT * asks_BQ[:, None, :, None]).sum(2)
@@ -45,3 +54,33 @@ class SnapKV(CacheMethod):
         smooth_BHT = avg_pool1d(mean_BHT.masked_fill(inside_BT[:, None], 0), self.kernel, 1, self.kernel // 2)
         score_BGT = smooth_BHT.view(len(smooth_BHT), groups, -1, width).mean(2)
         return score_BGT.float().where(~inside_BT[:, None], 2.0 + state.column_BT[:, None])  # no attention exceeds 1
+
+    def warn_of_short_rows(self, state: "LayerState") -> None:
+        """Warn, once for each window, of a row that the window does not fit, or in which the window is all that stays.
+
+        Host arithmetic alone. With several clips in a row, their tokens inside the window are counted too low rather
+        than too high, so that no warning is false.
+        """
+        layout = state.layout
+        for tokens, audio, before, gone in zip(layout.tokens, layout.audio, layout.before, state.budget, strict=True):
+            window = max(1, min(self.window, tokens // 2))
+            text_behind = tokens - audio - before if self.protect_text else 0
+            inside = min(self.removable(audio, tokens - audio), max(0, window - text_behind))
+            kept = self.removable(audio, tokens - audio) - gone
+            if gone and window < self.window:
+                self._warn(
+                    "shrinks",
+                    f"merge.window={self.window} does not fit a prompt of {tokens} tokens: half of these look back, "
+                    f"the last {window}",
+                )
+            if gone and kept <= inside:
+                self._warn(
+                    "decides",
+                    f"of a prompt of {tokens} tokens, {kept} of those that may go are kept, and the {window} that look "
+                    f"back hold {inside} of those: the newest stay, whatever attention says",
+                )
+
+    def _warn(self, what: str, message: str) -> None:
+        if (what, self.window) not in _warned:
+            _warned.add((what, self.window))
+            warnings.warn(f"{type(self).__name__}: {message}; choose a smaller merge.window", stacklevel=4)

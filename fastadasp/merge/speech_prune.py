@@ -90,7 +90,8 @@ def frame_quotas(
     frame_BT = frame_BT.masked_fill(~audio_BT, 0)
     total_BG = relevance_BT.new_zeros(len(audio_BT), frames)
     exists_BG = total_BG.scatter_add(1, frame_BT, audio_BT.float()) > 0
-    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.masked_fill(~audio_BT, 0)).masked_fill(~exists_BG, float("-inf"))
+    total_BG = total_BG.scatter_add(1, frame_BT, relevance_BT.masked_fill(~audio_BT, 0))
+    total_BG = total_BG.masked_fill(~exists_BG, float("-inf"))
     share_BG = total_BG.softmax(1).masked_fill(~exists_BG, 0)
     return (share_BG * share_BG.new_tensor(counts)[:, None]).long()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from fastadasp.errors import InputError
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from transformers import BatchFeature, PreTrainedModel
 
     from fastadasp.tasks.base import Example
+
+
+class ModelError(InputError):
+    """A checkpoint that cannot be loaded or used; the message names it and what is wrong."""
 
 
 Engine = Enum("Engine", ["auto", "static", "transformers"])
@@ -34,6 +39,16 @@ class Generation:
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     length_penalty: float = 1.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the audio of an example turned out to be when it was read."""
+
+    seconds: float
+    """Length of all its files."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know of them, each with the file's name."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,14 @@ class ModelAdapter(ABC):
     def prepare(self, example: "Example") -> Any:
         """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
 
+    def heard(self, example: "Example") -> Heard | None:
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
+        return None
+
+    def check(self, examples: Sequence["Example"]) -> None:
+        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
+        return
+
     @abstractmethod
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
         """Audio tokens and all other tokens of one prompt; needs no weights."""
@@ -84,6 +107,10 @@ class ModelAdapter(ABC):
     @abstractmethod
     def texts(self, ids: "Tensor") -> list[str]:
         """The texts of generated ids (B, new), without special tokens."""
+
+    @abstractmethod
+    def answer_ids(self, text: str) -> "Tensor":
+        """(N,) int64: the tokens by which the model would give `text` as its answer, without an end token."""
 
     @abstractmethod
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:

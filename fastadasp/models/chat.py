@@ -3,10 +3,11 @@
 Their processors cut long audio into encoder windows themselves; the decoder must be one that `merging()` knows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
 
 if TYPE_CHECKING:
@@ -34,16 +35,44 @@ class ChatSpeechLM(Pretrained):
     audio_first: bool = True
     """Audio before the instruction in the user's turn; false: after it."""
 
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """As in Pretrained, for the families that have an option of their own."""
+        return {"audioflamingo3": "audio_flamingo_3", "glmasr": "glm_asr_nano"}.get(str(described.get("model_type")))
+
     def prepare(self, example: "Example") -> PreparedChat:
         """As in ModelAdapter; features are left to `encode`, since their padding differs from family to family."""
         from fastadasp.data.audio import pad_to
 
         least = round(_LEAST_SECONDS * self.processor.feature_extractor.sampling_rate)
         audio = [pad_to(samples, least) for samples in self.read(example)]
+        return self._prompted(example, audio)
+
+    def _prompted(self, example: "Example", audio: "list[Samples]") -> PreparedChat:
+        """`audio` with the prompt that the chat template makes around it."""
         content = [*({"type": "audio"} for _ in audio), {"type": "text", "text": self.wording(example)}]
-        conversation = [{"role": "user", "content": content if self.audio_first else [content[-1], *content[:-1]]}]
-        prompt = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-        return PreparedChat(str(prompt), audio)
+        prompt = self.render(content if self.audio_first else [content[-1], *content[:-1]], len(audio))
+        return PreparedChat(prompt, audio)
+
+    def check(self, examples: Sequence["Example"]) -> None:
+        """Refuse several audio files in a prompt where the processor takes but one, by trying them as silence."""
+        import numpy as np
+
+        most = max(examples, key=lambda example: len(example.audio), default=None)
+        if most is None or len(most.audio) < 2:
+            return
+        silence = np.zeros(self.processor.feature_extractor.sampling_rate, np.float32)
+        single, several = (self._prompted(most, [silence] * count) for count in (1, len(most.audio)))
+        try:
+            taken = self.prompt_tokens(several)[0] > self.prompt_tokens(single)[0]
+            reason = "it leaves all but one out"
+        except (ValueError, TypeError, IndexError, KeyError, RuntimeError) as error:
+            taken, reason = False, str(error).split("\n")[0]
+        if not taken:
+            raise ConfigError(
+                f"example {most.id} has {len(most.audio)} audio files, but {self.path} takes one in a prompt "
+                f"({reason}); join the files into one, or give each a line of its own"
+            )
 
     def prompt_tokens(self, prepared: PreparedChat) -> tuple[int, int]:
         """As in ModelAdapter."""

@@ -1,20 +1,25 @@
 """Loading checkpoints from a local folder or the hub, safely and with errors that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastadasp.errors import InputError
+from fastadasp.files.text import FileError, short
+from fastadasp.models.base import ModelError as ModelError
+from fastadasp.models.checks import (
+    check_config,
+    check_eos,
+    check_index,
+    check_loaded,
+    check_processor,
+    model_class,
+)
 from fastadasp.models.speechlm import SpeechLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, ProcessorMixin
-
-
-class ModelError(InputError):
-    """A checkpoint that cannot be loaded; the message names it and what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,11 @@ class Pretrained(SpeechLM):
     )
     """What to do where `model.path` cannot be loaded; `{path}` is replaced by it."""
 
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not."""
+        return None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         folder = Path(self.path).expanduser()
@@ -49,25 +59,30 @@ class Pretrained(SpeechLM):
     def _build_processor(self) -> "ProcessorMixin":
         from transformers import AutoProcessor
 
-        with self._explained():
-            return AutoProcessor.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
+        with self._explained("its tokenizer or processor"):
+            processor = AutoProcessor.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
+            check_processor(processor, self.config)
+            return processor
 
     def _build_config(self) -> "PreTrainedConfig":
         from transformers import AutoConfig
 
-        with self._explained():
+        with self._explained("config.json"):
             config = AutoConfig.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
         if self.model_type not in (None, config.model_type):
             raise ModelError(
                 f"model.path={self.path} holds a {config.model_type} checkpoint, {type(self).__name__} loads "
                 f"{self.model_type}; choose the model=... that fits"
             )
+        with self._explained():
+            check_config(config)
         return config
 
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        model_class: Any = self._model_class()
         with self._explained():
-            model, report = model_class.from_pretrained(
+            check_index(self._source, self.revision)
+            # Weights of other sizes would end the loading with a hint at what transformers has printed.
+            model, report = self._model_class().from_pretrained(
                 self._source,
                 revision=self.revision,
                 dtype=dtype,
@@ -76,30 +91,35 @@ class Pretrained(SpeechLM):
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-        if missing := sorted(report["missing_keys"]):
-            # transformers would go on with random numbers in their place.
-            listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-            raise ModelError(f"model.path={self.path}: the checkpoint lacks {len(missing)} weights: {listed}")
+            check_loaded(report)
+            check_eos(model.generation_config.eos_token_id)
         return model
 
     def _model_class(self) -> "type[PreTrainedModel]":
         """The class that config.json names."""
-        import transformers
+        return model_class(self.config)
 
-        architecture = (self.config.architectures or ["none"])[0]
-        if not hasattr(transformers, architecture):
-            raise ModelError(f"model.path={self.path}: transformers {transformers.__version__} has no {architecture}")
-        return getattr(transformers, architecture)  # type: ignore[no-any-return]
+    @property
+    def _named(self) -> str:
+        return f"model.path={self.path}"
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Word transformers' loading errors for the person who set `model.path`."""
-        from safetensors import SafetensorError
+    def _explained(self, part: str = "") -> Iterator[None]:
+        """Word errors in reading a checkpoint for the person who set `model.path`.
 
+        Whatever its files make transformers, tokenizers or torch raise, they are what is wrong. part: which of them,
+        where the error does not say so.
+        """
         try:
             yield
-        except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        except ModelError:
+            raise
+        except Exception as error:
+            told = isinstance(error, FileError | OSError | RuntimeError)  # these say what they are about
+            reason = short(error, 300) if told else f"{part} ({type(error).__name__}: {short(error, 300)})".strip()
+            if not Path(self._source).is_dir():
+                reason = f"there is no such folder, and no such hub id can be reached ({reason})"
             how = self.how_to_get.replace("{path}", self.path)
-            raise ModelError(f"model.path={self.path} cannot be loaded: {reason}\n{how}") from error
+            raise ModelError(f"{self._named} cannot be loaded: {reason}\n{how}") from error

@@ -6,7 +6,7 @@ The processor cuts audio at 30 s without a word; here longer audio becomes sever
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature
 
+    from fastadasp.data.audio import Samples
     from fastadasp.tasks.base import Example
 
 ENCODER_SECONDS = 30.0
@@ -23,7 +24,6 @@ ENCODER_SECONDS = 30.0
 _LEAST_SAMPLES = 7 * 160
 """Shortest clip (70 ms) that gives two audio tokens; shorter ones are padded with silence. Below 30 ms there would be
 no token at all, and a prompt without two adjacent ones sends transformers down a legacy path that moves every token."""
-_CLIP = "<|audio_bos|><|AUDIO|><|audio_eos|>"
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,36 @@ class Qwen2AudioFamily(SpeechLM, ABC):
 
     def prepare(self, example: "Example") -> dict[str, "Tensor"]:
         """Ids (T,), log-mel features (clips, mels, 3000) and their mask (clips, 3000) of one example; on the CPU."""
-        from fastadasp.data.audio import SAMPLE_RATE, AudioError, pad_to, split_clips
+        from fastadasp.data.audio import AudioError, pad_to, split_clips
 
         clips = [
             pad_to(clip, _LEAST_SAMPLES)
             for samples in self.read(example)
             for clip in split_clips(samples, self.clip_seconds, self.cut_search_seconds)
         ]
-        features = self.processor(
-            text=[self._prompt(len(clips), self.wording(example))],
-            audio=clips,
-            sampling_rate=SAMPLE_RATE,
-            return_tensors="pt",
-        )
-        tokens, positions = features["input_ids"].shape[1], self.config.get_text_config().max_position_embeddings
+        prepared = self._processed(self._prompt(len(clips), self.wording(example)), clips)
+        tokens, positions = len(prepared["input_ids"]), self.config.get_text_config().max_position_embeddings
         if tokens > positions:
             raise AudioError(f"example {example.id}: its prompt has {tokens} tokens, the model's limit is {positions}")
+        return prepared
+
+    def _processed(self, prompt: str, clips: Sequence["Samples"]) -> dict[str, "Tensor"]:
+        """What `prepare` returns, of a prompt with as many placeholders as there are clips."""
+        from fastadasp.data.audio import SAMPLE_RATE
+
+        features = self.processor(text=[prompt], audio=list(clips), sampling_rate=SAMPLE_RATE, return_tensors="pt")
         return {
             "input_ids": features["input_ids"][0],
             "input_features": features["input_features"],
             "feature_attention_mask": features["feature_attention_mask"],
         }
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """As in SpeechLM: what stands for audio, its markers, and in chats the marks of a turn."""
+        marks = self.processor
+        turns = ("<|im_start|>", "<|im_end|>") if self.chat else ()
+        return (marks.audio_token, marks.audio_bos_token, marks.audio_eos_token, *turns)
 
     def prompt_tokens(self, prepared: Mapping[str, "Tensor"]) -> tuple[int, int]:
         """As in ModelAdapter."""
@@ -78,10 +87,10 @@ class Qwen2AudioFamily(SpeechLM, ABC):
     def _prompt(self, clips: int, instruction: str) -> str:
         """The whole prompt with one audio placeholder for each clip."""
         if not self.chat:
-            return _CLIP * clips + instruction
+            marks = self.processor
+            return f"{marks.audio_bos_token}{marks.audio_token}{marks.audio_eos_token}" * clips + instruction
         content = [*({"type": "audio"} for _ in range(clips)), {"type": "text", "text": instruction}]
-        conversation = [{"role": "user", "content": content}]
-        return str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+        return self.render(content, clips)
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
         """As in ModelAdapter; clips of all rows follow each other in `input_features`."""
@@ -105,3 +114,9 @@ class Qwen2Audio(Qwen2AudioFamily, Pretrained):
     """A trained checkpoint, Qwen2-Audio-7B or another of its class."""
 
     model_type = "qwen2_audio"
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """As in Pretrained; a base model's config.json looks the same."""
+        first = "use_logn_attn" in (described.get("text_config") or {})
+        return "qwen2_audio_7b_instruct" if described.get("model_type") == cls.model_type and not first else None

@@ -68,12 +68,11 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-        audio_token = tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+        audio_token = tokenizer.convert_tokens_to_ids(self.processor.audio_token)
         return Qwen2AudioConfig(audio_config=encoder, text_config=decoder, audio_token_index=audio_token)
 
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
         import torch
-        from transformers import Qwen2AudioForConditionalGeneration
 
         if device_map is not None:
             raise ConfigError(f"hardware.device_map={device_map} needs a checkpoint; random weights take one device")
@@ -81,9 +80,14 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
         on_gpu = [torch.device(device)] if device.startswith("cuda") else []
         with torch.random.fork_rng(on_gpu), torch.device(device):
             torch.manual_seed(self.weight_seed)
-            return Qwen2AudioForConditionalGeneration._from_config(
+            return self._model_class()._from_config(
                 self.config, dtype=getattr(torch, dtype), attn_implementation=attention
             )
+
+    def _model_class(self) -> "type[PreTrainedModel]":
+        from transformers import Qwen2AudioForConditionalGeneration
+
+        return Qwen2AudioForConditionalGeneration  # type: ignore[no-any-return]
 
 
 def byte_tokenizer() -> "PreTrainedTokenizerFast":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastadasp.models.base import Generation, ModelAdapter
+from fastadasp.models.base import Generation, Heard, ModelAdapter
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -77,10 +77,18 @@ class SharedAdapter(ModelAdapter):
 
     def prepare(self, example: "Example") -> Any:
         """As in ModelAdapter; only in this process, so data-loader workers gain nothing."""
-        key = (example.task, example.instruction, example.audio)
+        key = (example.task, example.instruction, example.audio, example.reading)
         if key not in self._prepared:
             self._prepared[key] = self.inner.prepare(example)
         return self._prepared[key]
+
+    def heard(self, example: "Example") -> Heard | None:
+        """As in ModelAdapter."""
+        return self.inner.heard(example)
+
+    def check(self, examples: Sequence["Example"]) -> None:
+        """As in ModelAdapter."""
+        self.inner.check(examples)
 
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
         """As in ModelAdapter."""
@@ -101,6 +109,10 @@ class SharedAdapter(ModelAdapter):
     def texts(self, ids: "Tensor") -> list[str]:
         """As in ModelAdapter."""
         return self.inner.texts(ids)
+
+    def answer_ids(self, text: str) -> "Tensor":
+        """As in ModelAdapter."""
+        return self.inner.answer_ids(text)
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
         """As in ModelAdapter."""

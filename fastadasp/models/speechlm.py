@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
-from fastadasp.models.base import Generation, ModelAdapter
+from fastadasp.files.text import short
+from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
+from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
 from fastadasp.reduction.flops import DecoderShape
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
     from fastadasp.data.audio import Samples
     from fastadasp.tasks.base import Example
+
+_DECLARED_S, _DECLARED_SHARE = 0.15, 0.02
+"""Seconds and share by which a declared length may differ from what is read without a remark: codecs fill frames."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,35 @@ class SpeechLM(ModelAdapter):
         texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return texts
 
+    def render(self, content: Sequence[Mapping[str, str]], clips: int) -> str:
+        """The prompt of one user turn by the chat template, up to where the answer begins.
+
+        content: parts of the turn (`audio`, `text`), of which `clips` are audio. Raises ModelError where the template,
+        which is a program that came with the checkpoint, fails or does not place the audio.
+        """
+        conversation = [{"role": "user", "content": list(content)}]
+        try:
+            prompt = str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+            check_prompt(prompt, self.processor.audio_token, clips)
+        except Exception as error:
+            raise ModelError(f"{self._named}: its chat template cannot be used: {short(error, 300)}") from error
+        return prompt
+
+    @property
+    def _named(self) -> str:
+        """The model in messages."""
+        return type(self).__name__
+
+    def answer_ids(self, text: str) -> "Tensor":
+        """As in ModelAdapter. After a bare prompt, which ends with a word, an answer begins with a space."""
+        import torch
+
+        space = "" if getattr(self, "chat", True) else " "
+        ids: list[int] = self.processor.tokenizer(f"{space}{text}", add_special_tokens=False).input_ids
+        if not ids:
+            raise ConfigError(f"the option {text!r} has no token in this model's vocabulary: its likelihood is unknown")
+        return torch.tensor(ids)
+
     def wording(self, example: "Example") -> str:
         """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
         for token in self.reserved:
@@ -155,20 +189,47 @@ class SpeechLM(ModelAdapter):
             ) from error
 
     def read(self, example: "Example") -> list["Samples"]:
-        """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError."""
-        from fastadasp.data.audio import AudioError, read_audio
+        """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError.
+
+        What they turn out to be is kept for `heard`.
+        """
+        from fastadasp.data.audio import AudioError
+        from fastadasp.data.listen import listen
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
         rate = self.processor.feature_extractor.sampling_rate
-        audio = [read_audio(path, self.max_seconds, rate) for path in example.audio]
+        files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
+        audio = [file.samples for file in files]
         seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:
             raise AudioError(
                 f"example {example.id}: its {len(audio)} files hold {seconds:.1f} s together, over the limit of "
                 f"{self.max_seconds:g} s for one prompt (model.max_seconds)"
             )
+        remarks = [
+            f"{source} {text}" for source, file in zip(example.audio, files, strict=True) for text in file.remarks
+        ]
+        if example.seconds and abs(seconds - example.seconds) > max(_DECLARED_S, _DECLARED_SHARE * seconds):
+            remarks.append(
+                f"{example.audio[0]}: {seconds:.2f} s of audio were read, where the manifest or the file's header says "
+                f"{example.seconds:g} s; what was read counts"
+            )
+        self._heard[_heard_key(example)] = Heard(seconds, tuple(remarks))
         return audio
+
+    @property
+    def _heard(self) -> dict[Any, Heard]:
+        found: dict[Any, Heard] = self.__dict__.setdefault("_heard_by_files", {})  # the dataclass is frozen
+        return found
+
+    def heard(self, example: "Example") -> Heard | None:
+        """As in ModelAdapter."""
+        return self._heard.get(_heard_key(example))
+
+
+def _heard_key(example: "Example") -> tuple[object, ...]:
+    return example.audio, example.reading, example.seconds
 
 
 def pad_left(sequences: Sequence["Tensor"], value: int) -> "Tensor":

@@ -29,6 +29,8 @@ class Assignment:
     """Output tokens per row, where the host knows them; otherwise reading them waits for the device."""
     fuses: bool = True
     """False if it is known that no slot holds more than one token: then they are just gathered."""
+    mean: bool = True
+    """False where a slot is the sum of its tokens, each times its weight, instead of their weighted mean."""
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
@@ -56,9 +58,11 @@ class Assignment:
 
     @cached_property
     def share(self) -> Tensor:
-        """(B, T) float32 weights that sum to one in every slot, zero for dropped tokens."""
+        """(B, T) float32 weights that sum to one in every slot if that is a mean, zero for dropped tokens."""
         kept = (self.slot >= 0).float()
         weight = self.weight.float() * kept
+        if not self.mean:
+            return weight
         weight = torch.where(self.total(weight).gather(1, self.column) > 0, weight, kept)
         total = self.total(weight).gather(1, self.column)
         return weight / total.masked_fill(~(total > 0), 1)  # nothing but padding has a total of 0
@@ -92,13 +96,13 @@ class Assignment:
         return order, torch.searchsorted(target, torch.arange(rows * self.width + 1, device=target.device))
 
     def then(self, later: "Assignment") -> "Assignment":
-        """Both decisions as one, `later` being about this one's output tokens."""
+        """Both decisions, which are means, as one; `later` is about this one's output tokens."""
         slot = later.slot.gather(1, self.column).masked_fill(self.slot < 0, -1)
         return Assignment(slot, self.share * later.share.gather(1, self.column), later.tokens)
 
 
 def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
-    """(B, S, D): each slot's weighted mean, summed in float32; order kept, padded with zeros on the left."""
+    """(B, S, D): each slot's weighted mean (or sum), added up in float32; order kept, padded with zeros on the left."""
     if not assignment.fuses:
         kept_BS = assignment.first < x_BTD.shape[1]
         index = assignment.first.clamp_max(x_BTD.shape[1] - 1)[..., None].expand(-1, -1, x_BTD.shape[2])

@@ -20,11 +20,8 @@ def evict_lowest(
 
     The last `newest[b]` candidates are safe; of equal scores, the later one goes. tokens: of each row, before.
     """
-    heads, device = score_BGT.shape[1], score_BGT.device
-    following_BGT = candidate_BGT.flip(2).cumsum(2).flip(2)
-    newest_B1 = per_row(newest, device)
-    safe_BGT = following_BGT <= (newest_B1 if isinstance(newest_B1, int) else newest_B1[..., None])
-    removable = (candidate_BGT & ~safe_BGT).flatten(0, 1)
+    heads = score_BGT.shape[1]
+    removable = (candidate_BGT & ~_newest(candidate_BGT, newest)).flatten(0, 1)
     counts = [count for count in removed for _ in range(heads)]
     # Finite, so that even what scores best goes before what is no candidate.
     worth = -score_BGT.flatten(0, 1).flip(1).float().clamp_max(3e38)
@@ -32,3 +29,36 @@ def evict_lowest(
     kept = ~dropped if real_BT is None else ~dropped & real_BT.repeat_interleave(heads, 0)
     left = tuple(before - gone for before, gone in zip(tokens, removed, strict=True) for _ in range(heads))
     return keep_only(kept, left)
+
+
+def evict_lowest_of_all_heads(
+    score_BGT: Tensor,
+    candidate_BGT: Tensor,
+    real_BT: Tensor | None,
+    newest: Sequence[int],
+    least: Sequence[int],
+    removed: Sequence[int],
+) -> Assignment:
+    """As `evict_lowest`, but the heads of row b lose `removed[b]` candidates on average: G times as many go, those that
+    score lowest in any head. Each head keeps the `least[b]` candidates that score best in it, beside the newest.
+
+    How many tokens a head is left with is known to the device alone.
+    """
+    rows, heads, length = score_BGT.shape
+    removable_BGT = candidate_BGT & ~_newest(candidate_BGT, newest)
+    each_head = [count for count in least for _ in range(heads)]
+    best = choose_top(score_BGT.flatten(0, 1), removable_BGT.flatten(0, 1), each_head)
+    removable_BGT = removable_BGT & ~best.view_as(removable_BGT)
+    # All heads of a token side by side, so that of equal scores the later token's go, whatever their heads.
+    worth = -score_BGT.transpose(1, 2).flatten(1).flip(1).float().clamp_max(3e38)
+    removable = removable_BGT.transpose(1, 2).flatten(1).flip(1)
+    dropped = choose_top(worth, removable, [count * heads for count in removed]).flip(1)
+    kept = ~dropped.view(rows, length, heads).transpose(1, 2).flatten(0, 1)
+    return keep_only(kept if real_BT is None else kept & real_BT.repeat_interleave(heads, 0), None)
+
+
+def _newest(candidate_BGT: Tensor, newest: Sequence[int]) -> Tensor:
+    """(B, G, T) bool: the last `newest[b]` candidates of each head."""
+    following_BGT = candidate_BGT.flip(2).cumsum(2).flip(2)
+    newest_B1 = per_row(newest, candidate_BGT.device)
+    return candidate_BGT & (following_BGT <= (newest_B1 if isinstance(newest_B1, int) else newest_B1[..., None]))

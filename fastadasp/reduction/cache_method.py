@@ -1,6 +1,7 @@
 """What a method that shortens the key-value cache is.
 
-B rows, T columns, G key-value heads. Each head of a layer keeps its own tokens, as many as the others.
+B rows, T columns, G key-value heads. Each head of a layer keeps its own tokens; as many as the others, but for methods
+that are `uneven`.
 """
 
 from abc import abstractmethod
@@ -56,6 +57,11 @@ class CacheMethod(MergeMethod):
         """Whether new tokens push out old ones; `score` must then be the attention received so far."""
         return False
 
+    @property
+    def uneven(self) -> bool:
+        """Whether a layer's heads may keep unlike numbers of tokens, `kept` on average; `assign` then says how many."""
+        return False
+
     def newest(self, kept: int) -> int:
         """How many of the `kept` removable tokens are the newest ones, whatever their score."""
         return 0
@@ -90,3 +96,7 @@ class CacheMethod(MergeMethod):
     def assign(self, state: "LayerState") -> "Assignment":
         """One row for each row of the batch and each head: the `budget` removable tokens with the lowest scores go."""
         return state.evict(self.score(state), self.candidates(state), self.windows(state))
+
+    def assign_values(self, state: "LayerState", assignment: "Assignment") -> "Assignment":
+        """What becomes of the values, `assignment` being what becomes of the keys; both have equally many slots."""
+        return assignment

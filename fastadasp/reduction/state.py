@@ -4,7 +4,7 @@ B rows (left-padded), T columns, D channels, H query heads, G key-value heads, d
 is computed when a method first asks for it, so that none pays for what it does not use.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from zlib import crc32
@@ -86,17 +86,22 @@ class State:
         return (self.audio_BT & ~pad(self.audio_BT[:, :-1], (1, 0))).cumsum(1)
 
     def random_BT(self, seed: int) -> Tensor:
-        """(B, T) float32 in [0, 1): the i-th audio token of a row gets the i-th number of the row's own generator.
+        """(B, T) float32 in [0, 1), a number for each audio token; see `random`."""
+        return self.random(seed, self.audio_BT, self.layout.audio)[:, 0]
 
-        A row's draw depends on seed, layer and its number of audio tokens alone, neither on its place in a batch nor on
-        the device.
+    def random(self, seed: int, chosen_BT: Tensor, counts: tuple[int, ...], heads: int = 1) -> Tensor:
+        """(B, heads, T) float32 in [0, 1): a row's i-th token of `chosen_BT` gets the i-th number of its own generator.
+
+        A row's draw depends on seed, layer and `counts[b]`, its number of such tokens, alone: neither on its place in a
+        batch nor on the device.
         """
-        draws_BN = torch.zeros(len(self.layout.audio), max(self.layout.audio))
-        for row, audio in enumerate(self.layout.audio):
+        draws_BHN = torch.zeros(len(counts), heads, max(counts))
+        for row, count in enumerate(counts):
             # A generator of the CPU reads 32 bits of its seed.
-            generator = torch.Generator().manual_seed(crc32(f"{seed} {self.layer} {audio}".encode()))
-            draws_BN[row, :audio] = torch.rand(audio, generator=generator)
-        return upload(draws_BN, self.audio_BT.device).gather(1, self.rank_BT)
+            generator = torch.Generator().manual_seed(crc32(f"{seed} {self.layer} {count}".encode()))
+            draws_BHN[row, :, :count] = torch.rand(heads, count, generator=generator)
+        rank_B1T = (chosen_BT.cumsum(1) - 1).clamp_min(0)[:, None]
+        return upload(draws_BHN, chosen_BT.device).gather(2, rank_B1T.expand(-1, heads, -1))
 
     def fuse(self, score_BT: Tensor, weight_BT: Tensor | None = None) -> Assignment:
         """Fuse the `budget` (or all) audio pairs with the largest scores; a run of chosen pairs becomes one token.
@@ -183,6 +188,8 @@ class LayerState(State):
     """Factor of the attention scores."""
     rotary: Rotary
     """The rotation of this layer's queries and keys."""
+    head_output: Callable[[int, Tensor], Tensor]
+    """What query head h adds to the residual stream for its (B, T, d) channels: (B, T, D), by the output projection."""
     lse_BHT: Tensor | None = None
     """float32: natural log-sum-exp of each query's causal scores; None where this layer's attention did not tell it."""
     affordable: tuple[int, ...] = ()
@@ -237,11 +244,12 @@ class LayerState(State):
         )
 
     def window_attention(self, window: int) -> tuple[Tensor, Tensor]:
-        """(B, H, W, T) float32 attention of the last W = `window` tokens, and (B, W) bool, which of these count.
+        """`attention_of_last` of `window` tokens, but of at most half of a row's."""
+        return self.attention_of_last([max(1, min(window, tokens // 2)) for tokens in self.layout.tokens])
 
-        The window covers at most half of a row's tokens.
-        """
-        sizes = [max(1, min(window, tokens // 2)) for tokens in self.layout.tokens]
+    def attention_of_last(self, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """(B, H, W, T) float32 attention of the last W tokens, and (B, W) bool, which of these count: `sizes[b]` of
+        row b, from 1 up, W being the largest."""
         width = max(sizes)
         rows = self.attention_from(self.layout.width - width)
         column_BW = torch.arange(width, device=rows.device).expand(len(rows), -1)

@@ -9,10 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastadasp.errors import ConfigError
 from fastadasp.tasks.base import Prediction, Task
 
 Scores = NDArray[np.float64]
 COVERAGE = 0.95
+RESAMPLES = range(40, 100_001)
+"""Numbers of resamples that are allowed: with fewer, none lies beyond either bound of an interval."""
+
+
+def check_resamples(given: int) -> None:
+    """ConfigError unless `given` is a number of resamples that makes an interval."""
+    if given not in RESAMPLES:
+        raise ConfigError(
+            f"--resamples {given}: it must be a whole number from {RESAMPLES.start} to {RESAMPLES.stop - 1}, such as "
+            "2000"
+        )
 
 
 @dataclass(frozen=True)

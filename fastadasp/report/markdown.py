@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 
+from fastadasp.report.plain import code, escaped
 from fastadasp.report.tables import FULL_TOKENS, PERCENT_ALREADY, Cell, Table, saved
 
 
 def markdown(table: Table) -> str:
     """Scores with their intervals, then what was really saved."""
     direction = "higher" if table.higher_is_better else "lower"
+    conditions = f" ({escaped(table.conditions, 300)})" if table.conditions else ""
     return "\n".join(
         [
-            f"## {table.task}: {_title(table)}, {direction} is better",
+            f"## {escaped(table.task)}: {_title(table)}, {direction} is better{conditions}",
             "",
-            f"Model `{table.model}`, {table.examples} examples. In brackets: 95 % intervals of resampled examples; "
+            f"Model {code(table.model)}, {table.examples} examples. In brackets: 95 % intervals of resampled examples; "
             "bold: the best of a column; †: worse than full tokens in the paired comparison.",
             "",
             *_grid(table, lambda cell, best: _score(table, cell, best)),
@@ -31,7 +33,7 @@ def scale(objective: str) -> float:
 
 
 def _title(table: Table) -> str:
-    return table.objective.upper() if len(table.objective) <= 4 else table.objective
+    return escaped(table.objective.upper() if len(table.objective) <= 4 else table.objective)
 
 
 def _grid(table: Table, written: Callable[[Cell, bool], str]) -> Sequence[str]:
@@ -51,7 +53,7 @@ def _grid(table: Table, written: Callable[[Cell, bool], str]) -> Sequence[str]:
             "" if cell is None else written(cell, cell.score.value == top)
             for cell, top in zip(found, best, strict=True)
         ]
-        lines.append(f"| {name} | {' | '.join(texts)} |")
+        lines.append(f"| {escaped(name)} | {' | '.join(texts)} |")
     return lines
 
 
@@ -69,4 +71,4 @@ def _score(table: Table, cell: Cell, best: bool) -> str:
 
 
 def _saved(cell: Cell) -> str:
-    return f"{100 * saved(cell):.1f} ({100 * cell.run.metrics['cost'].get('kv_bytes_saved', 0):.1f})"
+    return f"{100 * saved(cell):.1f} ({100 * cell.run.metrics['cost'].get('kv_bytes_saved', 0.0):.1f})"

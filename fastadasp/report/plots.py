@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fastadasp.report.markdown import scale
+from fastadasp.report.plain import in_picture
 from fastadasp.report.tables import FULL_TOKENS, LEAST_SAVED, Table, saved
 
 
@@ -19,7 +20,7 @@ def plot(table: Table, file: Path) -> None:
         cells = [cell for cell in cells if saved(cell) >= LEAST_SAVED]
         if cells:
             x, y = [100 * saved(cell) for cell in cells], [factor * cell.score.value for cell in cells]
-            axes.plot(x, y, marker="o", markersize=3, linewidth=1, label=name)
+            axes.plot(x, y, marker="o", markersize=3, linewidth=1, label=in_picture(name))
     if table.full is not None:
         axes.axhline(factor * table.full.score.value, color="black", linestyle=":", linewidth=1, label=FULL_TOKENS)
     front = table.front()
@@ -32,6 +33,7 @@ def plot(table: Table, file: Path) -> None:
         label="Pareto front",
     )
     axes.set_xlabel("prefill FLOPs saved, %")
-    axes.set_ylabel(f"{table.task} {table.objective}{', %' if factor != 1 else ''}")
-    axes.legend(fontsize=7, ncols=2)
+    axes.set_ylabel(in_picture(f"{table.task} {table.objective}{', %' if factor != 1 else ''}"))
+    lines = axes.get_lines()
+    axes.legend(lines, [str(line.get_label()) for line in lines], fontsize=7, ncols=2)
     figure.savefig(file, dpi=110)

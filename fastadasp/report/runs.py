@@ -1,17 +1,16 @@
 """Finished runs, read back from their folders."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from fastadasp.config.build import build
 from fastadasp.errors import InputError
 from fastadasp.evaluation.store import RunStore
+from fastadasp.files.text import short
+from fastadasp.report.metrics import known_task, read_metrics
 from fastadasp.tasks.base import Prediction, Task
 
 AMOUNTS = ("flops_reduction", "tokens_kept", "layer_ratio", "ratio")
@@ -25,14 +24,13 @@ class Run:
     folder: Path
     metrics: Mapping[str, Any]
     """The content of its `metrics.json`."""
+    trusted: Collection[str] = ()
+    """Modules besides `fastadasp.tasks` whose tasks may be built."""
 
     @classmethod
-    def read(cls, folder: Path) -> "Run":
-        """The run in `folder`; InputError if it is not finished."""
-        metrics = RunStore(folder).read("metrics.json")
-        if metrics is None:
-            raise InputError(f"{folder} holds no metrics.json: not a run's folder, or a run that is not finished")
-        return cls(folder, metrics)
+    def read(cls, folder: Path, trusted: Collection[str] = ()) -> "Run":
+        """The run in `folder`; InputError if it is not finished, or damaged."""
+        return cls(folder, read_metrics(folder), trusted)
 
     @property
     def group(self) -> tuple[str, str]:
@@ -48,7 +46,7 @@ class Run:
     @property
     def amount(self) -> tuple[str, float] | None:
         """How much it was asked to reduce, as key and value; None for full tokens."""
-        given = {key: self.settings[key] for key in AMOUNTS if self.settings[key]}
+        given = {key: self.settings[key] for key in AMOUNTS if self.settings.get(key)}
         return next(iter(given.items()), None)
 
     @property
@@ -60,22 +58,31 @@ class Run:
 
     @cached_property
     def task(self) -> Task:
-        """The task that it ran, ready to score."""
-        task: Task = build(OmegaConf.create(self.metrics["config"]["task"]), "task")
-        return task
+        """The task that it ran, ready to score; InputError for one that is not known."""
+        try:
+            return known_task(self.metrics["config"]["task"], self.trusted)
+        except InputError as error:
+            raise InputError(f"{short(self.folder)}: {error}") from error
 
     @cached_property
     def predictions(self) -> Sequence[Prediction]:
-        """In the order of the task's examples."""
-        return list(RunStore(self.folder).predictions().values())
+        """In the order of the task's examples; InputError where some are missing."""
+        found = list(RunStore(self.folder).predictions().values())
+        expected = self.metrics.get("examples", len(found))
+        if not found or len(found) != expected:
+            raise InputError(
+                f"{short(self.folder)}: metrics.json was made of {expected} answers, predictions.jsonl holds "
+                f"{len(found)}; copy the folder whole, or repeat the run's command"
+            )
+        return found
 
 
-def find_runs(roots: Iterable[Path]) -> list[Run]:
-    """All finished runs in and under the given folders; InputError if there are none."""
+def find_runs(roots: Iterable[Path], trusted: Collection[str] = ()) -> list[Run]:
+    """All finished runs in and under the given folders; InputError if there are none. trusted: as in Run."""
     files = sorted({file for root in roots for file in root.rglob("metrics.json")})
     if not files:
         raise InputError(f"no finished run (metrics.json) under {', '.join(map(str, roots))}")
-    return [Run.read(file.parent) for file in files]
+    return [Run.read(file.parent, trusted) for file in files]
 
 
 def names(runs: Sequence[Run]) -> dict[Path, str]:
@@ -87,5 +94,5 @@ def names(runs: Sequence[Run]) -> dict[Path, str]:
         values = {key: {json.dumps(run.settings.get(key)) for run in alike} for key in keys}
         differing = [key for key in keys if len(values[key]) > 1]
         for run in alike:
-            found[run.folder] = " ".join([merge, *(f"{key}={run.settings.get(key)}" for key in differing)])
+            found[run.folder] = " ".join([merge, *(f"{key}={short(run.settings.get(key), 40)}" for key in differing)])
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastadasp.errors import InputError
 from fastadasp.report.bootstrap import Bootstrap, Interval
+from fastadasp.report.conditions import alike, check_clips
 from fastadasp.report.runs import Run
 
 FULL_TOKENS = "full tokens"
@@ -46,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """All runs of one task and model."""
+    """All runs of one task and model that agree in everything but the reduction."""
 
     task: str
     model: str
@@ -56,6 +57,8 @@ class Table:
     full: Cell | None
     rows: Mapping[str, Sequence[Cell]]
     """By method, in rising amounts."""
+    conditions: str = ""
+    """The settings that set it apart from other tables of the same task and model."""
 
     @property
     def amounts(self) -> list[float]:
@@ -94,7 +97,10 @@ class Table:
         }
         provenance = next(iter(self.cells())).run.metrics["provenance"] if self.rows else {}
         return {
-            **{key: getattr(self, key) for key in ("task", "model", "objective", "higher_is_better", "examples")},
+            **{
+                key: getattr(self, key)
+                for key in ("task", "model", "conditions", "objective", "higher_is_better", "examples")
+            },
             FULL_TOKENS.replace(" ", "_"): None if self.full is None else self.full.described(),
             "rows": rows,
             "provenance": provenance,
@@ -107,23 +113,19 @@ def saved(cell: Cell) -> float:
 
 
 def tabulate(runs: Sequence[Run], names: Mapping[Path, str], resamples: int = 2000) -> list[Table]:
-    """One table for each task and model, in the order of the runs; `names` of the rows by folder.
+    """One table for each task, model and conditions, in the order of the runs; `names` of the rows by folder.
 
     Raises InputError for runs that cannot be compared: other examples, or twice the same place in a table.
     """
-    groups = list(dict.fromkeys(run.group for run in runs))
-    return [_table([run for run in runs if run.group == group], names, resamples) for group in groups]
+    return [_table(members, names, resamples, apart) for apart, members in alike(runs)]
 
 
-def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int) -> Table:
-    task, ids = runs[0].task, [prediction.id for prediction in runs[0].predictions]
-    bootstrap = Bootstrap(len(ids), resamples)
-    scores = {}
-    for run in runs:
-        if [prediction.id for prediction in run.predictions] != ids:
-            raise InputError(f"{run.folder} and {runs[0].folder} ran other examples; only like runs can be compared")
-        scores[run.folder] = bootstrap.scores(task, run.predictions)
-    full = next((run for run in runs if run.amount is None), None)
+def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart: str) -> Table:
+    task = runs[0].task
+    check_clips(runs)
+    bootstrap = Bootstrap(len(runs[0].predictions), resamples)
+    scores = {run.folder: bootstrap.scores(task, run.predictions) for run in runs}
+    full = _only([run for run in runs if run.amount is None])
     rows: dict[str, dict[tuple[str, float], Cell]] = {}
     for run in runs:
         if run.amount is None:
@@ -139,10 +141,18 @@ def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int) -> Ta
         *runs[0].group,
         task.objective,
         task.higher_is_better,
-        len(ids),
+        len(runs[0].predictions),
         None if full is None else _cell(full, scores, full),
         {name: sorted(row.values(), key=lambda cell: cell.amount or ("", 0)) for name, row in rows.items()},
+        apart,
     )
+
+
+def _only(full: Sequence[Run]) -> Run | None:
+    """The run with full tokens, with which all others are compared; InputError if there are several."""
+    if len(full) > 1:
+        raise InputError(f"{full[1].folder} and {full[0].folder} are both {FULL_TOKENS} of one table; leave one out")
+    return full[0] if full else None
 
 
 def _cell(run: Run, scores: Mapping[Path, Any], full: Run | None) -> Cell:

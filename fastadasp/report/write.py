@@ -1,11 +1,13 @@
 """A report as files: Markdown, one JSON, one plot and one file of answers for each table."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from fastadasp.report.markdown import markdown
+from fastadasp.report.plain import file_name
 from fastadasp.report.plots import plot
 from fastadasp.report.tables import FULL_TOKENS, Cell, Table
 
@@ -18,18 +20,29 @@ def text(tables: Sequence[Table]) -> str:
 def write(tables: Sequence[Table], folder: Path, preface: str = "", more: Mapping[str, Any] | None = None) -> None:
     """Fill `folder`: `report.md`, and for each table `<task>-<model>.json`, `.png` and `.answers.jsonl`.
 
-    preface: Markdown that opens the report. more: what else each JSON is to hold.
+    Where several tables would have one name, the second gets `-2` and so on. preface: Markdown that opens the report.
+    more: what else each JSON is to hold.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = []
+    named: dict[str, Table] = {}
     for table in tables:
-        name = f"{table.task}-{table.model}"
+        name = _free(file_name(f"{table.task}-{table.model}"), named)
+        named[name] = table
         content = json.dumps({**table.described(), **(more or {})}, indent=1, ensure_ascii=False)
         (folder / f"{name}.json").write_text(content + "\n", encoding="utf-8")
         (folder / f"{name}.answers.jsonl").write_text("".join(_answers(table)), encoding="utf-8")
+    pictures = [f"![{name}]({name}.png)" for name in named]
+    content = "\n".join([preface, text(tables), *pictures, ""])
+    (folder / "report.md").write_text(content.lstrip(), encoding="utf-8")
+    for name, table in named.items():
         plot(table, folder / f"{name}.png")
-        pictures.append(f"![{name}]({name}.png)")
-    (folder / "report.md").write_text("\n".join([preface, text(tables), *pictures, ""]).lstrip(), encoding="utf-8")
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """`name`, numbered where it is taken already (in capitals too, since some disks do not tell them apart)."""
+    lower = [other.lower() for other in taken]
+    numbered = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(free for free in numbered if free.lower() not in lower)
 
 
 def _answers(table: Table) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """One choice of layer, from a composed config to `selection.json`."""
 
+import logging
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -14,10 +14,15 @@ from fastadasp.evaluation.batches import plan
 from fastadasp.evaluation.hardware import resolve
 from fastadasp.evaluation.setup import Setup, validate
 from fastadasp.evaluation.store import RunStore
+from fastadasp.files.json_text import JsonError
+from fastadasp.files.records import record
+from fastadasp.files.text import FileError
 from fastadasp.measuring.provenance import provenance
 from fastadasp.selection.scores import candidates, score
 from fastadasp.selection.settings import LayerScore, Selection
 from fastadasp.selection.show import picture, table
+
+log = logging.getLogger(__name__)
 
 
 def select(cfg: DictConfig) -> int:
@@ -28,18 +33,38 @@ def select(cfg: DictConfig) -> int:
     """
     store = RunStore(selection_folder(cfg))
     with store.locked():
-        content = store.read(FILE)
-        if content is None:
-            selection: Selection = build(cfg.selection, "selection")
-            content = _select(validate(_calibrating(cfg, selection)), selection)
-            scores = [LayerScore(**values) for values in content["layers"]]
-            lines = table(scores, selection.criterion, content["chosen"]["layer"])
+        selection: Selection = build(cfg.selection, "selection")
+        choice = _kept(store)
+        if choice is None:
+            choice = _select(validate(_calibrating(cfg, selection)), selection)
+            lines = table(choice.layers, selection.criterion, choice.chosen.layer)
             (store.folder / "selection.md").write_text(lines, encoding="utf-8")
-            picture(scores, selection.criterion, content["chosen"]["layer"], store.folder / "selection.png")
-            store.write(FILE, content)
-    print((store.folder / "selection.md").read_text(encoding="utf-8"))
-    print(f"Chosen: merge.layer={content['chosen']['layer']}, kept in {store.folder} for merge.layer=auto")
-    return int(content["chosen"]["layer"])
+            picture(choice.layers, selection.criterion, choice.chosen.layer, store.folder / "selection.png")
+            store.write(FILE, asdict(choice))
+    print(table(choice.layers, selection.criterion, choice.chosen.layer))
+    print(f"Chosen: merge.layer={choice.chosen.layer}, kept in {store.folder} for merge.layer=auto")
+    return choice.chosen.layer
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The content of `selection.json`."""
+
+    chosen: LayerScore
+    criterion: str
+    clips: int
+    layers: list[LayerScore]
+    provenance: dict[str, object]
+
+
+def _kept(store: RunStore) -> Choice | None:
+    """What was chosen before; None where nothing was, or where the file is damaged."""
+    try:
+        content = store.read(FILE)
+        return None if content is None else record(Choice, content)
+    except (FileError, JsonError) as error:
+        log.warning("The layer is chosen again, since %s is damaged: %s", store.folder / FILE, error)
+        return None
 
 
 def _calibrating(cfg: DictConfig, selection: Selection) -> DictConfig:
@@ -57,8 +82,9 @@ def _calibrating(cfg: DictConfig, selection: Selection) -> DictConfig:
     return changed
 
 
-def _select(setup: Setup, selection: Selection) -> dict[str, Any]:
+def _select(setup: Setup, selection: Selection) -> Choice:
     adapter, placement = setup.adapter, resolve(setup.hardware)
+    adapter.check(setup.examples)
     batches = [
         [adapter.prepare(example) for example in batch.examples]
         for batch in plan(setup.examples, setup.hardware.batch_size)
@@ -72,10 +98,4 @@ def _select(setup: Setup, selection: Selection) -> dict[str, Any]:
         device_map=setup.hardware.device_map,
     )
     scores = score(adapter, methods, batches, selection.criterion)
-    return {
-        "chosen": asdict(selection.choose(scores)),
-        "criterion": selection.criterion.name,
-        "clips": len(prompts),
-        "layers": [asdict(one) for one in scores],
-        "provenance": provenance(placement),
-    }
+    return Choice(selection.choose(scores), selection.criterion.name, len(prompts), scores, provenance(placement))

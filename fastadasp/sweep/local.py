@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fastadasp.errors import ConfigError
+from fastadasp.files.yaml_text import read_yaml
 
 
 def overrides(sweep: Path) -> list[str]:
@@ -13,7 +12,7 @@ def overrides(sweep: Path) -> list[str]:
 
     Loggers are left to the caller. Raises ConfigError for a file that is no grid of listed values.
     """
-    content: Any = yaml.safe_load(sweep.read_text(encoding="utf-8"))
+    content: Any = read_yaml(sweep)
     try:
         fixed = [str(word) for word in content["command"] if not str(word).startswith(("${", "logger"))]
         parameters = {key: _values(node) for key, node in content["parameters"].items()}

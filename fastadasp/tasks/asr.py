@@ -1,94 +1,146 @@
-"""Automatic speech recognition: corpus word error rate."""
+"""Automatic speech recognition: corpus word error rate, or character error rate where words have no spaces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import cache
 
-from fastadasp.data.manifest import Field, read_manifest
+from fastadasp.data.manifest import Field, Record, read_manifest
+from fastadasp.errors import ConfigError
 from fastadasp.tasks.base import Example, Prediction, Task
-from fastadasp.tasks.text import unwrap
+from fastadasp.tasks.languages import is_unspaced, language_of
+from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
+from fastadasp.tasks.reading.transcripts import unwrap
 
-Normalizer = Enum("Normalizer", ["english", "basic", "none"])
+_NOT_SCORED = "ignore_time_segment_in_scoring"
+"""TED-LIUM's text for passages without a transcript."""
 
 
 @dataclass(frozen=True)
 class ASR(Task):
-    """Transcribe speech; scored by WER as a fraction, errors summed over the corpus."""
+    """Transcribe speech; scored by WER or CER as a fraction, errors summed over the corpus."""
 
     reference: str = "text"
     """Manifest field that holds the transcript."""
     instruction: str = "Transcribe the speech."
-    normalizer: Normalizer = Normalizer.english
-    """Whisper's text normaliser for both sides: `english`, `basic` (other languages), or `none`."""
+    language: str = "English"
+    """Spoken language, by name or code: what `auto` means below follows from it."""
+    normalizer: Normalizer = Normalizer.auto
+    """What both sides go through before they are compared: english, basic or none."""
+    unit: Unit = Unit.auto
+    """What is counted: word (WER) or character (CER)."""
+    conversational: bool = False
+    """Whether references hold the marks of conversational corpora ([noise], [laughter-yeah], th-, ((yes)))."""
+    silence: bool = False
+    """Whether a reference may be empty: nothing is said there, and every word of an answer is an insertion."""
 
     name = "asr"
-    objective = "wer"
+    version = 2
     higher_is_better = False
+    place = 0
+
+    @property
+    def objective(self) -> str:
+        """`wer` or, where characters are counted, `cer`."""
+        return "cer" if self._unit is Unit.character else "wer"
+
+    @property
+    def _normalizer(self) -> Normalizer:
+        if self.normalizer is not Normalizer.auto:
+            return self.normalizer
+        return Normalizer.english if language_of(self.language).english else Normalizer.basic
+
+    @property
+    def _unit(self) -> Unit:
+        if self.unit is not Unit.auto:
+            return self.unit
+        return Unit.word if language_of(self.language).spaced else Unit.character
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio` and the reference field."""
+        records = read_manifest(self.manifest, {self.reference: Field(object)}, self.limit)
+        self.refuse(records, self._problem)
+        texts = [str(record.fields[self.reference]) for record in records]
+        if self._unit is Unit.word and is_unspaced(" ".join(texts)):
+            raise ConfigError(
+                f"the transcripts of {self.manifest} have no spaces between words, so that each counts as one word: "
+                f"name the language (task.language=Chinese, now {self.language}) or set task.unit=character"
+            )
         return [
             Example(
                 id=record.id,
                 audio=record.audio,
                 instruction=self.instruction,
-                reference=str(record.fields[self.reference]),
+                reference=text,
                 seconds=record.seconds,
                 task=self.name,
                 meta=record.fields,
             )
-            for record in read_manifest(self.manifest, {self.reference: Field(str)}, self.limit)
+            for record, text in zip(records, texts, strict=True)
         ]
 
+    def _problem(self, record: Record) -> str | None:
+        text = record.fields[self.reference]
+        if not isinstance(text, str):
+            return f"field {self.reference!r} must be a text, got {text!r}"
+        if not text.strip() and not self.silence:
+            return (
+                f"field {self.reference!r} must be a text that is not blank, got {text!r}; where nothing is said, "
+                "task.silence=true takes it as the transcript"
+            )
+        if text.strip().lower() == _NOT_SCORED:
+            return f"field {self.reference!r} is {text.strip()!r}: TED-LIUM does not score it; leave the line out"
+        return None
+
     def parse(self, text: str, example: Example) -> str:
-        """The transcript without tags, lead-in and quotation marks."""
-        return unwrap(text)
+        """The transcript without what a model wraps around it."""
+        return unwrap(text, example.reference, "transcript")
 
     def scorer(self) -> dict[str, str]:
-        """The normaliser, on which a WER depends more than on anything else."""
-        return {"normalizer": self.normalizer.name}
+        """The normaliser, on which an error rate depends more than on anything else, and what counts."""
+        packages = versions("jiwer", "whisper-normalizer")
+        parts = {
+            "normalizer": self._normalizer.name,
+            "unit": "word" if self._unit is Unit.word else "grapheme",
+            "language": language_of(self.language).name,
+            "marks": "conversational" if self.conversational else "as written",
+            **packages,
+        }
+        return {**parts, "signature": "|".join((self.objective, *(f"{key}:{value}" for key, value in parts.items())))}
 
-    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """`wer` and its parts (counts). References that normalise to nothing still collect insertions."""
-        counts = self._counts(predictions)
-        sums = (counts["substitutions"] + counts["deletions"] + counts["insertions"], counts["words"])
-        return {"wer": self.score(sums), **counts}
+    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Kinds of errors, the number of reference words, and how many texts normalise to nothing.
 
-    def tally(self, prediction: Prediction) -> tuple[float, ...]:
-        """Wrong words and words."""
-        counts = self._counts([prediction])
-        return counts["substitutions"] + counts["deletions"] + counts["insertions"], counts["words"]
-
-    def score(self, sums: Sequence[float]) -> float:
-        """WER."""
-        return sums[0] / max(sums[1], 1)
-
-    def _counts(self, predictions: Sequence[Prediction]) -> dict[str, int]:
-        import jiwer
-
-        normalize = _normalizer(self.normalizer)
-        counts = jiwer.process_words(
-            [normalize(prediction.reference) for prediction in predictions],
-            [normalize(prediction.answer) for prediction in predictions],
-        )
+        A reference that does so has no words, and those of the answer are insertions; an answer that does so loses all.
+        """
+        references = [self._normalized(prediction.reference) for prediction in predictions]
+        answers = [self._normalized(prediction.answer) for prediction in predictions]
+        substitutions, deletions, insertions, words = _errors(references, answers)
         return {
-            "substitutions": counts.substitutions,
-            "deletions": counts.deletions,
-            "insertions": counts.insertions,
-            "words": counts.hits + counts.substitutions + counts.deletions,
+            "substitutions": substitutions,
+            "deletions": deletions,
+            "insertions": insertions,
+            "words" if self._unit is Unit.word else "characters": words,
+            "empty_references": sum(not reference for reference in references),
+            "empty_answers": sum(not answer for answer in answers),
         }
 
+    def tally(self, prediction: Prediction) -> tuple[float, ...]:
+        """Wrong words (or characters), and words."""
+        *errors, words = _errors([self._normalized(prediction.reference)], [self._normalized(prediction.answer)])
+        return sum(errors), words
 
-@cache
-def _normalizer(kind: Normalizer) -> Callable[[str], str]:
-    from whisper_normalizer.basic import BasicTextNormalizer
-    from whisper_normalizer.english import EnglishTextNormalizer
+    def score(self, sums: Sequence[float]) -> float:
+        """Errors by reference words; where there is no word at all, the number of inserted ones."""
+        return sums[0] / max(sums[1], 1)
 
-    match kind:
-        case Normalizer.english:
-            return EnglishTextNormalizer()  # type: ignore[no-any-return]
-        case Normalizer.basic:
-            return BasicTextNormalizer()  # type: ignore[no-any-return]
-        case _:
-            return lambda text: " ".join(text.split())
+    def _normalized(self, text: str) -> str:
+        text = normalizer(self._normalizer)(spoken_words(text) if self.conversational else text).strip()
+        return graphemes(text) if self._unit is Unit.character else text
+
+
+def _errors(references: list[str], answers: list[str]) -> tuple[int, int, int, int]:
+    """Substitutions, deletions, insertions, and the number of words in the references."""
+    import jiwer
+
+    counts = jiwer.process_words(references, answers)
+    words = counts.hits + counts.substitutions + counts.deletions
+    return counts.substitutions, counts.deletions, counts.insertions, words

@@ -1,10 +1,15 @@
 """What a task is: examples to answer, how an answer is read, and how answers are scored."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from fastadasp.data.audio_options import AudioOptions
+from fastadasp.data.manifest import ManifestError, Record
+from fastadasp.data.sources import Source
+from fastadasp.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -12,8 +17,8 @@ class Example:
     """One item to run: one or several audio files and what the model is asked about them."""
 
     id: str
-    audio: tuple[Path, ...]
-    """Audio files in prompt order; each may be cut into several clips by the model adapter."""
+    audio: tuple[Source, ...]
+    """Files, cuts out of files or several joined, in prompt order; model adapters may cut each into several clips."""
     instruction: str
     """The user's text as the task words it, without chat template or audio placeholders."""
     reference: str
@@ -23,6 +28,10 @@ class Example:
     """Name of the task: a model's YAML may word some tasks its own way (`model.instructions`)."""
     meta: Mapping[str, object] = field(default_factory=dict)
     """Further fields of the manifest line (choices, speaker, ...)."""
+    reading: AudioOptions = field(default_factory=AudioOptions)
+    """How its audio files are to be read."""
+    remarks: tuple[str, ...] = ()
+    """What was noticed when its audio was read."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,14 @@ class Prediction:
     """Prompt tokens that are not audio."""
     new_tokens: int = 0
     seconds: float = 0.0
-    """Length of the example's audio."""
+    """Length of the example's audio, as it was read; of a failed example, as it was declared."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """Latencies (s) and bytes of the batch in which the example ran, and the batch's size."""
     meta: Mapping[str, object] = field(default_factory=dict)
+    likelihoods: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    """Where options were scored: by option, for each of its wordings, the log-likelihood of each token."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the example's audio, each with the file's name."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +74,44 @@ class Task(ABC):
     """JSONL manifest; audio paths in it are relative to its folder."""
     limit: int | None = None
     """Use only the first `limit` examples."""
+    audio: Any = None
+    """AudioOptions: which channel of audio files is read, and the format of files without a header; None: the defaults.
+    `Any`, because OmegaConf cannot put one frozen dataclass into another."""
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised whenever prompts, parsing or metrics change: scores of different versions must not be compared."""
-    objective: ClassVar[str]
-    """Key of `metrics()` that sweeps optimise."""
     higher_is_better: ClassVar[bool]
+    percent: ClassVar[bool] = False
+    """Whether the objective itself runs from 0 to 100, as BLEU does; tables show all others times 100."""
+    place: ClassVar[int] = 100
+    """Where tables put the task among others: those with lower numbers come first."""
+
+    @property
+    @abstractmethod
+    def objective(self) -> str:
+        """Name of the score that sweeps optimise; a subclass may just set it."""
+
+    def checked_examples(self) -> Sequence[Example]:
+        """`examples()`, each with how its audio is to be read: `audio`, unless its line has `audio_options`.
+
+        Raises ManifestError that lists every line whose options cannot be used.
+        """
+        from fastadasp.data.manifest import ManifestError
+
+        general = AudioOptions() if self.audio is None else self.audio
+        if not isinstance(general, AudioOptions):
+            raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")
+        found, problems = [], []
+        for example in self.examples():
+            try:
+                own = example.meta.get("audio_options")
+                found.append(replace(example, reading=general if own is None else general.updated(own)))
+            except ConfigError as error:
+                problems.append(f"example {example.id}: {error}")
+        if problems:
+            raise ManifestError.listing(self.manifest, problems)
+        return found
 
     @abstractmethod
     def examples(self) -> Sequence[Example]:
@@ -77,13 +121,47 @@ class Task(ABC):
     def parse(self, text: str, example: Example) -> str:
         """The answer in a model's raw text; empty if there is none."""
 
-    def scorer(self) -> dict[str, str]:
-        """What computed the scores (metric signature, normaliser), to be recorded beside them."""
+    @property
+    def generates(self) -> bool:
+        """Whether the model answers in its own words."""
+        return True
+
+    def wordings(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """By option, the answers whose likelihood is to be scored; empty where none is."""
         return {}
 
-    @abstractmethod
+    def decide(self, text: str, likelihoods: Mapping[str, Sequence[Sequence[float]]], example: Example) -> str:
+        """The answer, from the model's raw text and what `wordings` scored."""
+        return self.parse(text, example)
+
+    def interpreted(self, prediction: Prediction) -> bool:
+        """Whether the answer had to be found in the model's text: that holds more than the answer alone."""
+        return bool(prediction.answer) and prediction.answer != " ".join(prediction.text.split())
+
+    def check_ready(self) -> None:  # noqa: B027  # most tasks need nothing
+        """Raise ConfigError where something that scoring needs is missing; called before weights are loaded."""
+
+    def scorer(self) -> dict[str, str]:
+        """What computed the scores (metric signature, normaliser, versions), to be recorded beside them."""
+        return {}
+
     def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Corpus scores over all predictions, failed ones included as empty answers."""
+        """Corpus scores over all predictions, failed ones included as empty answers.
+
+        The objective is the score of the summed tallies. `unanswered` counts empty answers where something was to be
+        said, `interpreted` the answers that stood in a longer text.
+        """
+        sums = [sum(counts) for counts in zip(*map(self.tally, predictions), strict=True)]
+        return {
+            self.objective: self.score(sums),
+            **self.details(predictions),
+            "unanswered": sum(not prediction.answer and bool(prediction.reference) for prediction in predictions),
+            "interpreted": sum(map(self.interpreted, predictions)),
+        }
+
+    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Further scores and counts over all predictions."""
+        return {}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
         """One prediction's counts, from whose sums over any set `score` makes the objective: what resampling needs.
@@ -95,3 +173,13 @@ class Task(ABC):
     def score(self, sums: Sequence[float]) -> float:
         """The objective of a set of predictions, from the sums of their tallies."""
         return sums[0] / sums[1]
+
+    def refuse(self, records: Sequence[Record], problem: Callable[[Record], str | None]) -> None:
+        """Raise one ManifestError with every line in which `problem` finds one."""
+        found = [
+            f"line {record.where.rpartition(':')[2]}: {text}"
+            for record in records
+            if (text := problem(record)) is not None
+        ]
+        if found:
+            raise ManifestError.listing(self.manifest, found)

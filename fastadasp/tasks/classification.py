@@ -1,31 +1,35 @@
-"""Tasks whose answer is one of a few labels, found in free text by their synonyms."""
+"""Tasks whose answer is one of a few labels, which the model names in its own words."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from fastadasp.data.manifest import Field, read_manifest
+from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
-from fastadasp.tasks.base import Example, Prediction, Task
-from fastadasp.tasks.text import clean_text
+from fastadasp.tasks.base import Example, Prediction
+from fastadasp.tasks.choice_task import ChoiceTask
+from fastadasp.tasks.normalizers import versions
+from fastadasp.tasks.reading.options import Options
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class Classification(ChoiceTask):
     """Name a property of the speech; scored by accuracy, macro recall and macro F1."""
 
     reference: str = "label"
     """Manifest field that holds the label, or one of its synonyms."""
     instruction: str = ""
     """`{labels}` is replaced by the labels, as in "happy, sad or angry"."""
-    labels: dict[str, list[str]] = field(default_factory=dict)
-    """Each label and the further words that count as it; empty for the task's own set."""
+    labels: dict[str, list[str]] | None = None
+    """Each label and the further words that count as it; None for the task's own set."""
 
     own_labels: ClassVar[Mapping[str, Sequence[str]]]
-    objective = "accuracy"
-    higher_is_better = True
+    own_wordings: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Further words and phrases by which answers name the task's own labels; manifests may not use them."""
+    own_codes: ClassVar[Mapping[str, str]] = {}
+    """Codes of corpora for words of the labels, as manifests may use them."""
+    version = 2
 
     def __post_init__(self) -> None:
         words = [word for label, synonyms in self._labels.items() for word in (label, *synonyms)]
@@ -40,38 +44,57 @@ class Classification(Task):
 
     @cached_property
     def _label_of(self) -> Mapping[str, str]:
-        return {word: label for label, synonyms in self._labels.items() for word in (label, *synonyms)}
+        named = {word: label for label, synonyms in self._labels.items() for word in (label, *synonyms)}
+        codes = {code: named[word] for code, word in self.own_codes.items() if word in named}
+        return {**codes, **named}
 
     @cached_property
-    def _word(self) -> re.Pattern[str]:
-        words = "|".join(re.escape(word) for word in sorted(self._label_of, key=len, reverse=True))
-        return re.compile(rf"(?<!\bnot )(?<!\w)(?:{words})(?!\w)")
+    def _options(self) -> Options:
+        more = {} if self.labels else self.own_wordings
+        return Options.of_labels({label: (*words, *more.get(label, ())) for label, words in self._labels.items()})
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio` and a label."""
         *others, last = self._labels
         instruction = self.instruction.replace("{labels}", f"{', '.join(others)} or {last}")
-        label = Field(str, allowed=tuple(self._label_of))
+        records = read_manifest(self.manifest, {self.reference: Field(object)}, self.limit)
+        self.refuse(records, self._problem)
         return [
             Example(
                 id=record.id,
                 audio=record.audio,
                 instruction=instruction,
-                reference=self._label_of[str(record.fields[self.reference]).strip().lower()],
+                reference=self._label_of[_word(record.fields[self.reference])],
                 seconds=record.seconds,
                 task=self.name,
                 meta=record.fields,
             )
-            for record in read_manifest(self.manifest, {self.reference: label}, self.limit)
+            for record in records
         ]
 
-    def parse(self, text: str, example: Example) -> str:
-        """The label whose word comes first and is not negated ("not happy"); empty if there is none."""
-        match = self._word.search(clean_text(text).lower())
-        return self._label_of[match[0]] if match else ""
+    def _problem(self, record: Record) -> str | None:
+        value = record.fields[self.reference]
+        if _word(value) in self._label_of:
+            return None
+        return (
+            f"field {self.reference!r} must be one of {', '.join(self._labels)}, or a word for one of them; "
+            f"got {value!r} (task.labels names other labels; lines with none of them must be left out)"
+        )
 
-    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """`accuracy`, `macro_recall` (the field's unweighted accuracy), `macro_f1`, over labels that occur.
+    def options_of(self, meta: Mapping[str, object]) -> Options:
+        """As in ChoiceTask: the same for every example."""
+        return self._options
+
+    def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """As in ChoiceTask: the labels themselves."""
+        return {label: (label,) for label in self._labels}
+
+    def scorer(self) -> dict[str, str]:
+        """What computes recall and F1."""
+        return versions("torchmetrics")
+
+    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """`macro_recall` (the field's unweighted accuracy) and `macro_f1`, over labels that occur.
 
         An answer without a label is a class of its own: it lowers recall without lowering another label's precision.
         """
@@ -85,9 +108,14 @@ class Classification(Task):
         occurring = torch.tensor(sorted(set(references.tolist())))
         recall = multiclass_recall(answers, references, num_classes=classes, average="none")
         f1 = multiclass_f1_score(answers, references, num_classes=classes, average="none")
-        return {
-            "accuracy": (answers == references).double().mean().item(),
+        return super().details(predictions) | {
             "macro_recall": recall[occurring].double().mean().item(),
             "macro_f1": f1[occurring].double().mean().item(),
-            "unanswered": int((answers == classes - 1).sum()),
         }
+
+
+def _word(value: object) -> str:
+    """A label as manifests may write it: a text in any case, a whole number, or true and false."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).strip().lower() if isinstance(value, str | int) else ""

@@ -1,117 +1,96 @@
 """Spoken question answering with choices: the passage is heard, question and choices are read."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from string import ascii_uppercase
 
-from fastadasp.data.manifest import Field, ManifestError, Record, read_manifest
-from fastadasp.tasks.base import Example, Prediction, Task
-from fastadasp.tasks.text import clean_text
+from fastadasp.data.manifest import Field, Record, read_manifest
+from fastadasp.errors import ConfigError
+from fastadasp.tasks.base import Example
+from fastadasp.tasks.choice_task import ChoiceTask
+from fastadasp.tasks.choices import MeaningError, choice_texts, first_number, letter_of
+from fastadasp.tasks.reading.options import Options
+
+Scored = Enum("Scored", ["letter", "text", "either"])
 
 
 @dataclass(frozen=True)
-class SQA(Task):
+class SQA(ChoiceTask):
     """Answer a multiple-choice question about the speech; scored by accuracy."""
 
     reference: str = "answer"
-    """Manifest field that holds the right choice: its letter or its text."""
+    """Manifest field that holds the right choice: its letter, its text or its number."""
     instruction: str = "{question} {choices}."
     """`{question}` and `{choices}` ("A. red; B. blue") are replaced."""
+    first_choice: int | None = None
+    """Number of the first choice where the manifest gives numbers: 0 or 1; None: as the manifest's numbers show."""
+    scored: Scored = Scored.either
+    """Whose likelihood counts, with task.scoring=likelihood: letter, text, or either (their likelihoods summed)."""
 
     name = "sqa"
-    objective = "accuracy"
-    higher_is_better = True
+    version = 2
+    place = 3
+
+    def __post_init__(self) -> None:
+        if self.first_choice not in (None, 0, 1):
+            raise ConfigError(f"task.first_choice must be 0, 1 or null, got {self.first_choice}")
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio`, `question`, `choices` and the right one."""
-        fields = {"question": Field(str), "choices": Field(list), self.reference: Field(str)}
+        fields = {"question": Field(str), "choices": Field(object), self.reference: Field(object)}
         records = read_manifest(self.manifest, fields, self.limit)
-        problems = [problem for record in records if (problem := self._problem(record))]
-        if problems:
-            raise ManifestError.listing(self.manifest, problems)
-        return [
-            Example(
-                id=record.id,
-                audio=record.audio,
-                instruction=self._instruction(str(record.fields["question"]), _choices(record)),
-                reference=_letter(str(record.fields[self.reference]), _choices(record)),
-                seconds=record.seconds,
-                task=self.name,
-                meta={**record.fields, "choices": _choices(record)},
-            )
-            for record in records
-        ]
+        self.refuse(records, lambda record: self._problem(record, 0))
+        first = self._first(records)
+        self.refuse(records, lambda record: self._problem(record, first, answers=True))
+        return [self._example(record, first) for record in records]
 
-    def _problem(self, record: Record) -> str | None:
-        choices = _choices(record)
-        line = record.where.rpartition(":")[2]
-        if len(choices) > len(ascii_uppercase):
-            return f"line {line}: field 'choices' may hold at most {len(ascii_uppercase)} texts, got {len(choices)}"
-        if not _letter(str(record.fields[self.reference]), choices):
-            allowed = f"a letter from A to {ascii_uppercase[len(choices) - 1]} or the text of one choice"
-            return f"line {line}: field {self.reference!r} must be {allowed}; got {record.fields[self.reference]!r}"
+    def _first(self, records: Sequence[Record]) -> int | None:
+        if self.first_choice is not None:
+            return self.first_choice
+        answers = ((record.fields[self.reference], choice_texts(record.fields["choices"])) for record in records)
+        return first_number([(value, len(choices)) for value, choices in answers if str(value) not in choices.values()])
+
+    def _problem(self, record: Record, first: int | None, answers: bool = False) -> str | None:
+        field = "choices"
+        try:
+            choices = choice_texts(record.fields["choices"])
+            if answers:
+                field = self.reference
+                letter_of(record.fields[self.reference], choices, first)
+        except MeaningError as error:
+            return f"field {field!r} {error}"
         return None
+
+    def _example(self, record: Record, first: int | None) -> Example:
+        choices = choice_texts(record.fields["choices"])
+        texts = list(choices.values())
+        return Example(
+            id=record.id,
+            audio=record.audio,
+            instruction=self._instruction(str(record.fields["question"]), texts),
+            reference=letter_of(record.fields[self.reference], choices, first),
+            seconds=record.seconds,
+            task=self.name,
+            meta={**record.fields, "choices": texts},
+        )
 
     def _instruction(self, question: str, choices: Sequence[str]) -> str:
         listed = "; ".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
         return self.instruction.replace("{choices}", listed).replace("{question}", question)
 
-    def parse(self, text: str, example: Example) -> str:
-        """The letter of the chosen answer; empty if there is none.
+    def options_of(self, meta: Mapping[str, object]) -> Options:
+        """As in ChoiceTask: lettered texts."""
+        return Options.of_choices(tuple(map(str, meta["choices"])))  # type: ignore[call-overload]
 
-        In this order: a leading letter ("B", "(b)", "B. blue"), a letter announced as the answer ("the answer is B"),
-        the text of a choice (the earliest; of two at one place the longer), a capital letter anywhere.
-        """
-        text = clean_text(text)
-        choices = [str(choice) for choice in example.meta["choices"]]  # type: ignore[attr-defined]
-        letters = ascii_uppercase[: len(choices)]
-        if match := re.match(rf"\W*([{letters}])(?:\W*$|[.):;,](?!\w))", text, re.IGNORECASE):
-            return match[1].upper()
-        # "the answer is a car" holds an article, "the answer is a" a letter.
-        announced = rf"(?i:\b(?:answer|option|choice)\b(?: is)?)\W*([{letters}]|[{letters.lower()}](?!\s*\w))\b"
-        if match := re.search(announced, text):
-            return match[1].upper()
-        if found := _choice_in(text, choices):
-            return found
-        # A capital inside a sentence is a letter unless it is the article or the pronoun.
-        match = re.search(rf"\b(?!(?:A|I) [a-z])([{letters}])\b(?!['\u2019])", text)
-        return match[1] if match else ""
-
-    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """`accuracy` over all questions, and how many were `unanswered` (no letter could be read)."""
-        right = sum(prediction.answer == prediction.reference for prediction in predictions)
-        return {
-            "accuracy": right / len(predictions),
-            "unanswered": sum(not prediction.answer for prediction in predictions),
-        }
-
-
-def _choices(record: Record) -> list[str]:
-    return list(record.fields["choices"])  # type: ignore[call-overload, no-any-return]
-
-
-def _letter(answer: str, choices: Sequence[str]) -> str:
-    """The letter of a reference given as letter or as text; empty if it is neither."""
-    letters = ascii_uppercase[: len(choices)]
-    texts = [_plain(choice) for choice in choices]
-    if _plain(answer) in texts:
-        return letters[texts.index(_plain(answer))]
-    letter = answer.strip().rstrip(".)").upper()
-    return letter if len(letter) == 1 and letter in letters else ""
-
-
-def _choice_in(text: str, choices: Sequence[str]) -> str:
-    """The letter of the choice whose text occurs first in `text`."""
-    plain = f" {_plain(text)} "
-    found = [
-        (start, -len(choice), letter)
-        for letter, choice in zip(ascii_uppercase, map(_plain, choices), strict=False)
-        if choice and (start := plain.find(f" {choice} ")) >= 0
-    ]
-    return min(found)[2] if found else ""
-
-
-def _plain(text: str) -> str:
-    """Lower-case words without punctuation."""
-    return " ".join(re.findall(r"\w+", text.lower()))
+    def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
+        """As in ChoiceTask: letters, texts or both."""
+        options = self.options_of(example.meta)
+        named = zip(options.keys, options.texts, strict=True)
+        match self.scored:
+            case Scored.letter:
+                return {letter: (letter,) for letter in options.keys}
+            case Scored.text:
+                return {letter: (text,) for letter, text in named}
+            case _:
+                return {letter: tuple(dict.fromkeys((letter, text))) for letter, text in named}

@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.data.manifest import Field, read_manifest
 from fastadasp.errors import ConfigError
 from fastadasp.tasks.base import Example, Prediction, Task
-from fastadasp.tasks.text import unwrap
+from fastadasp.tasks.languages import language_of
+from fastadasp.tasks.reading.transcripts import unwrap
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.bleu import BLEU
+
+_ORDERS = 4
+_EXTRAS = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
 
 
 @dataclass(frozen=True)
@@ -18,18 +27,38 @@ class ST(Task):
     language: str = "German"
     instruction: str = "Translate the speech into {language}."
     """`{language}` is replaced."""
-    tokenize: str = "13a"
-    """sacreBLEU's tokeniser: 13a, or zh, ja-mecab, ko-mecab, char, ... for languages without spaces."""
+    tokenize: str = "auto"
+    """sacreBLEU's tokeniser: 13a, zh, ja-mecab, ko-mecab, char, ...; auto: the one of `language`."""
 
     name = "st"
+    version = 2
     objective = "bleu"
     higher_is_better = True
+    percent = True
+    place = 1
 
     def __post_init__(self) -> None:
         from sacrebleu.metrics.bleu import BLEU
 
-        if self.tokenize not in BLEU.TOKENIZERS:
-            raise ConfigError(f"task.tokenize must be one of {', '.join(BLEU.TOKENIZERS)}; got {self.tokenize!r}")
+        if self.tokenize not in ("auto", *BLEU.TOKENIZERS):
+            raise ConfigError(f"task.tokenize must be one of auto, {', '.join(BLEU.TOKENIZERS)}; got {self.tokenize!r}")
+
+    @property
+    def tokenizer(self) -> str:
+        """sacreBLEU's name of the tokeniser in use."""
+        return language_of(self.language).bleu if self.tokenize == "auto" else self.tokenize
+
+    def check_ready(self) -> None:
+        """As in Task: some tokenisers need packages of their own."""
+        try:
+            _bleu(self.tokenizer)
+        except (RuntimeError, ImportError, OSError) as error:
+            package = _EXTRAS.get(self.tokenizer, "sacrebleu")
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"BLEU for {self.language} needs sacreBLEU's tokeniser {self.tokenizer}, which is missing: {reason} "
+                f"(pip install '{package}'; or task.tokenize=char, which compares characters)"
+            ) from error
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio` and the reference field."""
@@ -47,42 +76,49 @@ class ST(Task):
         ]
 
     def parse(self, text: str, example: Example) -> str:
-        """The translation without tags, lead-in and quotation marks."""
-        return unwrap(text)
+        """The translation without what a model wraps around it."""
+        return unwrap(text, example.reference, "translation", self.language)
 
     def scorer(self) -> dict[str, str]:
         """sacreBLEU's signatures: scores with unlike ones must not be compared."""
-        from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
 
-        bleu, chrf = BLEU(tokenize=self.tokenize), CHRF()
-        for metric in (bleu, chrf):
+        signatures = {}
+        for name, metric in (("bleu", _bleu(self.tokenizer)), ("chrf", CHRF())):
             metric.corpus_score(["a"], [["a"]])  # the number of references is part of the signature
-        return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
+            signatures[name] = str(metric.get_signature())
+        return signatures
 
-    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Corpus `bleu` and `chrf`."""
-        from sacrebleu.metrics.bleu import BLEU
+    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Corpus `chrf`."""
         from sacrebleu.metrics.chrf import CHRF
 
         answers = [prediction.answer for prediction in predictions]
-        references = [[prediction.reference for prediction in predictions]]
-        return {
-            "bleu": BLEU(tokenize=self.tokenize).corpus_score(answers, references).score,
-            "chrf": CHRF().corpus_score(answers, references).score,
-        }
+        return {"chrf": CHRF().corpus_score(answers, [[prediction.reference for prediction in predictions]]).score}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
-        """What BLEU counts: n-grams that match and all (n from 1 to 4), and both lengths."""
-        from sacrebleu.metrics.bleu import BLEU
-
-        counts = BLEU(tokenize=self.tokenize).corpus_score([prediction.answer], [[prediction.reference]])
-        return *counts.counts, *counts.totals, counts.sys_len, counts.ref_len
+        """What BLEU counts: n-grams that match and all (n from 1 to 4), both lengths; and the reference's 4-grams."""
+        counts = _bleu(self.tokenizer).corpus_score([prediction.answer], [[prediction.reference]])
+        return *counts.counts, *counts.totals, counts.sys_len, counts.ref_len, max(counts.ref_len - _ORDERS + 1, 0)
 
     def score(self, sums: Sequence[float]) -> float:
-        """Corpus BLEU."""
+        """Corpus BLEU, from 0 to 100.
+
+        Where no reference has four words, BLEU is taken of the n-grams that there are (sacreBLEU's effective order): it
+        would be 0 for equal sentences otherwise.
+        """
         from sacrebleu.metrics.bleu import BLEU
 
-        matching, *counts = list(map(int, sums[:4])), *map(int, sums[4:])
-        bleu = BLEU.compute_bleu(matching, counts[:4], counts[4], counts[5], smooth_method="exp")
+        counts = list(map(int, sums))
+        bleu = BLEU.compute_bleu(
+            counts[:4], counts[4:8], counts[8], counts[9], smooth_method="exp", effective_order=counts[10] == 0
+        )
         return float(bleu.score)
+
+
+@cache
+def _bleu(tokenizer: str) -> "BLEU":
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric: Any = BLEU(tokenize=tokenizer)
+    return metric  # type: ignore[no-any-return]

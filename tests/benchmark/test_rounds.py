@@ -102,6 +102,16 @@ def test_a_journal_drops_a_torn_line_and_knows_other_hardware(tmp_path: Path) ->
     assert Journal(file, Hardware(device="cpu", threads=1)).get(["a"]) is None
 
 
+@pytest.mark.parametrize("damaged", ["x", "[1]", "{}", "\0\0", '{"key": 1, "value": 2}'])
+def test_what_a_damaged_line_of_a_journal_held_is_measured_again(tmp_path: Path, damaged: str) -> None:
+    file, hardware = tmp_path / "cases.jsonl", Hardware(device="cpu")
+    Journal(file, hardware).add(["a"], 1)
+    file.write_text(f"{damaged}\n{file.read_text()}")
+    journal = Journal(file, hardware)
+    assert (journal.once(["a"], lambda: 7), journal.once(["b"], lambda: 2)) == (1, 2)
+    assert Journal(file, hardware).get(["b"]) == 2
+
+
 def test_the_ceiling_is_the_most_that_was_ever_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter([(3.0, 5.0), (4.0, 2.0), (1.0, 1.0)])
     monkeypatch.setattr(ceilings, "measured_limits", lambda *_: next(found))

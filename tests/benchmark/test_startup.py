@@ -31,7 +31,7 @@ def measured(folder: Path, *modules: str, **loads: list[str]) -> dict[str, dict[
 
 def test_every_command_is_timed(tmp_path: Path) -> None:
     seconds = measured(tmp_path, "json", "fastadasp")["seconds"]
-    assert set(seconds) == {"import json", "import fastadasp", "run.py --help"}
+    assert set(seconds) == {"import json", "import fastadasp", "fastadasp run --help"}
     assert all(taken > 0 for taken in seconds.values())
 
 
@@ -55,7 +55,7 @@ def test_a_broken_off_benchmark_goes_on_and_a_finished_one_starts_anew(
     run, commands = startup._seconds, []
     monkeypatch.setattr(startup, "_seconds", lambda command: (commands.append(command[-1]), run(command))[1])
     assert set(measured(tmp_path, "json", "missing_module")["seconds"]) == {
-        *("import json", "import missing_module", "run.py --help")
+        *("import json", "import missing_module", "fastadasp run --help")
     }
     assert commands == ["import missing_module", "--help"]
     measured(tmp_path, "json")

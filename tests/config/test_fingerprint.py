@@ -124,7 +124,15 @@ MEASURING = ("evaluation.cost", "measuring.energy", "measuring.provenance", "eva
 """What a run imports besides, which only describes the answers once they are there."""
 
 
-RUNNING = ("config.compose", "evaluation.run", "grid.runner", "grid.spec", "models.shared")
+RUNNING = (
+    "config.compose",
+    "config.corpus",
+    "evaluation.run",
+    "files.yaml_text",
+    "grid.runner",
+    "grid.spec",
+    "models.shared",
+)
 """What puts the answering modules to work; `compose` and the grid only decide which runs there are."""
 
 

@@ -100,3 +100,54 @@ def test_an_unreadable_header_is_left_for_the_reader(folder: Path) -> None:
     folder.joinpath("broken.wav").write_text("nothing")
     (record,) = read_manifest(manifest(folder, {"id": "1", "audio": "broken.wav", "text": "x"}), TEXT)
     assert record.seconds == 0
+
+
+def test_whole_numbers_as_ids_are_texts_and_one_with_their_spelling(folder: Path) -> None:
+    line = {"audio": "a.wav", "text": "x", "seconds": 1}
+    first, second = read_manifest(manifest(folder, {"id": 7, **line}, {"id": -1, **line}), TEXT)
+    assert (first.id, second.id) == ("7", "-1")
+    with pytest.raises(ManifestError, match="line 2: field 'id': '7' is already used on line 1"):
+        read_manifest(manifest(folder, {"id": 7, **line}, {"id": "7", **line}), TEXT)
+    for value in (True, 1.0, None):
+        with pytest.raises(ManifestError, match="field 'id' must be a text"):
+            read_manifest(manifest(folder, {"id": value, **line}), TEXT)
+
+
+def test_a_tilde_is_the_users_folder_in_audio_and_in_the_manifests_own_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    manifest(folder, {"id": "1", "audio": "~/a.wav", "text": "x"})
+    (record,) = read_manifest(Path("~/manifest.jsonl"), TEXT)
+    assert record.audio == (folder / "a.wav",)
+    with pytest.raises(ManifestError, match=r"no file .*~nobody-of-that-name"):
+        read_manifest(manifest(folder, {"id": "1", "audio": "~nobody-of-that-name/a.wav", "text": "x"}), TEXT)
+
+
+def test_accents_may_be_spelt_otherwise_on_the_disk(folder: Path) -> None:
+    (folder / "a.wav").rename(folder / "Zu\u0308rich.wav")
+    (record,) = read_manifest(manifest(folder, {"id": "1", "audio": "Z\u00fcrich.wav", "text": "x"}), TEXT)
+    assert record.audio == (folder / "Zu\u0308rich.wav",)
+
+
+def test_messages_stay_short_whatever_the_line_holds(folder: Path) -> None:
+    long = "x" * 100_000
+    bad = [
+        {"id": long, "audio": "a.wav", "text": "x"},
+        {"id": "2", "audio": long, "text": "x"},
+        {"id": "3", "audio": [[long] * 100], "text": "x"},
+        {"id": "4", "audio": "a.wav", "text": {long: long}},
+        {long: long},
+        long,
+    ]
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(manifest(folder, *bad), TEXT)
+    message = str(caught.value)
+    assert "line 1: field 'id' may have at most 500 characters" in message
+    assert {int(line.split()[1][:-1]) for line in message.splitlines()[1:]} == {1, 2, 3, 4, 5, 6}
+    assert max(map(len, message.splitlines())) <= 400
+
+
+def test_a_limit_reads_no_further(folder: Path) -> None:
+    path = manifest(folder, {"id": "1", "audio": "a.wav", "text": "x"}, "{not json")
+    assert len(read_manifest(path, TEXT, limit=1)) == 1

@@ -94,6 +94,21 @@ def test_flops_to_save_are_met_over_the_whole_run_by_one_ratio(evaluate: Evaluat
         evaluate(*asr[:-1], "merge.flops_reduction=0.9")
 
 
+@pytest.mark.parametrize(
+    "damaged", ["", '{"flops_reduction": 0.05, "rat', "[]", "\0\0", '{"flops_reduction": 0.05, "ratio": "x"}', "{}"]
+)
+def test_a_damaged_budget_is_solved_again(
+    evaluate: Evaluate, asr: tuple[str, ...], damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge.flops_reduction=0.05")
+    folder, value = evaluate(*asr)
+    whole = (folder / "budget.json").read_text()
+    (folder / "budget.json").write_text(damaged)
+    assert evaluate(*asr) == (folder, value)
+    assert (folder / "budget.json").read_text() == whole
+    assert "The ratio is solved again" in caplog.text
+
+
 def test_a_number_of_tokens_to_keep_is_that_of_each_prompt(evaluate: Evaluate, asr: tuple[str, ...]) -> None:
     asr = tuple(setting for setting in asr if not setting.startswith("merge.ratio"))
     folder, _ = evaluate(*asr, "merge.schedule=once", "merge.tokens_kept=7")

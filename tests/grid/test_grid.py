@@ -75,12 +75,14 @@ def test_the_grids_of_the_repository_compose_cell_by_cell() -> None:
         ("[1, 2]", "must hold a mapping with title, settings"),
         ("{title: x, amount: 3}", r"grid\.amount does not exist; did you mean amounts\?"),
         ("{title: x}", r"grid\.amounts, grid\.full_tokens, .* must be given"),
-        ("a: [", "is not YAML"),
+        ("a: [", r"grid\.yaml, line 1, column 5 is not YAML"),
+        ("title: x\ntitle: y", "line 2, column 1 is not YAML: key 'title' stands twice"),
+        ("\xff", "not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_no_grid_is_named(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "grid.yaml"
-    file.write_text(content)
+    file.write_text(content, encoding="latin-1")
     with pytest.raises(ConfigError, match=message):
         spec.read(file)
     with pytest.raises(ConfigError, match="is no file"):

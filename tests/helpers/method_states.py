@@ -76,6 +76,7 @@ def common(rows: Sequence[Sequence[int]], ratio: float, seed: int) -> dict[str, 
 def layer_state(ratio: float, seed: int = 0, rows: Sequence[Sequence[int]] = ROWS) -> LayerState:
     shared = common(rows, ratio, seed)
     width = shared["audio_BT"].shape[1]
+    output_HdD = torch.randn(HEADS, HEAD_DIM, CHANNELS)
     angle = torch.arange(width)[None, :, None] * torch.rand(HEAD_DIM // 2).repeat(2)
     return LayerState(
         **shared,
@@ -84,6 +85,7 @@ def layer_state(ratio: float, seed: int = 0, rows: Sequence[Sequence[int]] = ROW
         values_BGTd=torch.randn(len(rows), GROUPS, width, HEAD_DIM),
         scaling=HEAD_DIM**-0.5,
         rotary=(angle.cos(), angle.sin()),
+        head_output=lambda head, value_BTd: value_BTd @ output_HdD[head],
     )
 
 

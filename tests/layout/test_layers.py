@@ -10,6 +10,7 @@ from fastadasp.config.paths import PACKAGE
 
 ROOMS = (
     "errors",
+    "files",
     "config",
     "ops",
     "reduction",
@@ -21,6 +22,7 @@ ROOMS = (
     "models",
     "measuring",
     "evaluation",
+    "api",
     "selection",
     "benchmark",
     "report",

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fastadasp.errors import ConfigError
-from fastadasp.merge.head_router import HeadRouter, spread, text_to_audio
+from fastadasp.merge.head_router import HeadRouter, read_routing, spread, text_to_audio
 from tests.helpers.method_states import GROUPS, HEAD_DIM, HEADS, Row, best, layer_state, rows_of
 
 CASES = [(0.1, 0), (0.33, 0), (0.5, 0), (0.8, 0), (0.97, 1)]
@@ -91,9 +91,12 @@ def test_spread_is_the_standard_deviation_of_selectivity() -> None:
 
 def test_head_router_says_what_is_wrong_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "routing.json"
-    path.write_text("{}")
-    with pytest.raises(ConfigError, match=r"merge.routing=.*routing.json cannot be read"):
-        HeadRouter(routing=str(path))
+    unequal = {**ROUTING, "weights": {**ROUTING["weights"], "uniform": [1.0]}}
+    for content in ("{}", "", "[]", *map(json.dumps, (unequal, {**ROUTING, "width": 0}, {**ROUTING, "weights": {}}))):
+        path.write_text(content)
+        read_routing.cache_clear()
+        with pytest.raises(ConfigError, match=r"merge.routing=.*routing.json cannot be read \(.{15,}\)"):
+            HeadRouter(routing=str(path))
     other = tmp_path / "other.json"
     other.write_text(json.dumps({**ROUTING, "layer": 5}))
     with pytest.raises(ConfigError, match="is for layer 5 of a model with 4 heads, but this is layer 1 of one with 4"):

@@ -1,5 +1,6 @@
 """Families that need no code of their own: random-weight Audio Flamingo 3 and GLM-ASR through the general adapter."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from transformers import WhisperFeatureExtractor
 
 from fastadasp import FastAdaSP, Schedule, merging
 from fastadasp.data.audio import AudioError
+from fastadasp.errors import ConfigError
 from fastadasp.models.base import Generation
 from fastadasp.models.chat import ChatSpeechLM
 from fastadasp.models.qwen2_audio_random import byte_tokenizer
@@ -88,6 +90,21 @@ def test_audio_tokens_and_order_follow_the_family(adapter: ChatSpeechLM, tmp_pat
     tokens = adapter.audio_mask(adapter.encode(rows)).sum(1).tolist()
     assert tokens == ([100, 775] if flamingo else [50, 387])  # 25 and 12.5 tokens a second
     assert (adapter.shape.layers, adapter.shape.kv_heads, adapter.shape.head_dim) == (4, 2, 8)
+
+
+def test_two_files_for_a_model_that_takes_one_are_refused_by_its_processor_alone(
+    adapter: ChatSpeechLM, tmp_path: Path
+) -> None:
+    fresh = ChatSpeechLM(path=adapter.path, audio_first=adapter.audio_first)
+    one = example(tmp_path, 1.0)
+    fresh.check([one, one])
+    fresh.check([])
+    two = dataclasses.replace(one, id="pair", audio=one.audio * 2)
+    with pytest.raises(
+        ConfigError, match=r"example pair has 2 audio files, but .* takes one in a prompt .*join the files"
+    ):
+        fresh.check([one, two])
+    assert "_model" not in fresh.__dict__, "no weight was read"
 
 
 def test_a_prompt_without_audio_is_refused(adapter: ChatSpeechLM) -> None:

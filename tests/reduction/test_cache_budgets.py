@@ -1,5 +1,7 @@
 """How much each cache keeps, and which of equals: counts worked out by hand or taken from the sources."""
 
+import re
+import warnings
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from fastadasp import merging
 from fastadasp.errors import ConfigError
+from fastadasp.merge import snapkv
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.pyramidkv import PyramidKV
 from fastadasp.merge.snapkv import SnapKV
@@ -48,6 +51,47 @@ def test_a_window_that_must_shrink_keeps_its_end() -> None:
         model(ids[None], use_cache=True)
     for assignment in trace.cache_assignments.values():
         assert [slots.nonzero().flatten().tolist() for slots in assignment.slot >= 0] == [list(range(24, 40))] * 2
+
+
+@pytest.mark.parametrize("kind", [SnapKV, PyramidKV])
+@pytest.mark.parametrize(
+    ("stretches", "settings", "said"),
+    [
+        (
+            (10, 20, 10),
+            {},
+            [r"merge\.window=64 does not fit a prompt of 40 tokens: .* the last 20", r"hold 10 of those"],
+        ),
+        ((10, 200, 10), {}, []),
+        ((10, 200, 10), {"ratio": 0.8}, [r"of a prompt of 220 tokens, 40 of those that may go are kept.* hold 54"]),
+        ((10, 200, 10), {"ratio": 0.8, "window": 49}, []),  # it holds 39 audio tokens, one may be chosen
+        ((10, 200, 10), {"ratio": 0.8, "window": 50}, [r"40 of those that may go are kept.* hold 40"]),
+        ((10, 200, 30, 30, 10), {"ratio": 0.8, "window": 86}, [r"46 of those .* hold 46"]),  # two clips
+        ((10, 80, 10), {"ratio": 0.6, "window": 40, "protect_text": False}, [r"40 of those .* hold 40"]),
+        ((10, 80, 10), {"ratio": 0.6, "window": 39, "protect_text": False}, []),
+        ((40,), {}, []),  # nothing may go
+    ],
+)
+@torch.no_grad()
+def test_a_window_that_suits_no_prompt_is_spoken_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[SnapKV],
+    stretches: tuple[int, ...],
+    settings: dict[str, Any],
+    said: list[str],
+) -> None:
+    monkeypatch.setattr(snapkv, "_warned", set())
+    method = kind(**{"ratio": 0.5, "layer": 0, **settings})
+    model = tiny_decoder(layers=LAYERS)
+    ids, audio = prompt(*stretches)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            with merging(model, method, audio[None]):
+                model(ids[None], use_cache=True)
+    assert len(caught) == len(said)
+    for warning, message in zip(caught, said, strict=True):
+        assert re.search(f"{kind.__name__}: .*{message}.*; choose a smaller merge.window", str(warning.message))
 
 
 def test_the_released_eviction_baseline_keeps_as_many() -> None:

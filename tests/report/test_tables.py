@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +12,15 @@ from fastadasp.errors import InputError
 from fastadasp.report.__main__ import main
 from fastadasp.report.runs import find_runs, names
 from fastadasp.report.tables import tabulate
+from tests.helpers.finished_run import RIGHT, write_run
 
-RIGHT = "sad"
 Add = Callable[..., Path]
 
 
 @pytest.fixture
 def add(tmp_path: Path) -> Add:
     """Writes the folder of a finished emotion run of 40 examples, of which the first `right` are right."""
-
-    def write(merge: str, right: int, saved: float = 0.0, ids: str = "e", **settings: Any) -> Path:
-        folder = tmp_path / "er" / merge / str(len(list(tmp_path.rglob("metrics.json"))))
-        folder.mkdir(parents=True)
-        defaults = {"ratio": 0.0, "layer_ratio": None, "flops_reduction": None, "tokens_kept": None, "layer": 2}
-        task = {"_target_": "fastadasp.tasks.er.ER", "manifest": "er.jsonl"}
-        metrics = {
-            **{"task": "er", "model": "some", "merge": merge, "objective": "accuracy", "failed": 0},
-            "quality": {"accuracy": right / 40},
-            "reduction": {"ratio": 0.0, "measured": saved},
-            "cost": {"flops_paper_saved": saved, "flops_prefill_saved": saved, "kv_bytes_saved": saved},
-            "fingerprint": folder.name,
-            "provenance": {"device": "none"},
-            "config": {"task": task, "merge": {"_target_": merge, **defaults, **settings}},
-        }
-        (folder / "metrics.json").write_text(json.dumps(metrics))
-        lines = [
-            {"id": f"{ids}{n}", "text": "", "answer": RIGHT if n < right else "", "reference": RIGHT} for n in range(40)
-        ]
-        lines = [{**line, "audio_tokens_per_layer": [], "cached_tokens_per_layer": []} for line in lines]
-        (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        return folder
-
-    return write
+    return partial(write_run, tmp_path)
 
 
 def test_a_report_compares_with_full_tokens_and_finds_the_front(add: Add, tmp_path: Path, capsys: Any) -> None:

@@ -44,6 +44,14 @@ def test_a_choice_is_kept_and_used_by_runs_that_ask_for_it(
     folder, _ = evaluate(*auto, "selection.least_saved=0.3")
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["reduction"]["layer"] == layer
+    file = selection_folder(cfg) / "selection.json"
+    whole = file.read_text()
+    for damaged in ("", whole[:-40], whole.replace('"layer": ', '"layer": "x', 1), "[]", '{"chosen": {}}'):
+        file.write_text(damaged)
+        with pytest.raises(ConfigError, match=r"does not hold the layer that was chosen .* run `python -m"):
+            evaluate(*auto, "selection.least_saved=0.3")
+    assert select(cfg) == layer, "a damaged choice is made again"
+    assert file.read_text() == whole
     monkeypatch.setattr(Qwen2AudioRandom, "load", lambda *_, **__: pytest.fail("it has been chosen"))
     assert select(cfg) == layer
 

@@ -61,7 +61,13 @@ def test_what_is_no_grid_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     sweep.write_text("command: []\nparameters: {merge.ratio: {min: 0.0, max: 0.5}}\n")
     with pytest.raises(ConfigError, match=r"bayes\.yaml is not a grid"):
         overrides(sweep)
-    for wrong, message in ((sweep, "is not a grid"), (tmp_path / "none.yaml", "is no file; name a sweep file")):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("parameters: [")
+    for wrong, message in (
+        (sweep, "is not a grid"),
+        (broken, "broken.yaml, line 1, column 14 is not YAML"),
+        (tmp_path / "none.yaml", "is no file; name a sweep file"),
+    ):
         with pytest.raises(SystemExit, match="1"):
             main([str(wrong)])
         assert message in capsys.readouterr().err

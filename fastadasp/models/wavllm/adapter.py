@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.embedding import decoder_arguments
@@ -95,6 +95,11 @@ class WavLLM(WavLLMFamily, Pretrained):
         "ask them for the present one. With that file and LLaMA's tokenizer.model (WavLLM/wavllm/tokenizer/ there) "
         "beside it: `fastadasp convert wavllm final.pt {path}`"
     )
+
+    @classmethod
+    def option_for(cls, described: Mapping[str, Any]) -> str | None:
+        """As in Pretrained."""
+        return "wavllm" if described.get("model_type") == cls.model_type else None
 
     def __post_init__(self) -> None:
         super().__post_init__()

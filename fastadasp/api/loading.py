@@ -1,0 +1,160 @@
+"""`fastadasp.load`: a model by its folder, its hub id, or the name of an option of `conf/model`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+import fastadasp.config.compose  # noqa: F401  # registers the resolvers that options use
+from fastadasp.api.recordings import Recordings, as_files
+from fastadasp.config.build import build
+from fastadasp.config.messages import suggest
+from fastadasp.config.paths import options
+from fastadasp.errors import ConfigError
+from fastadasp.evaluation.hardware import Hardware, resolve
+from fastadasp.models.pretrained import ModelError, Pretrained
+from fastadasp.models.speechlm import SpeechLM
+from fastadasp.tasks.base import Example
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
+
+_GENERAL = "fastadasp.models.chat.ChatSpeechLM"
+"""What loads a checkpoint of a family that no other class knows."""
+
+
+class SpeechModel:
+    """A loaded speech language model: what `transcribe`, `ask` and `merging` take."""
+
+    def __init__(self, adapter: SpeechLM) -> None:
+        """adapter: loaded already."""
+        self.adapter = adapter
+
+    @property
+    def transformers_model(self) -> "PreTrainedModel":
+        """The model itself, a class of transformers."""
+        return self.adapter.model
+
+    @property
+    def processor(self) -> "ProcessorMixin":
+        """Its tokenizer and feature extractor."""
+        return self.adapter.processor
+
+    def inputs(self, audio: Recordings, instruction: str) -> "BatchFeature":
+        """A left-padded batch on the model's device: one prompt for each recording, each with this instruction.
+
+        Raises RecordingError or AudioError for what is no readable audio.
+        """
+        with TemporaryDirectory() as folder:
+            examples = [
+                Example(id=f"audio[{place}]", audio=files, instruction=instruction, reference="")
+                for place, files in enumerate(as_files(audio, Path(folder)))
+            ]
+            return self.adapter.encode([self.adapter.prepare(example) for example in examples])
+
+    def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
+        """(B, T) bool: which tokens of the prompts are audio; for `merging`."""
+        return self.adapter.audio_mask(inputs)
+
+    def generate(self, inputs: "BatchFeature", **settings: Any) -> "Tensor":
+        """Ids (B, new) of the answers, without the prompts. settings: of transformers' `generate()`."""
+        prompt = self.adapter.beam_prompt(inputs) if settings.get("num_beams", 1) > 1 else inputs
+        ids: Tensor = self.transformers_model.generate(**prompt, **settings)
+        return ids[:, inputs["input_ids"].shape[1] :]
+
+    def texts(self, ids: "Tensor") -> list[str]:
+        """The texts of generated ids (B, new)."""
+        return self.adapter.texts(ids)
+
+    def __repr__(self) -> str:
+        model = self.transformers_model
+        return f"SpeechModel({type(model).__name__}, {model.dtype}, {model.device})"
+
+
+def load(
+    model: str | Path,
+    *,
+    like: str | None = None,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    attention: str = "auto",
+    device_map: str | None = None,
+    **settings: Any,
+) -> SpeechModel:
+    """Load a speech language model for `transcribe`, `ask` and `merging`.
+
+    model: the folder of a checkpoint, a hub id, or an option of `conf/model` such as `tiny`, the model that comes with
+    the package.
+    like: the option whose prompts and limits suit the checkpoint; None: the one with this hub id, else the one of its
+    family.
+    revision: branch, tag or commit on the hub.
+    device: auto, cpu, cuda, cuda:1, mps; dtype: auto, float32, bfloat16, float16; attention: auto, sdpa, eager,
+    flash_attention_2. `auto` takes what the machine has.
+    device_map: accelerate's placement of a model over several devices.
+    settings: keys of `conf/model`, such as `max_seconds=120` or `instructions={"asr": "Transcribe."}`.
+
+    Raises ModelError where there is no such checkpoint, saying what to do, and ConfigError for a bad setting.
+    """
+    node = _settings(str(model), like, revision)
+    node |= {"revision": revision} if revision is not None else {}
+    adapter = build(OmegaConf.create({**node, **settings}), "model")
+    kind = device.partition(":")[0]
+    placement = resolve(Hardware(device=kind, dtype=dtype, attention=attention, device_map=device_map))
+    adapter.load(
+        device=placement.accelerator if kind == device else device,
+        dtype=placement.dtype,
+        attention=placement.attention,
+        device_map=device_map,
+    )
+    return SpeechModel(adapter)
+
+
+def _settings(model: str, like: str | None, revision: str | None) -> dict[str, Any]:
+    """The node of `conf/model` for this model."""
+    known = options("model")
+    if like is not None and like not in known:
+        raise ConfigError(f"like={like!r} is no option of conf/model; {suggest(like, known)}")
+    if model in known and not (Path(model) / "config.json").is_file():
+        return _node(model)
+    nodes = {name: _node(name) for name in known}
+    named = next((name for name, node in nodes.items() if node.get("path") == model), None)
+    option = like or named or _option_of(_described(model, revision), nodes)
+    return {**(nodes[option] if option else {"_target_": _GENERAL}), "path": model}
+
+
+def _node(option: str) -> dict[str, Any]:
+    return dict(OmegaConf.to_container(OmegaConf.load(options("model")[option]), resolve=True))  # type: ignore[arg-type]
+
+
+def _option_of(described: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The option that suits a checkpoint with this config.json, by its adapter's word; None if no adapter knows it."""
+    for target in sorted({node["_target_"] for node in nodes.values()}):
+        adapter = get_class(target)
+        option = adapter.option_for(described) if issubclass(adapter, Pretrained) else None
+        if option is not None:
+            return option
+    return None
+
+
+def _described(model: str, revision: str | None) -> dict[str, Any]:
+    """The content of the checkpoint's config.json."""
+    from transformers import PreTrainedConfig
+
+    path = str(Path(model).expanduser()) if model.startswith("~") else model
+    if Path(path).is_dir() and not (Path(path) / "config.json").is_file():
+        raise ModelError(f"{model}: the folder holds no config.json; give the folder of a checkpoint")
+    try:
+        described, _ = PreTrainedConfig.get_config_dict(path, revision=revision)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"{model!r} is no option of conf/model, there is no such folder, and no such hub id can be reached "
+            f"({reason})\nGive a checkpoint's folder, a hub id that is reachable or cached (`hf download {model}`), or "
+            f"an option. {suggest(model, options('model'))}"
+        ) from error
+    return dict(described)

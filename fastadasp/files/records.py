@@ -1,0 +1,79 @@
+"""From JSON to the dataclass that it should be, every field's type checked."""
+
+import types
+from collections.abc import Hashable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from fastadasp.files.json_text import JsonError
+from fastadasp.files.text import short, shown
+
+T = TypeVar("T")
+
+
+def record(kind: type[T], value: Any, *, others: bool = False) -> T:
+    """`value`, an object as `files.json_text.parse` gives it, as an instance of the dataclass `kind`.
+
+    Field types may be str, int, float, bool, None, object, dataclasses, lists, tuples of one type, mappings and unions
+    of these. Lists become tuples where the dataclass has tuples. others: pass over fields that the dataclass does not
+    have, here and inside. Raises JsonError for a field that is unknown, missing or of another type.
+    """
+    if not isinstance(value, dict):
+        raise JsonError(f"must be an object, as in {{...}}, got {shown(value)}")
+    hints, needed = _schema(cast(Hashable, kind))
+    if not others and (unknown := [name for name in value if name not in hints]):
+        raise JsonError(f"unknown field {shown(unknown[0])}; known are {short(', '.join(hints), 300)}")
+    if missing := [name for name in needed if name not in value]:
+        raise JsonError(f"field {missing[0]!r} is missing")
+    return kind(**{name: _typed(hints[name], value[name], name, others) for name in hints if name in value})
+
+
+@cache
+def _schema(kind: Any) -> tuple[dict[str, Any], list[str]]:
+    """Types of all fields, and the names of those without a default."""
+    hints = get_type_hints(kind)
+    own = [field for field in fields(kind) if field.init]
+    needed = [field.name for field in own if field.default is MISSING and field.default_factory is MISSING]
+    return {field.name: hints[field.name] for field in own}, needed
+
+
+def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:
+    """`value` as the type `hint` asks for."""
+    if hint is object or hint is Any:
+        return value
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        options = [kind for kind in inner if kind is not type(None)]
+        missing = value is None and len(options) < len(inner)
+        return None if missing else _typed(options[0], value, place, others)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _nested(hint, value, place, others)
+    plain = origin or hint
+    if plain in (list, tuple) and isinstance(value, list):
+        return plain(_typed(inner[0], item, f"{place}[{index}]", others) for index, item in enumerate(value))
+    if plain in (dict, Mapping) and isinstance(value, dict):
+        return {key: _typed(inner[1], item, f"{place}.{key}", others) for key, item in value.items()}
+    if plain is float and type(value) is int:
+        return value  # as it is: written again, the file stays the same
+    if plain in (list, tuple, dict, Mapping) or type(value) is not plain:
+        raise JsonError(f"field {shown(place)} must be {_NAMES.get(plain, 'an object')}, got {shown(value)}")
+    return value
+
+
+def _nested(kind: Any, value: Any, place: str, others: bool) -> Any:
+    try:
+        return record(kind, value, others=others)
+    except JsonError as error:
+        raise JsonError(f"in {place}: {error}") from error
+
+
+_NAMES = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+    list: "a list",
+    tuple: "a list",
+}

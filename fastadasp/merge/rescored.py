@@ -1,0 +1,82 @@
+"""What a cache method is that builds on the scores of another."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastadasp.errors import ConfigError
+from fastadasp.merge.snapkv import SnapKV
+from fastadasp.reduction.cache_method import CacheMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fastadasp.reduction.state import LayerState
+
+
+@dataclass(frozen=True)
+class Rescored(CacheMethod):
+    """A cache method that takes scores and budgets from another: `AdaKV(0.5, scorer=KeyDiff())`, on the command line
+    `merge=adakv merge@merge.scorer=keydiff`.
+
+    Ratio, layer, seed and `protect_text` are those of the method that wraps; the scorer's own mean nothing, and a ratio
+    of its own is refused.
+    """
+
+    scorer: Any = None
+    """The cache method whose scores and budgets are used (`merge@merge.scorer=keydiff`); None: SnapKV as it is."""
+
+    takes_choice: ClassVar[bool] = False
+    """Whether all of the scorer's choice is taken, and not its scores alone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scorer is None:
+            object.__setattr__(self, "scorer", SnapKV())
+        if not isinstance(self.scorer, CacheMethod):
+            raise ConfigError(
+                f"merge.scorer must be a method that shortens the cache, got {self.scorer!r}; choose one with "
+                "merge@merge.scorer=NAME, such as snapkv, keydiff, tova, knorm, finch or expected_attention"
+            )
+        kind = type(self.scorer)
+        more = kind.assign is not CacheMethod.assign and not self.takes_choice
+        if more or kind.assign_values is not CacheMethod.assign_values:
+            raise ConfigError(
+                f"merge.scorer={kind.__name__} is not possible: {type(self).__name__} would take its scores and leave "
+                f"what it does beyond these; wrap {type(self).__name__} in it instead, or choose another scorer"
+            )
+        if given := self.scorer.amounts():
+            raise ConfigError(
+                f"{given[0].replace('merge', 'merge.scorer', 1)} means nothing: how much goes is a setting of "
+                f"{type(self).__name__}; give {given[0]}"
+            )
+        if self.scorer.evicts_while_decoding:
+            raise ConfigError(
+                f"merge.scorer.decode=true is not possible: {type(self).__name__} evicts at the end of the prompt "
+                "only; set merge.scorer.decode=false"
+            )
+
+    @cached_property
+    def inner(self) -> CacheMethod:
+        """The scorer with this method's ratio and layers."""
+        inner: CacheMethod = replace(
+            self.scorer,
+            ratio=self.ratio,
+            layer_ratio=self.layer_ratio,
+            layer=self.layer,
+            protect_text=self.protect_text,
+            seed=self.seed,
+        )
+        return inner
+
+    def score(self, state: "LayerState") -> "Tensor":
+        """The scorer's."""
+        return self.inner.score(state)
+
+    def kept(self, tokens: int, layer: int, layers: int) -> int:
+        """The scorer's budget."""
+        return self.inner.kept(tokens, layer, layers)
+
+    def newest(self, kept: int) -> int:
+        """As many as the scorer keeps whatever their scores."""
+        return self.inner.newest(kept)

@@ -1,0 +1,1 @@
+"""Qwen-Audio, the first generation (base and chat), as a current transformers model."""

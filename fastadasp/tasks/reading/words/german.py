@@ -1,0 +1,61 @@
+"""German."""
+
+from fastadasp.tasks.reading.words.vocabulary import Cue, Vocabulary
+
+GERMAN = Vocabulary(
+    phrases={
+        Cue.negate: """
+            nicht, kein, keine, keinen, keiner, keines, keinem, nie, niemals, weder, noch, ohne, kaum, statt,
+            anstatt, anstelle von, keine spur von, keine anzeichen von, niemand, keinesfalls, keineswegs""",
+        Cue.reject: """
+            falsch, ausgeschlossen, scheidet aus, scheiden aus, ausschließen, unwahrscheinlich, trifft nicht zu,
+            passt nicht, stimmt nicht""",
+        Cue.verdict: """
+            antwort, lösung, richtig, korrekt, stimmt, trifft zu, passt, zutreffend, wahrscheinlicher, bleibt,
+            übrig, emotion""",
+        Cue.choose: "wähle, nehme, entscheide mich für",
+        Cue.final: "endgültige antwort, fazit :",
+        Cue.conclude: "daher, deshalb, folglich, somit, demnach",
+        Cue.retract: """
+            moment, moment mal, warte, halt, nein warte, eigentlich, tatsächlich, korrektur, genauer gesagt,
+            besser gesagt, ich meine, entschuldigung""",
+        Cue.former: "zunächst, zuerst, anfangs, ich dachte",
+        Cue.because: "weil, da, denn, wegen",
+        Cue.explain: "begründung :, erklärung :, anmerkung :",
+        Cue.concede: "obwohl, obgleich, trotz, während",
+        Cue.contrast: "aber, sondern, jedoch, doch, allerdings",
+        Cue.uncertain: "nicht sicher, unsicher, unklar, weiß nicht, schwer zu sagen, ob",
+        Cue.possible: "vielleicht, möglicherweise, könnte, eventuell, entweder",
+        Cue.probable: "ich denke, ich glaube, wahrscheinlich, vermutlich, eher, hauptsächlich, überwiegend",
+        Cue.minor: "etwas, ein wenig, leicht",
+        Cue.less: "weniger",
+        Cue.than: "als",
+        Cue.say: "sagt, sagte, erwähnt, fragt, die worte",
+        Cue.condition: "wenn, falls, als ob",
+        Cue.letter: "buchstabe, antwort, auswahl, möglichkeit",
+        Cue.options: "optionen :, die optionen sind",
+        Cue.idiom: "kein zweifel, ohne zweifel, zweifellos, nicht nur, gerne",
+        Cue.yes: "ja",
+        Cue.no: "nein",
+        Cue.conjunction: "und, sowie",
+        Cue.disjunction: "oder",
+    },
+    yes="ja",
+    no="nein",
+    copulas="ist sind war waren wäre sei die der das eine ein nicht auch alle beide klar wohl antwort",
+    verbs="ist sind war wäre passt kann",
+    links="das die der ist es er sie ich",
+    articles="der die das den dem des ein eine einen einem einer",
+    subjects="es er sie ich wir",
+    first_person="ich wir",
+    self="bin sind sehr",
+    after_letter="ist oder und weil nicht sondern passt scheidet stimmt denn",
+    starters="es er sie",
+    labelled="gleis zimmer klasse gruppe",
+    titles="herr frau",
+    little="im am zum zur mit von aus bei auf nach seine ihre weil dass",
+    numbers="null eins zwei drei vier fünf sechs sieben acht neun zehn",
+    ordinals="erste zweite dritte vierte fünfte sechste",
+    numbered=("option", "antwort", "möglichkeit", "auswahl", "antwortmöglichkeit"),
+    last="letzte",
+)

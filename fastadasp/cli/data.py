@@ -28,13 +28,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("settings", nargs="*", help="settings of the corpus, such as root=/corpora part=test-other")
     parser.add_argument("--out", type=Path, help="the manifest that `convert` writes")
     parser.add_argument("--skip-bad", action="store_true", help="`convert`: leave out what cannot be used")
+    parser.add_argument("--task", help="`check`: read it as this task does, such as asr, its fields included")
     parser.add_argument("--listen", action="store_true", help="`check`: read all audio, not only the headers")
     given = parser.parse_intermixed_args(arguments)
     with readable_errors():
         if given.action == "convert":
             _convert(given.name, given.settings, given.out, given.skip_bad)
         else:
-            _look(given.name, given.settings, given.action == "describe", given.listen)
+            _look(given.name, given.settings, given)
 
 
 def _corpus(name: str, settings: Sequence[str]) -> "Corpus":
@@ -63,7 +64,7 @@ def _convert(name: str, settings: Sequence[str], out: Path | None, skip_bad: boo
         print(f"  left out as bad: {problem}", file=sys.stderr)
 
 
-def _look(name: str, settings: Sequence[str], describe: bool, listen: bool) -> None:
+def _look(name: str, settings: Sequence[str], given: argparse.Namespace) -> None:
     from fastadasp.data.describe import described
     from fastadasp.data.manifest import read_manifest
     from fastadasp.files.text import home
@@ -77,9 +78,26 @@ def _look(name: str, settings: Sequence[str], describe: bool, listen: bool) -> N
         elif settings:
             raise ConfigError(f"{name} is a manifest, which takes no settings; got {' '.join(settings)}")
         records = read_manifest(file, {})
-        if listen:
+        if given.task:
+            _read_as(given.task, file)
+        if given.listen:
             _listen(file, records)
-        print(described(records) + told if describe else f"{name}: {len(records)} examples, no problem{told}")
+        if given.action == "describe":
+            print(described(records) + told)
+        else:
+            print(f"{name}: {len(records)} examples, no problem{told}")
+
+
+def _read_as(task: str, manifest: Path) -> None:
+    """Read a manifest as a task does; the task's ManifestError lists every line that lacks what the task needs."""
+    from fastadasp.config.build import build
+    from fastadasp.config.compose import compose
+
+    if task not in options("task"):
+        raise ConfigError(f"--task {task}: there is no such task; {suggest(task, options('task'))}")
+    node = compose(f"task={task}").task
+    node.manifest = str(manifest)
+    build(node, "task").checked_examples()
 
 
 def _listen(manifest: Path, records: "Sequence[Record]") -> None:

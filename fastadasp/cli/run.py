@@ -7,12 +7,14 @@ import hydra
 from omegaconf import DictConfig
 
 from fastadasp.cli.launch import launch
+from fastadasp.config.compose import from_where_given
 from fastadasp.config.paths import CONF
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run(cfg: DictConfig) -> float:
     """Evaluate one configuration; the value is the task's objective, which Hydra's sweepers optimise."""
+    from_where_given()
     if cfg.benchmark is not None:
         return benchmark(cfg)
     from fastadasp.evaluation.setup import validate

@@ -9,6 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from fastadasp.cli.launch import launch
+from fastadasp.config.compose import from_where_given
 from fastadasp.config.paths import CONF
 
 FOLDERS = ("hydra.run.dir=${selection_folder:}", "hydra.sweep.dir=.", "hydra.sweep.subdir=${selection_folder:}")
@@ -20,6 +21,7 @@ def choose(cfg: DictConfig) -> float:
     """Choose a layer for one configuration; the value is the layer."""
     from fastadasp.selection.select import select
 
+    from_where_given()
     return select(cfg)
 
 

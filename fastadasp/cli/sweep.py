@@ -1,11 +1,10 @@
 """Run the grid of a W&B sweep file here, without W&B: `fastadasp sweep sweeps/asr.yaml task.limit=16`."""
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastadasp.cli.run import main as run
 from fastadasp.config.messages import readable_errors
 from fastadasp.errors import ConfigError
 
@@ -21,5 +20,5 @@ def main(arguments: Sequence[str]) -> None:
 
         if not given.file.is_file():
             raise ConfigError(f"{given.file} is no file; name a sweep file such as sweeps/asr.yaml")
-        command = [sys.executable, "-m", "fastadasp", "run", "-m", *overrides(given.file), *given.overrides, *options]
-    sys.exit(subprocess.run(command, check=False).returncode)
+        command = ["-m", *overrides(given.file), *given.overrides, *options]
+    run(command)  # in this process, which a signal to end is meant for

@@ -44,8 +44,13 @@ def build(node: DictConfig, key: str) -> Any:
 
     key: where the node stands in the config, for messages. Raises ConfigError, listing every bad setting.
     """
+    if not OmegaConf.is_dict(node):
+        raise ConfigError(
+            f"{key}={node!s:.80} is no mapping of settings: choose an option ({key}=..., see --help), and set single "
+            f"keys as {key}.NAME=..."
+        )
     settings = cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
-    if "_target_" not in settings:
+    if not isinstance(settings.get("_target_"), str):
         raise ConfigError(f"{key} has no `_target_`: it must name the dataclass to build, as conf/{key}/*.yaml do")
     schema = _schema(settings.pop("_target_"), key)
     problems: list[str] = []

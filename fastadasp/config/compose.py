@@ -1,5 +1,7 @@
 """Composing the configuration of a run as Hydra does for `python run.py`, and the resolvers that its YAML files use."""
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +31,7 @@ def compose(*overrides: str, hydra: bool = False) -> DictConfig:
     Raises Hydra's errors for groups, options and keys that do not exist.
     """
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", overrides=list(overrides), return_hydra_config=hydra)
+        return hydra_compose("config", overrides=list(map(lenient, overrides)), return_hydra_config=hydra)
 
 
 def compose_run(overrides: Sequence[str]) -> tuple[DictConfig, Path]:
@@ -41,3 +43,26 @@ def compose_run(overrides: Sequence[str]) -> tuple[DictConfig, Path]:
         HydraConfig.instance().set_config(cfg)
         del cfg["hydra"]
     return cfg, folder
+
+
+def lenient(argument: str) -> str:
+    """An argument of the command line, `hardware.trainer.KEY=...` with or without the sign + before it.
+
+    Profiles list only the keys that they set, and Hydra wants a + before others; `Hardware` says which there are.
+    """
+    return re.sub(r"^\+{0,2}(?=hardware\.trainer\.)", "++", argument)
+
+
+def from_where_given() -> None:
+    """Let relative paths count from where the command was given, also with hydra.job.chdir=true."""
+    os.chdir(HydraConfig.get().runtime.cwd)
+
+
+def keep_config(cfg: DictConfig, folder: Path) -> None:
+    """Write the settings of a run to its folder `.hydra/`, as Hydra does where it opens a run's folder by itself."""
+    known = HydraConfig.instance().cfg
+    place = folder / ".hydra"
+    place.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, place / "config.yaml")
+    OmegaConf.save(OmegaConf.masked_copy(known, ["hydra"]), place / "hydra.yaml")
+    OmegaConf.save(HydraConfig.get().overrides.task, place / "overrides.yaml")

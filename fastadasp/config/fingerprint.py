@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from fastadasp.config.content import digests
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
+from fastadasp.errors import ConfigError
 from fastadasp.files.named import audio_files, is_file
 from fastadasp.files.text import home
 
@@ -38,19 +39,18 @@ FILES_IN = ("merge.", "model.", "selection.", "task.")
 AUTO = "auto"
 """What `merge.layer` may be besides a number: the layer that `fastadasp.selection` has chosen."""
 
-ANSWERING = (
-    "fastadasp.evaluation.module",
-    "fastadasp.evaluation.answering",
-    "fastadasp.evaluation.batches",
-    "fastadasp.evaluation.ratio",
-)
-"""The modules that turn examples into answers, whatever the settings; this file must not import them (torch)."""
+ANSWERING = ("fastadasp.evaluation.trainer",)
+"""The module that turns examples into answers, whatever the settings; this file must not import it (torch)."""
 
 CHOOSING = "fastadasp.selection.scores"
 """The module that chooses the layer for which `merge.layer=auto` stands."""
 
 HASHED_WHOLE = 64 * 2**20
 """Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
+
+
+MOST_FILES = 5000
+"""Files and folders in a folder that a setting names."""
 
 
 def run_folder(cfg: DictConfig) -> str:
@@ -101,11 +101,22 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _path_digest(path: Path) -> str:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".md")
+        files = sorted(file for file in _inside(path) if is_file(file) and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
         return _digest([_file_digest(path), *digests(audio_files(path))])
     return _file_digest(path)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and below it. Raises ConfigError for more than a checkpoint can hold, such as a home."""
+    for number, path in enumerate(folder.rglob("*")):
+        if number == MOST_FILES:
+            raise ConfigError(
+                f"{folder}, which a setting of the run names, holds more than {MOST_FILES} files, whose content would "
+                "all be part of the run's name; name the folder of a checkpoint, or word a text so that it is no folder"
+            )
+        yield path
 
 
 def _file_digest(file: Path) -> str:

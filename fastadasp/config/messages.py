@@ -2,50 +2,84 @@
 
 import difflib
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fastadasp.config import config_files
+from fastadasp.config.quoting import quoted
 from fastadasp.errors import InputError
+from fastadasp.process.signals import REQUEUE, Stopped, requeue, stoppable
+from fastadasp.process.streams import accept_all_signs, give_up_stdout
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+_KEY = re.compile(r"[+~]{0,2}[\w./@:-]+")
+LONGEST = 2000
+"""Signs of a message: an error may quote a setting of any length."""
 
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """Print what a user can mend as a short message and exit with 1; HYDRA_FULL_ERROR=1 keeps the traceback.
+    """The frame of every command: what a user can mend is printed as a short message, and signals end it in order.
 
-    Hydra's own short form names neither the allowed keys nor a likely spelling, and would cut the traceback of a
-    genuine bug: so Hydra is told to raise, and its messages are worded here.
+    Exit status 1 for such a message, 128 + number for a signal (143 for SIGTERM, 130 for Ctrl-C). HYDRA_FULL_ERROR=1
+    keeps the traceback. Hydra's own short form names neither the allowed keys nor a likely spelling, and would cut the
+    traceback of a genuine bug: so Hydra is told to raise, and its messages are worded here.
     """
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        yield
-        return
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    accept_all_signs()
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
     try:
-        yield
-    except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"{explain(error)}\n(HYDRA_FULL_ERROR=1 shows the traceback)", file=sys.stderr)
-        sys.exit(1)
-    except Exception as error:
-        if (problem := config_files.problem(error)) is None:
-            raise
-        print(problem, file=sys.stderr)
-        sys.exit(1)
+        with stoppable():
+            yield
+    except Stopped as stop:
+        _say(f"Stopped by {stop.signal.name}. What was answered is kept, and the same command goes on from there.")
+        if stop.signal is REQUEUE:
+            _say(requeue())
+        raise
+    except BrokenPipeError:
+        give_up_stdout()
+        sys.exit(141)  # as a shell reports of a process whose reader has gone
     except KeyboardInterrupt:
-        print("Stopped. The same command resumes the run where it stands.", file=sys.stderr)
+        _say("Stopped. What was answered is kept, and the same command goes on from there.")
         sys.exit(130)
+    except Exception as error:
+        problem = explain(error) if is_expected(error) else config_files.problem(error)
+        if before == "1" or problem is None:
+            raise
+        _say(f"{_short(problem)}\n({FULL_ERROR}=1 shows the traceback)")
+        sys.exit(1)
     finally:
-        del os.environ["HYDRA_FULL_ERROR"]
+        os.environ.pop(FULL_ERROR)
+        if before is not None:
+            os.environ[FULL_ERROR] = before
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether an error comes from what the program was given or runs on, not from a fault in the program.
+
+    Files, disks and connections fail by an OSError with the number of the operating system's error.
+    """
+    if isinstance(error, InputError | HydraException | OmegaConfBaseException):
+        return True
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def explain(error: BaseException) -> str:
     """One error as a message: what was given, and what is allowed."""
     if (own := _own(error)) is not None:
         return str(own)
+    if isinstance(error, OSError) and error.errno is not None:
+        place = "" if error.filename is None else f"{error.filename}: "
+        return f"{place}{error.strerror}"
+    if isinstance(error, OverrideParseException):
+        return _of_override(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"{group}={name} does not exist; {suggest(name, error.options or [])}"
@@ -55,7 +89,8 @@ def explain(error: BaseException) -> str:
     whole = isinstance(parent, DictConfig) and isinstance(parent._content, dict)  # where YAML is read it is none yet
     if isinstance(parent, DictConfig) and whole and key is not None and key not in parent:
         return f"{getattr(cause, 'full_key', key)} does not exist; {suggest(str(key), map(str, parent))}"
-    return str(error) if cause is None or cause is error else f"{error}\n{cause}"
+    known = cause is None or cause is error or str(cause) in str(error)
+    return str(error) if known else f"{error}\n{cause}"
 
 
 def _own(error: BaseException | None) -> InputError | None:
@@ -70,3 +105,24 @@ def suggest(given: str, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     close = difflib.get_close_matches(given, names, n=1)
     return (f"did you mean {close[0]}? " if close else "") + f"Allowed: {', '.join(names)}"
+
+
+def _of_override(error: OverrideParseException) -> str:
+    """What is wrong with an argument of the command line, and how a text with special signs is written."""
+    key, is_setting, text = error.override.partition("=")
+    if not is_setting or not key.strip(" +~"):
+        return f"{error.override!r} is no setting: write key=value, such as merge.ratio=0.3, or group=option"
+    if not _KEY.fullmatch(key.strip()):
+        return f"{error.override!r} is no setting: {key!r} holds signs that no key has, such as merge.ratio"
+    return (
+        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes is written between "
+        f"double quotes, and the whole between single ones for the shell:\n  {shlex.quote(f'{key}={quoted(text)}')}"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text)} signs)"
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)

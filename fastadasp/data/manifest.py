@@ -16,6 +16,13 @@ MAX_REPORTED = 20
 MAX_ID = 500
 """Characters of an id, which messages and reports repeat."""
 
+_OTHERS = {
+    "audio_filepath": ("nemo", "a NeMo manifest"),
+    "recording": ("lhotse", "cuts of lhotse"),
+    "file_name": ("audiofolder", "the metadata of a Hugging Face audiofolder"),
+}
+"""By a field that is theirs, manifests of other tools: the option of `data=` and what they are called."""
+
 
 class ManifestError(InputError):
     """A manifest that cannot be used; the message lists every bad line with file, line number and field."""
@@ -110,6 +117,8 @@ def _numbered(path: Path, limit: int | None) -> list[tuple[int, str]]:
                 lines.append((number, line))
     except FileError as error:
         advice = "" if path.is_file() else " (set task.manifest to the .jsonl file)"
+        if (path / "wav.scp").is_file():
+            advice = " (for a Kaldi folder give data=kaldi data.root=FOLDER)"
         raise ManifestError.listing(path, [str(error).removeprefix(short(path)).lstrip(":, ") + advice]) from error
     return lines
 
@@ -146,7 +155,9 @@ def _parse_line(
 
 
 def _missing(name: str, raw: Mapping[str, object]) -> str:
-    return f"field {name!r} is missing; the line has {short(', '.join(raw)) or 'no field'}"
+    other = next((corpus for sign, corpus in _OTHERS.items() if sign in raw), None)
+    advice = f" (for {other[1]} give data={other[0]} data.root=FILE)" if name == "audio" and other else ""
+    return f"field {name!r} is missing; the line has {short(', '.join(raw)) or 'no field'}{advice}"
 
 
 def _record(raw: dict[str, object], audio: tuple[Source, ...], where: str) -> Record:

@@ -23,7 +23,8 @@ from fastadasp.decoding.prefill import (
     real_tokens,
 )
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
-from fastadasp.engine.decoder import check_layer, check_window, find_decoder
+from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.examination import examine
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.ops.layout import padding_mask
 from fastadasp.reduction.method import MergeMethod
@@ -226,12 +227,8 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
         return f"{type(decoder).__name__} gives each token several positions"
     if len({parameter.device for parameter in decoder.parameters()}) > 1:
         return f"{type(decoder).__name__} is spread over several devices"
-    for layer in decoder.layers:
-        try:
-            check_layer(layer)
-            check_window(layer, tokens)
-        except ValueError as error:
-            return str(error)
+    if reason := _layer_obstacle(decoder, tokens):
+        return reason
     for stage in method.stages():
         if getattr(stage, "evicts_while_decoding", False) and stage.share:
             return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"
@@ -239,6 +236,27 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
             return (
                 f"{type(stage).__name__} leaves each head its own number of tokens, and static caches are rectangular"
             )
+    return None
+
+
+def _layer_obstacle(decoder: Any, tokens: int) -> str | None:
+    proofs, _ = examine(decoder, next(decoder.parameters()).device)
+    for layer, proof in zip(layers_of(decoder), proofs, strict=True):
+        name = type(layer).__name__
+        if isinstance(proof, str):
+            return f"{name}: {proof}"
+        try:
+            check_kernel(layer.get_submodule(proof.attention))
+        except ValueError as error:
+            return str(error)
+        if proof.windowed is not None and tokens > proof.windowed:
+            return (
+                f"{name} has a sliding window {proof.windowed}, shorter than the {tokens} tokens of prompt and answer"
+            )
+        if not proof.tells_kernel:
+            return f"{name} does not hand further arguments to the attention kernel"
+        if not proof.plain:
+            return f"{name} does more to attention scores than scale them (a soft cap, sinks)"
     return None
 
 

@@ -1,15 +1,28 @@
 """What a run computes on; conf/hardware/*.yaml are its profiles."""
 
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
+from fastadasp.evaluation.trainer_settings import local_processes, trainer_problems
+from fastadasp.process.cores import usable_cores
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from fastadasp.models.base import ModelAdapter
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("auto", "sdpa", "eager", "flash_attention_2")
+MOST_THREADS = 1024
+"""Above this, operating systems refuse to start threads, which ends the process."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,22 +42,37 @@ class Hardware:
     num_workers: int = 2
     """Processes that read and resample audio ahead of the model; 0 reads in the main process."""
     threads: int | None = None
-    """CPU threads of torch; null leaves torch's choice."""
+    """CPU threads of torch; null: the cores that this process may use, shared out among the processes of one run."""
     peak_flops: float | None = None
     """Dense FLOP/s of one device in `dtype`, from its data sheet."""
     bandwidth: float | None = None
     """Memory bandwidth of one device, bytes/s, from its data sheet."""
     trainer: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of lightning's Trainer: devices, num_nodes, strategy, ..."""
+    """Processes of the run: devices, num_nodes, strategy (ddp_spawn | ddp); and enable_progress_bar."""
 
     def __post_init__(self) -> None:
+        problems = []
         for name, allowed in (("device", DEVICES), ("dtype", DTYPES), ("attention", ATTENTIONS)):
             if getattr(self, name) not in allowed:
-                raise ConfigError(f"hardware.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")
+                problems.append(f"hardware.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")
         for name, least in (("batch_size", 1), ("num_workers", 0), ("threads", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ConfigError(f"hardware.{name} must be at least {least}, got {value}")
+                problems.append(f"hardware.{name} must be at least {least}, got {value}")
+        if self.threads is not None and self.threads > MOST_THREADS:
+            problems.append(f"hardware.threads must be at most {MOST_THREADS}, got {self.threads}")
+        for name in ("peak_flops", "bandwidth"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                problems.append(f"hardware.{name} must be a number above 0, got {value}")
+        problems += trainer_problems(self.trainer)
+        if self.device_map is not None and not problems and (local_processes(self.trainer) or 1) != 1:
+            problems.append(
+                f"hardware.device_map={self.device_map} spreads one model over all GPUs, so that "
+                f"hardware.trainer.devices={self.trainer['devices']} copies of it would share them; set one of the two"
+            )
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -55,6 +83,10 @@ class Placement:
     """lightning's name: cpu | cuda | mps."""
     dtype: str
     attention: str
+    device_map: str | None = None
+    """accelerate's placement over several devices; None: one device."""
+    threads: int | None = None
+    """CPU threads of torch; None: torch's own choice."""
 
 
 def resolve(hardware: Hardware) -> Placement:
@@ -77,4 +109,52 @@ def resolve(hardware: Hardware) -> Placement:
     dtype = ("bfloat16" if half else "float32") if hardware.dtype == "auto" else hardware.dtype
     usable = flash and device == "cuda" and dtype != "float32"
     attention = ("flash_attention_2" if usable else "sdpa") if hardware.attention == "auto" else hardware.attention
-    return Placement(device, dtype, attention)
+    if device == "cpu" and not computes(dtype):
+        log.warning(
+            "This processor has no instructions for %s: the answers are right, but come about ten times more slowly "
+            "than with hardware.dtype=float32",
+            dtype,
+        )
+    return Placement(device, dtype, attention, hardware.device_map, threads_of_a_job(hardware))
+
+
+def computes(dtype: str) -> bool:
+    """Whether this machine's processor has instructions for a number format; True where torch does not tell."""
+    import torch
+
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    name = {"bfloat16": "bf16", "float16": "fp16"}.get(dtype)
+    of_format = [bool(has) for feature, has in known.items() if name is not None and name in feature]
+    return any(of_format) or not of_format
+
+
+def threads_of_a_job(hardware: Hardware) -> int | None:
+    """Threads of each process of a run, whose processes share the cores of this machine; None leaves torch's choice."""
+    import torch
+
+    if hardware.threads is not None or os.environ.get("OMP_NUM_THREADS"):
+        return hardware.threads
+    share = max(1, usable_cores() // (local_processes(hardware.trainer) or 1))
+    return share if share < torch.get_num_threads() else None
+
+
+def use_threads(placement: Placement) -> None:
+    """Give torch the threads of a placement."""
+    import torch
+
+    if placement.threads is not None:
+        torch.set_num_threads(placement.threads)
+
+
+def load(adapter: "ModelAdapter", placement: Placement, device: str | None = None) -> "PreTrainedModel":
+    """Load an adapter's model where and as `placement` says; every command loads a model by this function.
+
+    device: torch's name of one of several devices, such as `cuda:1`; None: that of the placement.
+    """
+    use_threads(placement)
+    return adapter.load(
+        device=device or placement.accelerator,
+        dtype=placement.dtype,
+        attention=placement.attention,
+        device_map=placement.device_map,
+    )

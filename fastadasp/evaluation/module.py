@@ -1,59 +1,62 @@
 """One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from lightning import LightningModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from fastadasp.engine.merging import MergeTrace
 from fastadasp.errors import InputError
 from fastadasp.evaluation.answering import Answers, answer, score_options
 from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
-from fastadasp.evaluation.hardware import Placement
-from fastadasp.evaluation.setup import Setup
-from fastadasp.evaluation.store import RunStore
+from fastadasp.evaluation.hardware import load
+from fastadasp.evaluation.reading import ReadAhead
+from fastadasp.evaluation.session import Session
+from fastadasp.evaluation.turns import Turns
+from fastadasp.measuring.memory_guard import ran_out
+from fastadasp.process.signals import Handler, restore, stop_if_told
 from fastadasp.tasks.base import Example, Prediction
 
 
 class EvalModule(LightningModule):
-    """Answers batches with `setup`'s model under `setup`'s reduction method and appends them to the run's folder.
+    """Answers batches with a model under a reduction method and appends them to the run's folder.
 
-    Lightning brings devices, processes and the progress bar. With several processes each takes every n-th batch and
-    writes a file of its own, so none waits for another.
+    Lightning brings the device and the progress bar. Where several processes share a run, each has a module, takes the
+    next batch that none has taken, and writes a file of its own.
     """
 
     def __init__(
-        self, setup: Setup, placement: Placement, batches: Sequence[Batch], store: RunStore, seed: int
+        self, session: Session, batches: Sequence[Batch], total: int, signal_handlers: Mapping[int, Handler]
     ) -> None:
+        """batches: what is left of the `total` batches of the run; signal_handlers: those to be kept while it runs."""
         super().__init__()
-        self.run_setup = setup
-        self.placement = placement
+        self.session = session
         self.batches = batches
-        self.store = store
-        self.seed = seed
+        self.total = total
+        self.signal_handlers = signal_handlers
 
     def setup(self, stage: str) -> None:
         """Load the weights on this process's device."""
-        self.store = RunStore(self.store.folder, self.global_rank)
-        adapter = self.run_setup.adapter
-        adapter.load(
-            device=str(self.trainer.strategy.root_device),
-            dtype=self.placement.dtype,
-            attention=self.placement.attention,
-            device_map=self.run_setup.hardware.device_map,
+        load(self.session.setup.adapter, self.session.placement, self.session.device)
+
+    def test_dataloader(self) -> ReadAhead:
+        """The batches that this process takes, audio read ahead by workers."""
+        session = self.session
+        alone = session.meeting.team.size == 1
+        return ReadAhead(
+            PreparedBatches(self.batches, session.setup.adapter.prepare, session.setup.adapter.heard),
+            Turns(self.batches, self.total, session.meeting.take),
+            length=len(self.batches) if alone else None,
+            workers=session.setup.hardware.num_workers,
+            ahead=2 if alone else 1,  # what is read ahead is taken from the others
         )
 
-    def test_dataloader(self) -> DataLoader[PreparedBatch]:
-        """This process's share of the batches, audio read ahead by workers."""
-        share = self.batches[self.global_rank :: self.trainer.world_size]
-        dataset = PreparedBatches(share, self.run_setup.adapter.prepare, self.run_setup.adapter.heard)
-        workers = min(self.run_setup.hardware.num_workers, len(share))
-        context = "fork" if workers else None  # joblib's processes would pickle the dataset, and fail
-        return DataLoader(dataset, batch_size=None, num_workers=workers, multiprocessing_context=context)
+    def on_test_start(self) -> None:
+        """Put back the signal handlers that lightning has replaced: a signal ends a run at once, not a batch later."""
+        restore(self.signal_handlers)
 
     def transfer_batch_to_device(self, batch: PreparedBatch, *_: Any) -> PreparedBatch:
         """Leave the batch where it is: the adapter's `encode` moves what the model needs."""
@@ -61,7 +64,8 @@ class EvalModule(LightningModule):
 
     def test_step(self, batch: PreparedBatch, _: int) -> None:
         """Answer one batch and store it; examples without readable audio are stored as failed."""
-        torch.manual_seed(self.seed + batch.index)  # sampling does not depend on what ran before
+        stop_if_told()
+        torch.manual_seed(self.session.seed + batch.index)  # sampling does not depend on what ran before
         failed = [
             Prediction(
                 id=example.id,
@@ -71,28 +75,31 @@ class EvalModule(LightningModule):
                 error=error,
                 seconds=example.seconds,
                 meta=example.meta,
+                origin=self.session.origin,
             )
             for example, error in batch.failed
         ]
         answered = [answer for group in self._together(batch) for answer in self._answer(batch.index, group)]
-        self.store.append([*answered, *failed])
+        self.session.store.append([*answered, *failed])
 
     def _together(self, batch: PreparedBatch) -> list[list[tuple[Example, Any]]]:
         """The batch's prepared examples, apart where the model cannot read them at once."""
         groups: dict[Hashable, list[tuple[Example, Any]]] = {}
         for item in batch.ready:
-            groups.setdefault(self.run_setup.adapter.batch_key(item[1]), []).append(item)
+            groups.setdefault(self.session.setup.adapter.batch_key(item[1]), []).append(item)
         return list(groups.values())
 
     def on_test_end(self) -> None:
         """Wait for all processes: then every answer is on disk."""
-        self.trainer.strategy.barrier()
+        self.session.meeting.end()
 
     def _answer(self, index: int, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
         """Answers for prepared examples; where memory runs out, half as many at a time."""
         try:
             return self._generate(index, items)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
             if len(items) == 1:
                 raise InputError(
                     f"out of memory with the single example {items[0][0].id}: {_first_line(error)}. Use a "
@@ -103,30 +110,32 @@ class EvalModule(LightningModule):
         return self._answer(index, items[:half]) + self._answer(index, items[half:])
 
     def _generate(self, index: int, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
-        adapter = self.run_setup.adapter
+        setup, adapter = self.session.setup, self.session.setup.adapter
         inputs = adapter.encode([prepared for _, prepared in items])
         audio_BT = adapter.audio_mask(inputs)
         answers = self._respond([example for example, _ in items], inputs, audio_BT)
         cost = {"batch": index, "batch_size": len(items), **answers.cost}
         audio = audio_BT.sum(1).tolist()
         prompt = inputs["attention_mask"].sum(1).tolist()
-        lengths = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
+        lengths, ended = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
         likelihoods = answers.likelihoods or [{}] * len(items)
         per_layer, cached_BL = _tokens_per_layer(answers.trace), answers.trace.cached_tokens.T.tolist()
         return [
             Prediction(
                 id=example.id,
                 text=answers.texts[row],
-                answer=self.run_setup.task.decide(answers.texts[row], likelihoods[row], example),
+                answer=setup.task.decide(answers.texts[row], likelihoods[row], example),
                 reference=example.reference,
                 audio_tokens=audio[row],
                 audio_tokens_per_layer=per_layer[row],
                 cached_tokens_per_layer=tuple(cached_BL[row]),
                 text_tokens=prompt[row] - audio[row],
                 new_tokens=lengths[row],
+                truncated=not ended[row] and lengths[row] >= setup.generation.max_new_tokens,
                 seconds=example.seconds,
                 cost=cost,
                 meta=example.meta,
+                origin=self.session.origin,
                 likelihoods=likelihoods[row],
                 remarks=example.remarks,
             )
@@ -135,12 +144,12 @@ class EvalModule(LightningModule):
 
     def _respond(self, examples: Sequence[Example], inputs: Any, audio_BT: Tensor) -> Answers:
         """What the task asks for: the model's own words, the likelihoods of given options, or both."""
-        adapter, method, task = self.run_setup.adapter, self.run_setup.method, self.run_setup.task
+        adapter, method, task = self.session.setup.adapter, self.session.setup.method, self.session.setup.task
         options = [task.wordings(example) for example in examples]
         scored = score_options(adapter, method, inputs, audio_BT, options) if any(options) else None
         if scored is not None and not task.generates:
             return scored
-        answers = answer(adapter, method, self.run_setup.generation, inputs, audio_BT)
+        answers = answer(adapter, method, self.session.setup.generation, inputs, audio_BT)
         return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
 
 
@@ -150,11 +159,12 @@ def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:
     return [(entering, *left) for entering, left in zip(entering_B, left_BL, strict=True)]
 
 
-def _answer_lengths(ids: Tensor, eos: int | list[int] | None) -> list[int]:
-    """Generated tokens of each row of ids (B, new): up to and including its first end-of-sequence token."""
+def _answer_lengths(ids: Tensor, eos: int | list[int] | None) -> tuple[list[int], list[bool]]:
+    """Of each row of ids (B, new): tokens up to and including its first end-of-sequence token, and whether it has one."""
     ends = torch.tensor([] if eos is None else eos, device=ids.device, dtype=ids.dtype).flatten()
-    running = torch.isin(ids, ends).cumsum(1) == 0
-    return torch.clamp(running.sum(1) + 1, max=ids.shape[1]).tolist()
+    ended_BT = torch.isin(ids, ends).cumsum(1) > 0
+    lengths = torch.clamp((~ended_BT).sum(1) + 1, max=ids.shape[1])
+    return lengths.tolist(), ended_BT.any(1).tolist()
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,151 +1,122 @@
 """One evaluation, from a checked setup to `metrics.json`."""
 
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
-import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
-from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.loggers import Logger, WandbLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from fastadasp.config.chosen_layer import with_chosen_layer
+from fastadasp.config.compose import keep_config
 from fastadasp.config.fingerprint import fingerprint
-from fastadasp.data.manifest import MAX_REPORTED
-from fastadasp.errors import ConfigError
-from fastadasp.evaluation.batches import Batch, finished, plan
-from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, measured_cost, reduction
-from fastadasp.evaluation.hardware import Placement, resolve
-from fastadasp.evaluation.module import EvalModule
-from fastadasp.evaluation.ratio import settled
+from fastadasp.errors import InputError
+from fastadasp.evaluation.batches import finished
+from fastadasp.evaluation.children import run_in_children
+from fastadasp.evaluation.cost import measured_cost
+from fastadasp.evaluation.hardware import resolve, use_threads
+from fastadasp.evaluation.loggers import check_loggers, send
+from fastadasp.evaluation.metrics import metrics, remark_on
 from fastadasp.evaluation.roofline import shares_of_limit
+from fastadasp.evaluation.session import Session, at_depth
 from fastadasp.evaluation.setup import Setup
-from fastadasp.evaluation.store import RunStore
+from fastadasp.evaluation.store import METRICS, RunStore, StoreError
 from fastadasp.evaluation.summary import show
+from fastadasp.evaluation.team import team_of
+from fastadasp.evaluation.trainer import answer_left, quiet_lightning
+from fastadasp.evaluation.turns import Meeting
 from fastadasp.measuring.provenance import provenance
-from fastadasp.reduction.method import Site
-from fastadasp.reduction.stages import Stages
-from fastadasp.tasks.base import Prediction
+from fastadasp.process.cluster import Team
+from fastadasp.process.signals import lead, stoppable
 
 
 def evaluate(cfg: DictConfig, setup: Setup) -> float:
     """Answer what the run's folder does not yet hold, score all of it, and return the task's objective.
 
     The folder then holds `metrics.json` (the same in every repetition: quality, reduction, exact cost, config,
-    provenance), `cost.json` (what was measured: time, memory) and `predictions.jsonl`.
+    provenance), `cost.json` (what was measured: time, memory) and `predictions.jsonl`. Of several processes that Slurm
+    or torchrun has started, the first one scores; the others return 0.0. SIGTERM raises `Stopped`, a SystemExit.
     """
-    _quiet_lightning()
+    with stoppable(by_interrupt=False):
+        return _evaluate(cfg, setup)
+
+
+def _evaluate(cfg: DictConfig, setup: Setup) -> float:
+    quiet_lightning()
     placement = resolve(setup.hardware)
-    if setup.hardware.threads is not None:
-        torch.set_num_threads(setup.hardware.threads)
-    examples = setup.examples
-    # Raises ConfigError where the model has no layer `merge.layer`.
-    setup = replace(setup, method=Stages.of(setup.method, setup.adapter.shape.layers).method)
-    setup.adapter.check(examples)
-    seed_everything(cfg.seed, verbose=False)
-    store = RunStore(Path(HydraConfig.get().runtime.output_dir))
-    leader = getattr(rank_zero_only, "rank", 0) == 0  # under Slurm every process comes here
-    with store.locked() if leader else nullcontext():
-        setup = settled(setup, examples, store, keep=leader)
-        batches = plan(examples, setup.hardware.batch_size, done=finished(store.predictions()))
-        if batches:
-            _answer(cfg, setup, placement, batches, store)
-        if not leader:
-            return 0.0
-        predictions = store.consolidate([example.id for example in examples])
-        metrics = _metrics(cfg, setup, placement, predictions)
+    use_threads(placement)
+    team, gpus = team_of(setup.hardware, placement)
+    setup = at_depth(setup)
+    setup.adapter.check(setup.examples)
+    lead(team.leads)
+    if team.leads:
+        check_loggers(cfg)
+    name = fingerprint(cfg)
+    store = RunStore(Path(HydraConfig.get().runtime.output_dir), team.rank)
+    meeting = Meeting(Team() if team.starts_others else team, name)
+    meeting.begin()
+    session = Session(setup, placement, store, meeting, cfg.seed, gpu=gpus[team.local_rank])
+    if not team.leads:
+        _help(session)
+        return 0.0
+    with _telling_problems(meeting), store.locked():
+        session, done = _prepared(cfg, session, name)
+        meeting.tell(work=not done)
+        if not done:
+            _answer(cfg, session, team, gpus)
+        predictions = store.consolidate([example.id for example in setup.examples])
+        found = metrics(cfg, name, session, predictions)
         cost = measured_cost(predictions) | shares_of_limit(
             predictions, setup.adapter.shape, placement.dtype, setup.hardware, setup.generation.num_beams
         )
-        store.write("metrics.json", metrics)
-        store.write("cost.json", cost)
-    _report_remarks(metrics["remarks"])
-    _log(cfg, {**metrics["quality"], "removed": metrics["reduction"]["measured"], **metrics["cost"], **cost})
-    show(metrics, cost, str(store.folder))
-    return float(metrics["quality"][setup.task.objective])
+        if store.writable:
+            store.write(METRICS, found)
+            store.write("cost.json", cost)
+    remark_on(found, setup.generation.max_new_tokens)
+    show(found, cost, str(store.folder))
+    if store.writable:
+        send(cfg, {**found["quality"], "removed": found["reduction"]["measured"], **found["cost"], **cost})
+    return float(found["quality"][setup.task.objective])
 
 
-def _report_remarks(remarks: Mapping[str, Sequence[str]]) -> None:
-    """Log what was noticed about audio, at most a few lines of it."""
-    texts = [text for found in remarks.values() for text in found]
-    for text in texts[:MAX_REPORTED]:
-        logging.getLogger(__name__).warning("%s", text)
-    if len(texts) > MAX_REPORTED:
-        more = len(texts) - MAX_REPORTED
-        logging.getLogger(__name__).warning("... and %d more such remarks on audio: see metrics.json", more)
-
-
-def _answer(cfg: DictConfig, setup: Setup, placement: Placement, batches: Sequence[Batch], store: RunStore) -> None:
+@contextmanager
+def _telling_problems(meeting: Meeting) -> Iterator[None]:
+    """Let the other processes end with the problem that ends this one, instead of waiting for it."""
     try:
-        trainer = Trainer(
-            accelerator="gpu" if placement.accelerator == "cuda" else placement.accelerator,
-            **{"devices": 1, **setup.hardware.trainer},
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,  # the module deals batches out itself, none twice
-            default_root_dir=store.folder,
-        )
-    except TypeError as error:
-        raise ConfigError(f"hardware.trainer holds what lightning's Trainer does not take: {error}") from error
-    trainer.test(EvalModule(setup, placement, batches, store, cfg.seed), verbose=False)
-    if trainer.received_sigterm:  # during the last batch lightning takes no notice, and a grid would go on
-        raise SIGTERMException
+        yield
+    except InputError as error:
+        meeting.tell(work=False, problem=str(error))
+        raise
 
 
-def _metrics(cfg: DictConfig, setup: Setup, placement: Placement, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    failures = {prediction.id: prediction.error for prediction in predictions if prediction.error is not None}
-    choices = HydraConfig.get().runtime.choices
-    settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    measured = cache_reduction if setup.method.site is Site.cache else reduction
-    layer = -1 if setup.method.site is Site.input else setup.method.layer
-    return {
-        **{group: choices[group] for group in ("task", "model", "merge")},
-        "fingerprint": fingerprint(cfg),
-        "objective": setup.task.objective,
-        "quality": setup.task.metrics(predictions),
-        "scorer": {"task_version": setup.task.version, **setup.task.scorer()},
-        "examples": len(predictions),
-        "failed": len(failures),
-        "failures": failures,
-        "remarks": {prediction.id: list(prediction.remarks) for prediction in predictions if prediction.remarks},
-        "reduction": {
-            "ratio": setup.method.ratio,
-            "layer": setup.method.layer,
-            "layer_ratio": setup.method.layer_ratio,
-            "flops_reduction": cfg.merge.flops_reduction,
-            "tokens_kept": cfg.merge.tokens_kept,
-            "measured": measured(predictions, layer),
-        },
-        "cost": exact_cost(predictions, setup.adapter.shape, placement.dtype),
-        "layers": layer_cost(predictions, setup.adapter.shape, placement.dtype),
-        "provenance": provenance(placement),
-        "config": {key: value for key, value in settings.items() if key not in ("logger", "output_dir")},
-    }
+def _prepared(cfg: DictConfig, session: Session, name: str) -> tuple[Session, bool]:
+    """`session` with its ratio, in a folder that is known to be this run's, and whether every example has an answer."""
+    store = session.store
+    store.claim(name)
+    session = session.with_ratio(keep=store.writable)
+    if store.writable:
+        keep_config(cfg, store.folder)
+    answered = finished(store.predictions())
+    done = all(example.id in answered for example in session.setup.examples)
+    if not done and not store.writable:
+        raise StoreError(f"{store.folder} can only be read, and not all of its examples have an answer yet")
+    return session, done
 
 
-def _log(cfg: DictConfig, numbers: Mapping[str, float]) -> None:
-    """Hand the results to every logger of the `logger` group."""
-    for logger in map(instantiate, cfg.logger.values()):
-        if not isinstance(logger, Logger):
-            raise ConfigError(f"every entry of logger must be a lightning Logger, got {type(logger).__name__}")
-        logger.log_hyperparams({str(key): value for key, value in cfg.items()})
-        logger.log_metrics(dict(numbers))
-        logger.finalize("success")
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish()  # else W&B puts the next run of a multirun into this one
+def _answer(cfg: DictConfig, session: Session, team: Team, gpus: list[int]) -> None:
+    """Answer what is left, in this process or in those that it starts."""
+    if team.starts_others:
+        run_in_children(with_chosen_layer(cfg), team, session.store.folder, gpus)
+    else:
+        answer_left(_with_origin(session))
 
 
-def _quiet_lightning() -> None:
-    """Keep lightning's remarks on hardware and data loaders off the terminal; its warnings about real trouble stay."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in ("does not have many workers", "Experiment logs directory", "LeafSpec"):
-        warnings.filterwarnings("ignore", f".*{message}.*")
+def _help(session: Session) -> None:
+    """Answer batches of a run that another process leads."""
+    if session.meeting.hear():
+        answer_left(_with_origin(session.with_ratio(keep=False)))
+
+
+def _with_origin(session: Session) -> Session:
+    return replace(session, origin=session.store.note_origin(provenance(session.placement)))

@@ -36,4 +36,5 @@ def validate(cfg: DictConfig) -> Setup:
     """
     nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
     built = build_all(with_chosen_layer(cfg), nodes)
+    built["task"].check_ready()
     return Setup(**built, examples=built["task"].checked_examples())

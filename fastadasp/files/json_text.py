@@ -14,6 +14,7 @@ MAX_DEPTH = 50
 MAX_DIGITS = 300
 """Of a whole number: every such number fits into a float."""
 
+_LONG = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
@@ -29,7 +30,8 @@ def parse(text: str, *, strict: bool = False) -> Any:
     large for a float among them) and the character NUL, none of which another program could be expected to read.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_whole_number)
+        whole = _whole_number if _LONG.search(text) else None  # asked for each number, it takes as long as all else
+        value = json.loads(text, object_pairs_hook=_object, parse_int=whole)
     except json.JSONDecodeError as error:
         raise JsonError(_worded(error)) from error
     except RecursionError as error:

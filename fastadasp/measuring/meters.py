@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import torch
 
-from fastadasp.engine.decoder import Layer
+from fastadasp.engine.halves import Layer
 from fastadasp.measuring.energy import energy_j, energy_since
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -146,7 +146,7 @@ class LayerClock:
     @property
     def seconds(self) -> list[float]:
         """Of each layer."""
-        return [median(self._between(marks[0], marks[3]) for marks in layer) for layer in self._marks]
+        return [median(self._between(marks[0], marks[-1]) for marks in layer) for layer in self._marks]
 
     @property
     def merge_seconds(self) -> list[float]:

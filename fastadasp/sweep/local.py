@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from fastadasp.config.quoting import hydra_value
 from fastadasp.errors import ConfigError
 from fastadasp.files.yaml_text import read_yaml
 
@@ -25,4 +26,4 @@ def overrides(sweep: Path) -> list[str]:
 
 def _values(node: dict[str, Any]) -> list[str]:
     values = node["values"] if "values" in node else [node["value"]]
-    return ["null" if value is None else str(value) for value in values]
+    return [hydra_value(value) for value in values]

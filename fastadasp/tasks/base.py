@@ -64,6 +64,10 @@ class Prediction:
     """Where options were scored: by option, for each of its wordings, the log-likelihood of each token."""
     remarks: tuple[str, ...] = ()
     """What a user should know of the example's audio, each with the file's name."""
+    truncated: bool = False
+    """The answer was cut off: it reached `generation.max_new_tokens` without an end."""
+    origin: str = ""
+    """Which code, libraries and device made the answer: name of a file in the run's folder `provenance/`."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,6 @@ class Task(ABC):
 
         Raises ManifestError that lists every line whose options cannot be used.
         """
-        from fastadasp.data.manifest import ManifestError
-
         general = AudioOptions() if self.audio is None else self.audio
         if not isinstance(general, AudioOptions):
             raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")

@@ -44,6 +44,16 @@ def test_check_listens_to_all_audio_if_asked_to(
     assert "1 problem in manifest" in capsys.readouterr().err
 
 
+def test_check_reads_as_a_task_does(tmp_path: Path, kaldi: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = ["kaldi", f"root={kaldi.root}"]
+    main(["check", *corpus, "--task", "asr"])
+    assert "kaldi: 2 examples, no problem" in capsys.readouterr().out
+    for task, message in (("st", "line 1: field 'translation' is missing"), ("asra", "did you mean asr?")):
+        with pytest.raises(SystemExit, match="1"):
+            main(["check", *corpus, "--task", task])
+        assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

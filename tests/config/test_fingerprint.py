@@ -120,14 +120,24 @@ assert Runner().run(cell).problem is None
 print(*(name for name in sys.modules if name.split(".")[0] == "fastadasp"))
 """
 
-MEASURING = ("evaluation.cost", "measuring.energy", "measuring.provenance", "evaluation.roofline", "evaluation.summary")
+MEASURING = (
+    "evaluation.cost",
+    "evaluation.loggers",
+    "evaluation.metrics",
+    "evaluation.roofline",
+    "evaluation.summary",
+    "measuring.energy",
+    "measuring.provenance",
+)
 """What a run imports besides, which only describes the answers once they are there."""
 
 
 RUNNING = (
     "config.compose",
     "config.corpus",
+    "evaluation.children",
     "evaluation.run",
+    "evaluation.team",
     "files.yaml_text",
     "grid.runner",
     "grid.spec",

@@ -10,6 +10,7 @@ from fastadasp.config.paths import PACKAGE
 
 ROOMS = (
     "errors",
+    "process",
     "files",
     "config",
     "ops",

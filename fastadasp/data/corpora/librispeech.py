@@ -18,15 +18,17 @@ class LibriSpeech(Corpus):
 
     def rows(self) -> Iterator[Row]:
         """As in Corpus; `text` (upper case, without punctuation), `speaker` and `chapter`."""
-        from torchaudio.datasets import LIBRISPEECH  # it imports torch
-
         inside = self.base.parent if self.base.name == "LibriSpeech" else self.base
         try:
+            from torchaudio.datasets import LIBRISPEECH  # it imports torch
+
             corpus = LIBRISPEECH(inside, url=self.part)
             for index in range(len(corpus)):
                 path, _, text, speaker, chapter, _ = corpus.get_metadata(index)
                 fields = {"text": text, "speaker": str(speaker), "chapter": str(chapter), "language": "en"}
                 yield Row(Path(path).stem, inside / "LibriSpeech" / path, fields)
+        except ImportError as error:
+            raise CorpusError(f"torchaudio reads LibriSpeech and cannot be imported ({short(error)})") from error
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise CorpusError(
                 f"{self.part} cannot be read below {short(inside)} ({short(error)}); data.root must hold "

@@ -1,0 +1,59 @@
+"""Answering what the folder of a run lacks, in one process: the plan of batches, the seeds and lightning's Trainer."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from lightning import Trainer, seed_everything
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.plugins.environments import LightningEnvironment
+
+from fastadasp.evaluation.batches import finished, plan
+from fastadasp.evaluation.module import EvalModule
+from fastadasp.evaluation.reading import explained_reader_loss
+from fastadasp.evaluation.session import Session
+from fastadasp.process.signals import handlers, stop_if_told
+
+
+def answer_left(session: Session) -> None:
+    """Answer batches until none is left that no other process of the run has taken."""
+    quiet_lightning()
+    setup, size = session.setup, session.setup.hardware.batch_size
+    batches = plan(setup.examples, size, done=finished(session.store.predictions()))
+    total = -(-len(setup.examples) // size)
+    seed_everything(session.seed, verbose=False)
+    rank_zero_only.rank = session.meeting.team.rank  # lightning takes it from variables that may be left over
+    trainer = Trainer(
+        **_trainer_settings(session),
+        plugins=[LightningEnvironment()],  # the processes of the run are known; lightning is not to look for others
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=session.store.folder,
+    )
+    module = EvalModule(session, batches, total, handlers())
+    with explained_reader_loss():
+        trainer.test(module, verbose=False)
+    stop_if_told()
+
+
+def _trainer_settings(session: Session) -> Mapping[str, Any]:
+    """What lightning is told of the device and of the terminal; how many processes there are is not its business."""
+    on_gpu = session.placement.accelerator == "cuda"
+    given = session.setup.hardware.trainer
+    return {
+        "accelerator": "gpu" if on_gpu else session.placement.accelerator,
+        "devices": [session.gpu] if on_gpu else 1,
+        "enable_progress_bar": session.meeting.team.rank == 0 and given.get("enable_progress_bar", True),
+        "profiler": given.get("profiler"),
+    }
+
+
+def quiet_lightning() -> None:
+    """Keep lightning's remarks on hardware and data loaders off the terminal; its warnings about real trouble stay."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in ("does not have many workers", "Experiment logs directory", "LeafSpec"):
+        warnings.filterwarnings("ignore", f".*{message}.*")

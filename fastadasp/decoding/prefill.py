@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.engine.decoder import find_decoder
@@ -37,6 +37,21 @@ def _last_position_only(model: PreTrainedModel) -> Iterator[None]:
     handle = model.get_output_embeddings().register_forward_pre_hook(lambda _, args: (args[0][:, -1:],))
     try:
         yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
+    """Filled inside: what the decoder gets of the arguments that it wants in every step (its `persistent_inputs`)."""
+    decoder, noted = find_decoder(model), dict[str, Any]()
+
+    def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        noted.update({name: kwargs.get(name) for name in getattr(decoder, "persistent_inputs", ())})
+
+    handle = decoder.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield noted
     finally:
         handle.remove()
 

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
-from fastadasp.decoding.prefill import has_several_positions, head_of, read_prompt, real_tokens
+from fastadasp.decoding.prefill import (
+    has_several_positions,
+    head_of,
+    persistent_inputs,
+    read_prompt,
+    real_tokens,
+)
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
 from fastadasp.engine.examination import examine
@@ -85,13 +91,15 @@ def generate(
     device = audio_mask.device
     started = _now(device)
     real_BT = real_tokens(inputs, audio_mask)
-    logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
+    with persistent_inputs(model) as persistent:
+        logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
     search.advance(logits_B1V.expand(-1, num_beams, -1))
     prefilled = _now(device)
     cache = _static(prompt, trace, num_beams, max_new_tokens)
     del prompt
-    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), _graphable(model) if graphs is None else graphs)
+    graphs = _graphable(model) if graphs is None else graphs
+    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), persistent, graphs)
     taken = steps.run(max_new_tokens - 1, check_every=CHECK_EVERY if device.type == "cuda" else 1)
     ids = search.result()
     return Generated(
@@ -143,8 +151,10 @@ class _Steps:
         cache: SharedPromptCache,
         search: Search,
         prompt_B: Tensor,
+        persistent: Mapping[str, Any],
         graphs: bool,
     ) -> None:
+        self.persistent = persistent
         self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
         self.capture_s = 0.0
         self._head = head_of(model)
@@ -192,6 +202,7 @@ class _Steps:
             past_key_values=self.cache,
             use_cache=True,
             shared_prompt=self.cache,
+            **self.persistent,
         ).last_hidden_state
         parent_BK = self.search.advance(self._head(hidden_BKD))
         if parent_BK is not None:

@@ -29,6 +29,9 @@ class Session:
         """Whether candidates may follow the prompt in the first forward pass (assisted and prompt look-up decoding)."""
         self._in_prefill = False
         self._cache: weakref.ref[Any] | None = None
+        self._first = self._whole = 0
+        """Tokens that the prompt's first forward pass read, and all of the prompt's: more where a model reads it in
+        parts, and says so by the argument `prompt_length`."""
         self._cut = 0
         """Columns that are padding in every row, which the decoder does not see."""
         self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
@@ -73,6 +76,8 @@ class Session:
         if self.block.stages.patched:
             check_cache(inputs.get("past_key_values"))
         self._use_whole_caches(inputs)
+        self._first = _tokens(inputs).shape[1]
+        self._whole = inputs.get("prompt_length", self._first)
         audio_BT, real_BT = self._masks(_tokens(inputs), inputs.get("attention_mask"))
         self._cut = self._common_padding(audio_BT, real_BT)
         if self._cut:
@@ -103,16 +108,16 @@ class Session:
         """The audio mask of each row, and what is no padding; ValueError where they do not fit the prompt."""
         rows, length = prompt.shape[:2]
         mask_rows, mask_length = self.block.audio_mask_BT.shape
-        if length != mask_length or rows % mask_rows:
+        if self._whole != mask_length or rows % mask_rows:
             raise ValueError(
-                f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {length}: "
+                f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {self._whole}: "
                 "lengths must be equal, rows a multiple (beams). The mask is over the prompt with audio placeholders "
                 "expanded; generate() must read it in one piece (no prefill_chunk_size) and with a cache "
                 "(use_cache=True)"
             )
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
-        audio_BT = self.block.audio_mask_BT.to(prompt.device).repeat_interleave(rows // mask_rows, 0)
+        audio_BT = self.block.audio_mask_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
         return audio_BT, real_BT
 
     def _use_whole_caches(self, inputs: dict[str, Any]) -> None:
@@ -144,14 +149,17 @@ class Session:
         if inputs.get("position_ids") is None and prefill.cached[0] is not prefill.prompt.key_mask:
             # Transformers would count the entries of layer 0, which has lost some.
             inputs["position_ids"] = torch.arange(read, read + count, device=device)[None]
-        return forward(**inputs)
+        output = forward(**inputs)
+        if read + count <= self._whole:
+            self.block.trace.read_on(cache, count)
+        return output
 
     def _tokens_read(self, prefill: Prefill, cache: Any) -> int:
         """By what layer 0 has cached since the prompt, of which candidates that were refused have been taken back."""
         first = cache.layers[0]
         evicts = isinstance(first, EvictingLayer)
         later = first.later if evicts else cache.get_seq_length() - max(prefill.cached[0].tokens)
-        return int(self.block.audio_mask_BT.shape[1] + later)
+        return int(self._first + later)
 
     def _by_positions(self, prefill: Prefill, inputs: dict[str, Any]) -> int | None:
         """How many tokens there are with those given, by their positions, where no row is padded; else None.

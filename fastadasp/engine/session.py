@@ -29,8 +29,6 @@ class Session:
         """Whether candidates may follow the prompt in the first forward pass (assisted and prompt look-up decoding)."""
         self._in_prefill = False
         self._cache: weakref.ref[Any] | None = None
-        self._read = 0
-        """Tokens that the decoder has read, padding and removed ones included: the next one's position."""
         self._cut = 0
         """Columns that are padding in every row, which the decoder does not see."""
         self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
@@ -76,11 +74,11 @@ class Session:
             check_cache(inputs.get("past_key_values"))
         self._use_whole_caches(inputs)
         audio_BT, real_BT = self._masks(_tokens(inputs), inputs.get("attention_mask"))
-        self._cut, self._read = 0, audio_BT.shape[1]
+        self._cut, width = 0, audio_BT.shape[1]
         if real_BT is not None and self.block.stages.patched:
             self._cut = int(real_BT.long().argmax(1).amin()) if bool(real_BT.any(1).all()) else 0
         if self._cut:
-            inputs = _columns(inputs, self._cut, self._read)
+            inputs = _columns(inputs, self._cut, width)
             audio_BT, real_BT = audio_BT[:, self._cut :], real_BT[:, self._cut :]
             inputs["attention_mask"] = inputs["attention_mask"][:, self._cut :]
         self.prefill = Prefill(self.block, Span.of(audio_BT, real_BT), len(audio_BT))
@@ -139,13 +137,16 @@ class Session:
         if inputs.get("position_ids") is None and prefill.cached[0] is not prefill.prompt.key_mask:
             # Transformers would count the entries of layer 0, which has lost some.
             inputs["position_ids"] = torch.arange(read, read + count, device=device)[None]
-        self._read = read + count
         return forward(**inputs)
 
     def _tokens_read(self, prefill: Prefill, cache: Any) -> int:
-        """By what layer 0 has cached since the prompt, of which candidates that were refused have been taken back."""
-        if isinstance(cache.layers[0], EvictingLayer):
-            return self._read
+        """By what layer 0 has cached since the prompt, of which candidates and answers may have been taken back.
+
+        Padding and removed tokens count: it is the next token's position.
+        """
+        first = cache.layers[0]
+        if isinstance(first, EvictingLayer):
+            return int(self.block.audio_mask_BT.shape[1] + first.read)
         later = cache.get_seq_length() - max(prefill.cached[0].tokens)
         return int(self.block.audio_mask_BT.shape[1] + later)
 

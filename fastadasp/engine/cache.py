@@ -85,7 +85,7 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         self.received_BGS, self.removable_BGS = received_BGS, removable_BGS
         self.tokens, self.newest, self.limited = tokens, newest, limited
         self.later = 0
-        """Tokens read since."""
+        """Tokens read since the prompt."""
 
     def step(self, queries_BHQd: Tensor, scaling: float) -> None:
         """After Q new tokens have attended: count what each token received, and evict Q of every limited row."""

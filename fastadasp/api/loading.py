@@ -15,6 +15,7 @@ from fastadasp.config.messages import suggest
 from fastadasp.config.paths import options
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.hardware import Hardware, resolve
+from fastadasp.evaluation.hardware import load as load_adapter
 from fastadasp.models.pretrained import ModelError, Pretrained
 from fastadasp.models.speechlm import SpeechLM
 from fastadasp.tasks.base import Example
@@ -105,12 +106,7 @@ def load(
     adapter = build(OmegaConf.create({**node, **settings}), "model")
     kind = device.partition(":")[0]
     placement = resolve(Hardware(device=kind, dtype=dtype, attention=attention, device_map=device_map))
-    adapter.load(
-        device=placement.accelerator if kind == device else device,
-        dtype=placement.dtype,
-        attention=placement.attention,
-        device_map=device_map,
-    )
+    load_adapter(adapter, placement, None if kind == device else device)
     return SpeechModel(adapter)
 
 

@@ -15,21 +15,14 @@ def load_seconds(overrides: Sequence[str]) -> float:
     """Seconds in which the model of `python run.py <overrides>` is loaded; the libraries' import is not among them."""
     cfg = compose(*overrides)
     adapter, hardware = build(cfg.model, "model"), build(cfg.hardware, "hardware")
-    import torch
+    import torch  # noqa: F401
     import transformers  # noqa: F401
 
-    from fastadasp.evaluation.hardware import resolve
+    from fastadasp.evaluation.hardware import load, resolve
 
     placement = resolve(hardware)
-    if hardware.threads is not None:
-        torch.set_num_threads(hardware.threads)
     began = time.perf_counter()
-    adapter.load(
-        device=placement.accelerator,
-        dtype=placement.dtype,
-        attention=placement.attention,
-        device_map=hardware.device_map,
-    )
+    load(adapter, placement)
     return time.perf_counter() - began
 
 

@@ -20,7 +20,7 @@ from fastadasp.benchmark.figures import figures, medians, with_ratios
 from fastadasp.benchmark.journal import Journal
 from fastadasp.benchmark.shapes import build
 from fastadasp.errors import ConfigError, InputError
-from fastadasp.evaluation.hardware import Hardware, Placement, resolve
+from fastadasp.evaluation.hardware import Hardware, Placement, resolve, use_threads
 from fastadasp.evaluation.store import RunStore
 from fastadasp.measuring.memory_guard import none_if_out_of_memory
 from fastadasp.measuring.provenance import provenance
@@ -33,8 +33,7 @@ def run(cfg: DictConfig, benchmark: LongAudioCases, hardware: Hardware) -> None:
     """Measure what the run's folder does not yet hold; `results.json` then has every figure, its samples included."""
     placement = resolve(hardware)
     _refuse_hours(benchmark, placement)
-    if hardware.threads is not None:
-        torch.set_num_threads(hardware.threads)
+    use_threads(placement)
     folder = Path(HydraConfig.get().runtime.output_dir)
     facts = {
         "provenance": provenance(placement) | {"threads": torch.get_num_threads()},

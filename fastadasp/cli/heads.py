@@ -43,13 +43,13 @@ def heads(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     setups = {kind: _setup([*options.settings, *getattr(options, kind).split()]) for kind in ("semantic", "acoustic")}
-    from fastadasp.evaluation.hardware import resolve
+    from fastadasp.evaluation.hardware import load, resolve
     from fastadasp.selection.heads import calibrate
 
     setup = setups["semantic"]
     placement = resolve(setup.hardware)
     adapter = cast("SpeechLM", setup.adapter)
-    adapter.load(device=placement.accelerator, dtype=placement.dtype, attention=placement.attention)
+    load(adapter, placement)
     clips = {kind: setups[kind].examples[: options.clips] for kind in setups}
     routing = calibrate(adapter, cast("HeadRouter", setup.method), clips)
     options.output.write_text(json.dumps(asdict(routing), indent=1) + "\n", encoding="utf-8")

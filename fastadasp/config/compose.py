@@ -60,9 +60,8 @@ def from_where_given() -> None:
 
 def keep_config(cfg: DictConfig, folder: Path) -> None:
     """Write the settings of a run to its folder `.hydra/`, as Hydra does where it opens a run's folder by itself."""
-    known = HydraConfig.instance().cfg
     place = folder / ".hydra"
     place.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, place / "config.yaml")
-    OmegaConf.save(OmegaConf.masked_copy(known, ["hydra"]), place / "hydra.yaml")
+    OmegaConf.save({"hydra": HydraConfig.get()}, place / "hydra.yaml")
     OmegaConf.save(HydraConfig.get().overrides.task, place / "overrides.yaml")

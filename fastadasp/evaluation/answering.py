@@ -14,7 +14,7 @@ from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.errors import ConfigError
 from fastadasp.measuring.clock import GenerationClock, MergeClock
 from fastadasp.measuring.energy import energy_j, energy_since
-from fastadasp.models.base import Engine, Generation, ModelAdapter
+from fastadasp.models.base import NOT_STATIC, Engine, Generation, ModelAdapter
 from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _on_gpu(model: nn.Module, device: torch.device, began_j: float | None) -> di
 def _obstacle(adapter: ModelAdapter, method: MergeMethod, generation: Generation, audio_BT: Tensor) -> str | None:
     """Why the static engine cannot answer."""
     if generation.do_sample or generation.repetition_penalty != 1.0:
-        return "it knows neither sampling nor a repetition penalty"
+        return NOT_STATIC
     return obstacle(adapter.model, method, audio_BT.shape[1] + generation.max_new_tokens)
 
 

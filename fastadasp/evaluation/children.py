@@ -37,7 +37,7 @@ def run_in_children(cfg: DictConfig, team: Team, folder: Path, gpus: Sequence[in
 
     gpus: the number of the GPU of each. Raises ProcessError where one of them fails, after ending the others.
     """
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     counter = TCPStore("127.0.0.1", 0, is_master=True, timeout=timedelta(minutes=5), wait_for_workers=False)
     team = replace(team, port=counter.port)

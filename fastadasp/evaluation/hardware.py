@@ -122,7 +122,7 @@ def computes(dtype: str) -> bool:
     """Whether this machine's processor has instructions for a number format; True where torch does not tell."""
     import torch
 
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     name = {"bfloat16": "bf16", "float16": "fp16"}.get(dtype)
     of_format = [bool(has) for feature, has in known.items() if name is not None and name in feature]
     return any(of_format) or not of_format

@@ -160,7 +160,7 @@ def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:
 
 
 def _answer_lengths(ids: Tensor, eos: int | list[int] | None) -> tuple[list[int], list[bool]]:
-    """Of each row of ids (B, new): tokens up to and including its first end-of-sequence token, and whether it has one."""
+    """Of each row of ids (B, new): tokens up to and including its first end-of-sequence token, and if it has one."""
     ends = torch.tensor([] if eos is None else eos, device=ids.device, dtype=ids.dtype).flatten()
     ended_BT = torch.isin(ids, ends).cumsum(1) > 0
     lengths = torch.clamp((~ended_BT).sum(1) + 1, max=ids.shape[1])

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning import Trainer, seed_everything
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from fastadasp.evaluation.batches import finished, plan
 from fastadasp.evaluation.module import EvalModule
@@ -23,7 +23,8 @@ def answer_left(session: Session) -> None:
     batches = plan(setup.examples, size, done=finished(session.store.predictions()))
     total = -(-len(setup.examples) // size)
     seed_everything(session.seed, verbose=False)
-    rank_zero_only.rank = session.meeting.team.rank  # lightning takes it from variables that may be left over
+    # Lightning takes the rank from variables that may be left over.
+    rank_zero_only.rank = session.meeting.team.rank  # type: ignore[attr-defined]
     trainer = Trainer(
         **_trainer_settings(session),
         plugins=[LightningEnvironment()],  # the processes of the run are known; lightning is not to look for others

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fastadasp.errors import InputError
 from fastadasp.evaluation.batches import Batch
@@ -15,7 +15,7 @@ from fastadasp.process.cluster import Launcher, Team
 from fastadasp.process.signals import stop_if_told
 
 if TYPE_CHECKING:
-    from torch.distributed import ProcessGroup, Store
+    from torch.distributed import ProcessGroup, Store  # type: ignore[attr-defined]
 
 START_S = 1800.0
 """Seconds for which the processes of a run wait for each other before they begin."""
@@ -67,7 +67,11 @@ class Meeting:
         """Wait until all processes of the team are there. Raises TeamError where they do not come."""
         if self.team.size == 1:
             return
-        from torch.distributed import PrefixStore, init_process_group, new_group
+        from torch.distributed import (  # type: ignore[attr-defined]
+            PrefixStore,
+            init_process_group,
+            new_group,
+        )
 
         try:
             self._store = PrefixStore(self._run, _store(self.team))
@@ -76,7 +80,7 @@ class Meeting:
             self._store.add("here", 1)
             _until(lambda: self._counted("here") >= self.team.size, START_S)
             init_process_group("gloo", store=self._store, rank=self.team.rank, world_size=self.team.size)
-            self._group = new_group(timeout=END)
+            self._group = cast("ProcessGroup", new_group(timeout=END))
         except (RuntimeError, TimeoutError) as error:
             raise TeamError(
                 f"process {self.team.rank} has not found the other {self.team.size - 1} processes of this run at "
@@ -144,7 +148,7 @@ class Meeting:
 @cache  # one for each process, however many runs it does: a port can be opened once only
 def _store(team: Team) -> "Store":
     """The store at the team's address; of Slurm's tasks the first one opens it, torchrun has one already."""
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     of_agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     opens = team.rank == 0 and team.launcher is not Launcher.here and not of_agent

@@ -1,12 +1,13 @@
 """What a model family must tell the framework, and nothing about methods or tasks."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from fastadasp.errors import InputError
+from fastadasp.errors import ConfigError, InputError
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ Engine = Enum("Engine", ["auto", "static", "transformers"])
 `transformers`' generate(), but faster; `auto`: static on a CPU wherever it can, else transformers."""
 
 
+MOST_NEW_TOKENS = 100_000
+"""More than any answer needs, and less than what a cache for it would have no memory for."""
+
+NOT_STATIC = "it knows neither sampling nor a repetition penalty"
+"""What the static engine cannot do with any model."""
+
+_NUMBERS = ("temperature", "repetition_penalty", "length_penalty")
+
+
 @dataclass(frozen=True)
 class Generation:
     """How answers are decoded; the schema of `conf/generation/*.yaml`. All but `engine` is as in transformers."""
@@ -39,6 +49,33 @@ class Generation:
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     length_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        finite = {name: math.isfinite(getattr(self, name)) for name in _NUMBERS}
+        rules = {
+            "max_new_tokens": (1 <= self.max_new_tokens <= MOST_NEW_TOKENS, f"lie in [1, {MOST_NEW_TOKENS}]"),
+            "num_beams": (self.num_beams >= 1, "be at least 1"),
+            "temperature": (
+                finite["temperature"] and self.temperature > 0,
+                "be a number above 0; for the most likely answer set generation.do_sample=false instead of 0",
+            ),
+            "top_k": (self.top_k >= 0, "be at least 0, where 0 keeps all tokens"),
+            "top_p": (0 < self.top_p <= 1, "lie in (0, 1], where 1 keeps all tokens"),
+            "repetition_penalty": (
+                finite["repetition_penalty"] and self.repetition_penalty > 0,
+                "be a number above 0, where 1 is no penalty",
+            ),
+            "length_penalty": (finite["length_penalty"], "be a number"),
+        }
+        problems = [
+            f"generation.{name} must {allowed}; got {getattr(self, name)}"
+            for name, (right, allowed) in rules.items()
+            if not right
+        ]
+        if self.engine is Engine.static and (self.do_sample or self.repetition_penalty != 1.0):
+            problems.append(f"generation.engine=static is not possible: {NOT_STATIC}; use generation.engine=auto")
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from fastadasp.config.build import build
 from fastadasp.config.chosen_layer import FILE, selection_folder
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.batches import plan
-from fastadasp.evaluation.hardware import resolve
+from fastadasp.evaluation.hardware import load, resolve
 from fastadasp.evaluation.setup import Setup, validate
 from fastadasp.evaluation.store import RunStore
 from fastadasp.files.json_text import JsonError
@@ -91,11 +91,6 @@ def _select(setup: Setup, selection: Selection) -> Choice:
     ]
     prompts = [adapter.prompt_tokens(prepared) for batch in batches for prepared in batch]
     methods = candidates(setup.method, selection.layers, prompts, adapter.shape)
-    adapter.load(
-        device=placement.accelerator,
-        dtype=placement.dtype,
-        attention=placement.attention,
-        device_map=setup.hardware.device_map,
-    )
+    load(adapter, placement)
     scores = score(adapter, methods, batches, selection.criterion)
     return Choice(selection.choose(scores), selection.criterion.name, len(prompts), scores, provenance(placement))

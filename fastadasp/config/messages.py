@@ -115,8 +115,9 @@ def _of_override(error: OverrideParseException) -> str:
     if not _KEY.fullmatch(key.strip()):
         return f"{error.override!r} is no setting: {key!r} holds signs that no key has, such as merge.ratio"
     return (
-        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes is written between "
-        f"double quotes, and the whole between single ones for the shell:\n  {shlex.quote(f'{key}={quoted(text)}')}"
+        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes is written "
+        "between double quotes, and the whole between single ones for the shell:\n"
+        f"  {shlex.quote(f'{key}={quoted(text)}')}"
     )
 
 

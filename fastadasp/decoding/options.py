@@ -18,13 +18,8 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, PreTrainedModel
 
-from fastadasp.decoding.prefill import (
-    has_several_positions,
-    head_of,
-    persistent_inputs,
-    read_prompt,
-    real_tokens,
-)
+from fastadasp.decoding.head import head_of
+from fastadasp.decoding.prefill import has_several_positions, persistent_inputs, read_prompt, real_tokens
 from fastadasp.engine.cache import EvictingLayer
 from fastadasp.engine.decoder import find_decoder
 from fastadasp.engine.merging import MergeTrace, merging

@@ -3,7 +3,7 @@
 B rows (left-padded), T prompt tokens, V vocabulary entries.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,12 +54,6 @@ def persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
         yield noted
     finally:
         handle.remove()
-
-
-def head_of(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
-    """From the decoder's output to logits."""
-    output, scale = model.get_output_embeddings(), getattr(model.config.get_text_config(), "logits_scaling", 1.0)
-    return output if scale == 1.0 else lambda hidden: output(hidden) / scale
 
 
 def real_tokens(inputs: Mapping[str, Any], audio_BT: Tensor) -> Tensor:

@@ -15,13 +15,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
-from fastadasp.decoding.prefill import (
-    has_several_positions,
-    head_of,
-    persistent_inputs,
-    read_prompt,
-    real_tokens,
-)
+from fastadasp.decoding.head import head_obstacle, head_of
+from fastadasp.decoding.prefill import has_several_positions, persistent_inputs, read_prompt, real_tokens
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
 from fastadasp.engine.examination import examine
@@ -227,7 +222,7 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
         return f"{type(decoder).__name__} gives each token several positions"
     if len({parameter.device for parameter in decoder.parameters()}) > 1:
         return f"{type(decoder).__name__} is spread over several devices"
-    if reason := _layer_obstacle(decoder, tokens):
+    if reason := _layer_obstacle(decoder, tokens) or head_obstacle(model):
         return reason
     for stage in method.stages():
         if getattr(stage, "evicts_while_decoding", False) and stage.share:

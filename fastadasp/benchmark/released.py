@@ -89,7 +89,8 @@ def _forward(
     hidden_states = hidden_states + attended
     if ratio > 0 and length > 1:
         hidden_states = _merge(hidden_states, weights_BHSS, past_key_values.layers[index].keys, span, ratio)
-    return hidden_states + layer.mlp(layer.post_attention_layernorm(hidden_states))
+    updated: Tensor = hidden_states + layer.mlp(layer.post_attention_layernorm(hidden_states))
+    return updated
 
 
 def _triangle(hidden_BSD: Tensor, keys: int) -> Tensor:

@@ -17,8 +17,8 @@ from torch import Tensor
 from transformers import AttentionInterface, Cache, DynamicCache
 
 from fastadasp.engine.decoder import layers_of
+from fastadasp.engine.examination import examine
 from fastadasp.engine.halves import Halves
-from fastadasp.engine.proof import examine
 
 KERNEL = "fastadasp_shared_prompt"
 
@@ -152,7 +152,7 @@ AttentionInterface.register(KERNEL, _attend)
 def shared_prompt_attention(decoder: Any) -> Iterator[None]:
     """Inside, `decoder` attends with the kernel above; needs `shared_prompt=` in each call."""
     proofs, _ = examine(decoder, next(decoder.parameters()).device)
-    attentions = [
+    attentions: list[Any] = [
         layer.get_submodule(proof.attention)
         for layer, proof in zip(layers_of(decoder), proofs, strict=True)
         if isinstance(proof, Halves)

@@ -18,8 +18,8 @@ from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
 from fastadasp.decoding.prefill import has_several_positions, head_of, read_prompt, real_tokens
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.examination import examine
 from fastadasp.engine.merging import MergeTrace, merging
-from fastadasp.engine.proof import examine
 from fastadasp.ops.layout import padding_mask
 from fastadasp.reduction.method import MergeMethod
 
@@ -239,7 +239,9 @@ def _layer_obstacle(decoder: Any, tokens: int) -> str | None:
         except ValueError as error:
             return str(error)
         if proof.windowed is not None and tokens > proof.windowed:
-            return f"{name} looks back {proof.windowed} tokens, fewer than the {tokens} of prompt and answer"
+            return (
+                f"{name} has a sliding window {proof.windowed}, shorter than the {tokens} tokens of prompt and answer"
+            )
         if not proof.tells_kernel:
             return f"{name} does not hand further arguments to the attention kernel"
         if not proof.plain:

@@ -84,8 +84,8 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         self.keys, self.values = stored.keys, stored.values
         self.received_BGS, self.removable_BGS = received_BGS, removable_BGS
         self.tokens, self.newest, self.limited = tokens, newest, limited
-        self.read = 0
-        """Tokens read since the prompt."""
+        self.later = 0
+        """Tokens read since."""
 
     def step(self, queries_BHQd: Tensor, scaling: float) -> None:
         """After Q new tokens have attended: count what each token received, and evict Q of every limited row."""
@@ -101,8 +101,8 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         self.keys, self.values = move(self.keys, assignment), move(self.values, assignment)
         self.received_BGS = move(received_BGS[..., None], assignment)[..., 0]
         self.removable_BGS = move(removable_BGS[..., None], assignment)[..., 0]
+        self.later += steps
         self.tokens = tuple(count - gone for count, gone in zip(tokens, removed, strict=True))
-        self.read += steps
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Beam search goes on from these rows; all of a prompt's beams hold equally many tokens."""

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,13 @@ from torch.nn.functional import pad
 Layer = Any
 """A decoder layer: an nn.Module whose attributes its type cannot tell."""
 Forward = Callable[..., Any]
+F = TypeVar("F", bound=Forward)
+
+
+def uncompiled(function: F) -> F:
+    """`function`, which torch.compile is to call and not to look into."""
+    disabled: F = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return disabled
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Attended:
     """What is known after the first half."""
 
     hidden_BTD: Tensor
-    """The residual stream after attention (where attention and MLP are parallel: their input and attention's output)."""
+    """The residual stream after attention (in parallel layers, the input and attention's output)."""
     entered_BTD: Tensor | None = None
     """The layer's input, where the second half begins with it."""
     attention_BTD: Tensor | None = None
@@ -84,13 +91,13 @@ def first_half(layer: Layer, forward: Forward, halves: Halves, hidden_BTD: Tenso
     found: list[Tensor] = []
     mine = threading.get_ident()
 
-    @torch.compiler.disable
+    @uncompiled
     def reached(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() == mine:
             found.append(leading(args) if args else leading(tuple(kwargs.values())))
             raise Reached
 
-    @torch.compiler.disable
+    @uncompiled
     def attended(_: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         if threading.get_ident() == mine:
             found.append(leading(output))

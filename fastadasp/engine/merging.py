@@ -20,11 +20,11 @@ from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
 from fastadasp.engine.encoder import EncoderTap
+from fastadasp.engine.examination import Tail, examine
 from fastadasp.engine.halves import Halves
 from fastadasp.engine.model import model_inside
 from fastadasp.engine.patch import only_user_of, replaced_forward, replaced_method, running_forward
 from fastadasp.engine.prefill import Block
-from fastadasp.engine.proof import Tail, examine
 from fastadasp.engine.ragged import check_masks_by_head
 from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
@@ -96,16 +96,18 @@ def _block(model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor,
         device = next(decoder.parameters()).device
         device = audio_mask_BT.device if device.type == "meta" else device
         for index in stages.patched:
-            _check_kernels(layers[index], stages.proportional)
+            _check_kernels(layers[index], stages)
         proofs, tail = examine(decoder, device)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
-    return Block(decoder, layers, halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
+    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
 
 
-def _check_kernels(layer: Any, proportional: bool) -> None:
+def _check_kernels(layer: Any, stages: Stages) -> None:
     for module in layer.modules():
         if hasattr(getattr(module, "config", None), "_attn_implementation"):
-            check_kernel(module, proportional=proportional)
+            check_kernel(module, proportional=stages.proportional)
+            if stages.cache is not None and stages.cache.uneven:
+                check_masks_by_head(module)
 
 
 def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
@@ -117,8 +119,6 @@ def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
             f"merging() does not support {type(layer).__name__} (layer {index}): {proof}. It cuts a layer after "
             "attention; choose a model whose layers read residual + attention, then residual + MLP"
         )
-    if stages.cache is not None and stages.cache.uneven:
-        check_masks_by_head(layer.get_submodule(proof.attention))
     return proof
 
 

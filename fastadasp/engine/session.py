@@ -14,7 +14,7 @@ from transformers import DynamicCache
 
 from fastadasp.engine.cache import EvictingLayer, cache_of, check_cache, whole_layers
 from fastadasp.engine.decoding_step import read_on
-from fastadasp.engine.halves import Forward, named_inputs
+from fastadasp.engine.halves import Forward, named_inputs, uncompiled
 from fastadasp.engine.prefill import Block, Prefill
 from fastadasp.engine.span import Span
 
@@ -39,7 +39,7 @@ class Session:
         backward = torch._C._current_graph_task_id() != -1  # checkpoints are recomputed in autograd's own threads
         return backward or threading.get_ident() not in self._others
 
-    @torch.compiler.disable
+    @uncompiled
     def decoder_forward(self, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the decoder's `forward`."""
         if not self.serves():
@@ -74,12 +74,10 @@ class Session:
             check_cache(inputs.get("past_key_values"))
         self._use_whole_caches(inputs)
         audio_BT, real_BT = self._masks(_tokens(inputs), inputs.get("attention_mask"))
-        self._cut, width = 0, audio_BT.shape[1]
-        if real_BT is not None and self.block.stages.patched:
-            self._cut = int(real_BT.long().argmax(1).amin()) if bool(real_BT.any(1).all()) else 0
+        self._cut = self._common_padding(audio_BT, real_BT)
         if self._cut:
-            inputs = _columns(inputs, self._cut, width)
-            audio_BT, real_BT = audio_BT[:, self._cut :], real_BT[:, self._cut :]
+            inputs = _columns(inputs, self._cut, audio_BT.shape[1])
+            audio_BT, real_BT = audio_BT[:, self._cut :], None if real_BT is None else real_BT[:, self._cut :]
             inputs["attention_mask"] = inputs["attention_mask"][:, self._cut :]
         self.prefill = Prefill(self.block, Span.of(audio_BT, real_BT), len(audio_BT))
         self._in_prefill = True
@@ -93,6 +91,13 @@ class Session:
         self._cache = None if cache is None else weakref.ref(cache)
         self.block.trace.finish(cache, [mask.bias_BT for mask in self.prefill.cached])
         return output
+
+    def _common_padding(self, audio_BT: Tensor, real_BT: Tensor | None) -> int:
+        """How many columns at the left are padding in every row; 0 where some of them are called audio."""
+        if real_BT is None or not self.block.stages.patched:
+            return 0
+        used_T = (real_BT.bool() | audio_BT).any(0)
+        return int(used_T.long().argmax())
 
     def _masks(self, prompt: Tensor, real_BT: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The audio mask of each row, and what is no padding; ValueError where they do not fit the prompt."""
@@ -133,6 +138,8 @@ class Session:
         if isinstance(real, Tensor) and real.ndim == 2:
             inputs = self._not_yet_read(inputs, real.shape[1], read)
             inputs["attention_mask"] = real[:, self._cut :] if self._cut else real
+        elif (whole := self._by_positions(prefill, inputs)) is not None:
+            inputs = self._not_yet_read(inputs, whole, read)
         count, device = _tokens(inputs).shape[1], _tokens(inputs).device
         if inputs.get("position_ids") is None and prefill.cached[0] is not prefill.prompt.key_mask:
             # Transformers would count the entries of layer 0, which has lost some.
@@ -140,15 +147,22 @@ class Session:
         return forward(**inputs)
 
     def _tokens_read(self, prefill: Prefill, cache: Any) -> int:
-        """By what layer 0 has cached since the prompt, of which candidates and answers may have been taken back.
-
-        Padding and removed tokens count: it is the next token's position.
-        """
+        """By what layer 0 has cached since the prompt, of which candidates that were refused have been taken back."""
         first = cache.layers[0]
-        if isinstance(first, EvictingLayer):
-            return int(self.block.audio_mask_BT.shape[1] + first.read)
-        later = cache.get_seq_length() - max(prefill.cached[0].tokens)
+        evicts = isinstance(first, EvictingLayer)
+        later = first.later if evicts else cache.get_seq_length() - max(prefill.cached[0].tokens)
         return int(self.block.audio_mask_BT.shape[1] + later)
+
+    def _by_positions(self, prefill: Prefill, inputs: dict[str, Any]) -> int | None:
+        """How many tokens there are with those given, by their positions, where no row is padded; else None.
+
+        Transformers leaves out a mask that is true everywhere.
+        """
+        positions, several = inputs.get("position_ids"), _tokens(inputs).shape[1] > 1
+        padded = self._cut or prefill.prompt.real_BT is not None
+        if padded or not several or positions is None or positions.ndim != 2:
+            return None
+        return int(positions[0, -1]) + 1
 
     def _not_yet_read(self, inputs: dict[str, Any], whole: int, read: int) -> dict[str, Any]:
         """What is left of the new tokens where transformers, counting by a shortened cache, gives some again."""
@@ -162,7 +176,7 @@ class Session:
             )
         return _columns(inputs, given - new, given)
 
-    @torch.compiler.disable
+    @uncompiled
     def layer_forward(self, index: int, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the `forward` of a decoder layer; what it is given is right for a prompt that was never reduced."""
         if not self.serves() or self.prefill is None:
@@ -186,8 +200,9 @@ class Session:
 def _by_name(forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     if not args:
         return dict(kwargs)
-    inputs = dict(inspect.signature(forward).bind(*args, **kwargs).arguments)
-    return inputs | inputs.pop("kwargs", {})
+    inputs: dict[str, Any] = dict(inspect.signature(forward).bind(*args, **kwargs).arguments)
+    inputs |= inputs.pop("kwargs", {})
+    return inputs
 
 
 def _tokens(inputs: dict[str, Any]) -> Tensor:

@@ -101,7 +101,7 @@ def tiny_family(name: str) -> PreTrainedModel:
     else:
         _sizes = _SIZES
     config = config_class(**{key: _sizes[key] for key in known})
-    with _within_seconds(20):
+    with _within_seconds(3):
         torch.manual_seed(0)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config).eval()
     if sum(parameter.numel() for parameter in model.parameters()) > 5_000_000:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastadasp import FastAdaSP, MergeMethod, merging
-from fastadasp.engine import merging as engine
+from fastadasp.engine import prefill as engine
 from fastadasp.merge.blend import Blend
 from fastadasp.ops.assignment import Assignment, apply, choose_top, fuse_groups, fuse_pairs, keep_only
 from fastadasp.ops.layout import padding_mask, per_row

@@ -56,7 +56,7 @@ class PreparedBatches(Dataset[PreparedBatch]):
         self,
         batches: Sequence[Batch],
         prepare: Callable[[Example], Any],
-        heard: Callable[[Example], Heard | None] = lambda _: None,
+        heard: Callable[[Example], Heard | None] | None = None,
     ) -> None:
         self._batches = batches
         self._prepare = prepare
@@ -74,7 +74,7 @@ class PreparedBatches(Dataset[PreparedBatch]):
             except AudioError as error:
                 failed.append((example, str(error)))
                 continue
-            heard = self._heard(example)
+            heard = None if self._heard is None else self._heard(example)
             known = example if heard is None else replace(example, seconds=heard.seconds, remarks=heard.remarks)
             ready.append((known, prepared))
         return PreparedBatch(batch.index, tuple(ready), tuple(failed))

@@ -6,7 +6,9 @@ containers often have a few megabytes: where it runs out, a batch is lost and it
 
 import io
 import multiprocessing
+import os
 import pickle
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,6 +57,7 @@ class ReadAhead(Iterable[PreparedBatch]):
             num_workers=self._workers,
             prefetch_factor=self._ahead,
             multiprocessing_context=start_method(),
+            worker_init_fn=_end_with_parent,
         )
         with explained_reader_loss():
             for packed in _started(loader):
@@ -62,6 +65,19 @@ class ReadAhead(Iterable[PreparedBatch]):
                 if isinstance(batch, InputError):
                     raise batch
                 yield batch
+
+
+def _end_with_parent(_: int) -> None:
+    """In a worker: end when the run has been killed. Left alone, a worker would wait for ever for its batches to be
+    taken from the pipe, and would hold the run's output open."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def start_method() -> str:

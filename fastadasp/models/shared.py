@@ -29,6 +29,10 @@ class SharedAdapter(ModelAdapter):
     _encoded: "dict[str, _Encoded]" = field(default_factory=dict, init=False)
     _placement: dict[str, str | None] = field(default_factory=dict, init=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Data-loader workers get the adapter without what is kept."""
+        return {"inner": self.inner, "_prepared": {}, "_encoded": {}, "_placement": {}}
+
     def forget(self) -> None:
         """Drop what is kept of examples, not the weights."""
         self._prepared.clear()

@@ -76,7 +76,7 @@ def test_prefill_flops_equal_torchs_count_with_and_without_merging() -> None:
     audio_mask[:, 5:35] = True
     for ratio in (0.0, 0.4):
         method = Average(ratio=ratio, layer=1, schedule=Schedule.constant)
-        with FlopCounterMode(display=False) as counter, torch.no_grad(), merging(model, method, audio_mask) as trace:
+        with torch.no_grad(), merging(model, method, audio_mask) as trace, FlopCounterMode(display=False) as counter:
             model(torch.ones_like(audio_mask, dtype=torch.long), logits_to_keep=1)
         tokens = [40, *trace.tokens[:, 0].tolist()]
         rotary = 2 * (shape.head_dim // 2) * 40  # the outer product of positions and frequencies, once per prompt

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,8 +57,8 @@ class ReadAhead(Iterable[PreparedBatch]):
             sampler=self._order,
             num_workers=self._workers,
             prefetch_factor=self._ahead,
-            multiprocessing_context=start_method(),
             worker_init_fn=_end_with_parent,
+            multiprocessing_context=start_method(),
         )
         with explained_reader_loss():
             for packed in _started(loader):
@@ -65,19 +66,6 @@ class ReadAhead(Iterable[PreparedBatch]):
                 if isinstance(batch, InputError):
                     raise batch
                 yield batch
-
-
-def _end_with_parent(_: int) -> None:
-    """In a worker: end when the run has been killed. Left alone, a worker would wait for ever for its batches to be
-    taken from the pipe, and would hold the run's output open."""
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def start_method() -> str:
@@ -110,6 +98,21 @@ def _started(loader: DataLoader[bytes]) -> Iterator[bytes]:
         raise ReaderError(
             f"no process to read audio can be started ({error.strerror or error}); hardware.num_workers=0 needs none"
         ) from error
+
+
+def _end_with_parent(_: int) -> None:
+    """End this process soon after the one that reads from it has been killed.
+
+    torch's own check is not enough: a process that ends waits until its last batch is taken from the pipe.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Packed(Dataset[bytes]):

@@ -21,6 +21,8 @@ from random import Random
 from types import FrameType
 from unittest import mock
 
+from omegaconf import DictConfig
+
 from fastadasp.config.paths import REPOSITORY
 
 OPTIONS = {
@@ -120,6 +122,7 @@ class _Late(BaseException):
 
 def end_of(arguments: Sequence[str], before: Sequence[str]) -> Outcome:
     """What `fastadasp run BEFORE ARGUMENTS` ends in, up to where the weights would be loaded."""
+    from fastadasp.benchmark.setup import validate_benchmark
     from fastadasp.cli import run as command
     from fastadasp.evaluation import run as evaluation
 
@@ -130,10 +133,14 @@ def end_of(arguments: Sequence[str], before: Sequence[str]) -> Outcome:
         reached.append("weights")
         raise SystemExit(0)
 
+    def benchmark(cfg: DictConfig) -> None:
+        validate_benchmark(cfg)
+        reach()
+
     with (
         mock.patch.object(evaluation, "answer_left", reach),
         mock.patch.object(evaluation, "run_in_children", reach),
-        mock.patch.object(command, "benchmark", reach),
+        mock.patch.object(command, "benchmark", benchmark),
         mock.patch.object(sys, "argv", ["fastadasp run"]),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),

@@ -70,7 +70,7 @@ def settings() -> str:
         "",
     ]
     parts += ["## merge: keys of every method", "", *_rows("fastadasp.reduction.method.MergeMethod", "merge")]
-    for group in ("merge", "model", "task", "hardware", "generation"):
+    for group in ("merge", "model", "task", "data", "hardware", "generation"):
         parts += [f"## {group}", ""]
         seen: set[str] = set()
         for option in sorted((CONF / group).glob("*.yaml")):

@@ -7,18 +7,21 @@ method that begins with `*Measured:*`.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from hydra.utils import get_class
+
+from fastadasp.config.compose import compose
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.grid.spec import read
-from fastadasp.report.markdown import scale
+from fastadasp.tasks.base import Task
 
 RESULTS = REPOSITORY / "experiments" / "results" / "tiny_tables"
 DOCUMENT = REPOSITORY / "docs" / "methods.md"
 GRID = REPOSITORY / "experiments" / "grids" / "tiny.yaml"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 AMOUNTS = (0.3, 0.5)
-ORDER = ("asr", "st", "er", "sqa")
 
 
 def section(tables: Sequence[Mapping[str, Any]]) -> str:
@@ -78,13 +81,21 @@ def _cell(table: Mapping[str, Any], name: str, amount: float) -> str:
 
 
 def _percent(table: Mapping[str, Any], cell: Mapping[str, Any]) -> str:
-    return f"{cell['score']['value'] * scale(table['objective']):.1f}"
+    factor = 1.0 if _task(table["task"]).percent else 100.0
+    return f"{cell['score']['value'] * factor:.1f}"
+
+
+@cache
+def _task(name: str) -> type[Task]:
+    """The class of a task, which knows its place among others and whether its scores are percent."""
+    task: type[Task] = get_class(compose(f"task={name}").task._target_)
+    return task
 
 
 def main() -> None:
     """Rewrite the document's section and lines."""
     found = [json.loads(file.read_text(encoding="utf-8")) for file in RESULTS.glob("*.json")]
-    tables = sorted(found, key=lambda table: ORDER.index(table["task"]))
+    tables = sorted(found, key=lambda table: (_task(table["task"]).place, table["task"]))
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]

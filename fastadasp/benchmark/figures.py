@@ -12,7 +12,7 @@ from fastadasp.benchmark.contenders import Contender, Sample
 from fastadasp.benchmark.shapes import SpeechShape
 from fastadasp.evaluation.cost import BYTES
 from fastadasp.evaluation.roofline import decoding_cache, weight_bytes
-from fastadasp.reduction.flops import paper_flops, prefill_flops
+from fastadasp.reduction.flops import paper_flops, paper_prompt_flops, prefill_flops
 
 
 def prompt_tokens(shape: SpeechShape, contender: Contender, seconds: float) -> list[int]:
@@ -71,7 +71,7 @@ def medians(samples: Sequence[Sample]) -> Sample:
 
 
 def _paper(tokens: Sequence[int], shape: SpeechShape) -> float:
-    return paper_flops(tokens[:-1], shape.decoder.hidden, shape.decoder.intermediate)
+    return paper_prompt_flops(tokens, shape.decoder)
 
 
 def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

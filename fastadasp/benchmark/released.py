@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 from transformers import PreTrainedModel
 
-from fastadasp.engine.decoder import Layer, check_layer, feed_forward, find_decoder
+from fastadasp.engine.decoder import find_decoder
+from fastadasp.engine.halves import Layer
 from fastadasp.reduction.method import Schedule
 from fastadasp.reduction.schedule import layer_ratios
 
@@ -55,7 +56,10 @@ def released_approach(
     hook = decoder.register_forward_pre_hook(restart, with_kwargs=True)
     try:
         for module, ratio in zip(decoder.layers, ratios, strict=True):
-            check_layer(module)
+            if not {"self_attn", "input_layernorm", "mlp", "post_attention_layernorm"} <= set(module._modules):
+                raise ValueError(
+                    f"the released approach is written for layers like Llama's, not {type(module).__name__}"
+                )
             module.forward = partial(_forward, module, span, ratio)
         yield
     finally:
@@ -85,7 +89,8 @@ def _forward(
     hidden_states = hidden_states + attended
     if ratio > 0 and length > 1:
         hidden_states = _merge(hidden_states, weights_BHSS, past_key_values.layers[index].keys, span, ratio)
-    return feed_forward(layer, hidden_states)
+    updated: Tensor = hidden_states + layer.mlp(layer.post_attention_layernorm(hidden_states))
+    return updated
 
 
 def _triangle(hidden_BSD: Tensor, keys: int) -> Tensor:

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         width = max(map(len, families()))
         listed = "\n".join(f"  {name:<{width}}  {described}" for name, described in families().items())
-        print(f"fastadasp convert FAMILY CHECKPOINT OUT          fastadasp convert FAMILY --help\n\n{listed}")
+        print(f"usage: fastadasp convert FAMILY CHECKPOINT OUT (or: fastadasp convert FAMILY --help)\n\n{listed}")
         sys.exit(0 if arguments else 2)
     family, *rest = arguments
     if family not in families():

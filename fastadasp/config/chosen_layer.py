@@ -40,7 +40,7 @@ def _layer(file: Path) -> int:
 
 
 def with_chosen_layer(cfg: DictConfig) -> DictConfig:
-    """`cfg`, `merge.layer=auto` replaced by what `python -m fastadasp.selection` has chosen.
+    """`cfg`, `merge.layer=auto` replaced by what `fastadasp select` has chosen.
 
     Raises ConfigError if it has not run for these settings.
     """

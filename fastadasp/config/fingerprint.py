@@ -23,6 +23,7 @@ IRRELEVANT = frozenset(
         "output_dir",
         "logger",
         "experiments",
+        "data",  # counts by the manifest that is made of it
         "hardware.num_workers",
         "hardware.threads",
         "hardware.trainer",
@@ -66,7 +67,8 @@ def fingerprint(cfg: DictConfig) -> str:
     """
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
-    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in unused])
+    needed = (unused - {"data", "output_dir"}) if OmegaConf.select(cfg, "data") is not None else unused
+    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed])
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))

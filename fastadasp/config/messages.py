@@ -84,6 +84,8 @@ def is_expected(error: BaseException) -> bool:
 
 def explain(error: BaseException) -> str:
     """One error as a message: what was given, and what is allowed."""
+    if (own := _own(error)) is not None:
+        return str(own)
     if isinstance(error, OSError) and error.errno is not None:
         place = "" if error.filename is None else f"{error.filename}: "
         return f"{place}{error.strerror}{_REMEDIES.get(error.errno, '')}"
@@ -102,6 +104,13 @@ def explain(error: BaseException) -> str:
     return str(error) if known else f"{error}\n{cause}"
 
 
+def _own(error: BaseException | None) -> InputError | None:
+    """The error of this program that is behind one of Hydra's or OmegaConf's, which wrap what a resolver raises."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__  # OmegaConf takes the cause away
+    return error
+
+
 def suggest(given: str, allowed: Iterable[str]) -> str:
     """The allowed name that is most like the given one, and all that are allowed."""
     names = sorted(allowed)
@@ -117,8 +126,9 @@ def _of_override(error: OverrideParseException) -> str:
     if not _KEY.fullmatch(key.strip()):
         return f"{error.override!r} is no setting: {key!r} holds signs that no key has, such as merge.ratio"
     return (
-        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes stands between double "
-        f"quotes, and the whole between single ones for the shell:\n  {shlex.quote(f'{key}={quoted(text)}')}"
+        f"{error.override!r} cannot be read. A text with signs such as ( ) [ ] {{ }} , : = or quotes is written "
+        "between double quotes, and the whole between single ones for the shell:\n"
+        f"  {shlex.quote(f'{key}={quoted(text)}')}"
     )
 
 

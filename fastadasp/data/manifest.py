@@ -6,9 +6,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Self
 
+from fastadasp.data.sources import Cut, Joined, Source, SourceError, sources
 from fastadasp.errors import InputError
 from fastadasp.files.json_text import JsonError, parse
-from fastadasp.files.named import is_file, listed, located
 from fastadasp.files.text import FileError, home, read_lines, short, shown
 
 MAX_REPORTED = 20
@@ -16,18 +16,25 @@ MAX_REPORTED = 20
 MAX_ID = 500
 """Characters of an id, which messages and reports repeat."""
 
+_OTHERS = {
+    "audio_filepath": ("nemo", "a NeMo manifest"),
+    "recording": ("lhotse", "cuts of lhotse"),
+    "file_name": ("audiofolder", "the metadata of a Hugging Face audiofolder"),
+}
+"""By a field that is theirs, manifests of other tools: the option of `data=` and what they are called."""
+
 
 class ManifestError(InputError):
     """A manifest that cannot be used; the message lists every bad line with file, line number and field."""
 
     @classmethod
-    def listing(cls, path: Path, problems: Sequence[str]) -> Self:
-        """The error that lists `problems` of the manifest at `path`."""
+    def listing(cls, path: Path | str, problems: Sequence[str], kind: str = "manifest") -> Self:
+        """The error that lists `problems` of the manifest at `path`, or of what else `kind` says."""
         lines = [f"  {short(problem, 400)}" for problem in problems[:MAX_REPORTED]]
         if len(problems) > MAX_REPORTED:
             lines.append(f"  ... and {len(problems) - MAX_REPORTED} more")
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        return cls("\n".join([f"{count} in manifest {short(path)}:", *lines]))
+        return cls("\n".join([f"{count} in {kind} {short(path)}:", *lines]))
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class Record:
     """One checked manifest line."""
 
     id: str
-    audio: tuple[Path, ...]
+    audio: tuple[Source, ...]
+    """Whole files, cuts out of files, or several joined, in prompt order."""
     seconds: float
     """Length of all audio; 0 when the line does not say and the file's header cannot be read."""
     fields: Mapping[str, object]
@@ -75,22 +83,22 @@ class Record:
 def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = None) -> list[Record]:
     """Read `path`, or its first `limit` lines, requiring `id`, `audio` and `fields` on every line.
 
-    `audio` is one path or a list of paths, relative to the manifest's folder (`~` stands for the user's own); `id` is a
-    text or a whole number; `seconds` is optional and measured from the file's header when absent. Blank lines are
-    skipped. Raises ManifestError with every problem found.
+    `audio` is one path or a list of paths, relative to the manifest's folder (`~` stands for the user's own), or what
+    else `data.sources` reads; `id` is a text or a whole number; `seconds` is optional and measured from the file's
+    header when absent. Blank lines are skipped. Raises ManifestError with every problem found.
     """
     path = home(path)
     records: list[Record] = []
     problems: list[str] = []
     first_line_of: dict[str, int] = {}
     for number, line in _numbered(path, limit):
-        raw, found = _parse_line(line, path.parent, fields)
+        raw, audio, found = _parse_line(line, path.parent, fields)
         identity = raw.get("id")
         if isinstance(identity, str) and first_line_of.setdefault(identity, number) != number:
             found.append(f"field 'id': {shown(identity)} is already used on line {first_line_of[identity]}")
         problems += [f"line {number}: {problem}" for problem in found]
         if not found:
-            records.append(_record(raw, path.parent, f"{path}:{number}"))
+            records.append(_record(raw, audio, f"{path}:{number}"))
     if problems:
         raise ManifestError.listing(path, problems)
     if not records:
@@ -109,18 +117,22 @@ def _numbered(path: Path, limit: int | None) -> list[tuple[int, str]]:
                 lines.append((number, line))
     except FileError as error:
         advice = "" if path.is_file() else " (set task.manifest to the .jsonl file)"
+        if (path / "wav.scp").is_file():
+            advice = " (for a Kaldi folder give data=kaldi data.root=FOLDER)"
         raise ManifestError.listing(path, [str(error).removeprefix(short(path)).lstrip(":, ") + advice]) from error
     return lines
 
 
-def _parse_line(line: str, folder: Path, fields: Mapping[str, Field]) -> tuple[dict[str, object], list[str]]:
-    """The line's fields and what is wrong with them."""
+def _parse_line(
+    line: str, folder: Path, fields: Mapping[str, Field]
+) -> tuple[dict[str, object], tuple[Source, ...], list[str]]:
+    """The line's fields, its audio, and what is wrong with them."""
     try:
         raw = parse(line, strict=True)
     except JsonError as error:
-        return {}, [str(error)]
+        return {}, (), [str(error)]
     if not isinstance(raw, dict):
-        return {}, [f'must be a JSON object such as {{"id": ..., "audio": ...}}, got {shown(raw)}']
+        return {}, (), [f'must be a JSON object such as {{"id": ..., "audio": ...}}, got {shown(raw)}']
     if type(raw.get("id")) is int:
         raw["id"] = str(raw["id"])
     problems = []
@@ -131,28 +143,38 @@ def _parse_line(line: str, folder: Path, fields: Mapping[str, Field]) -> tuple[d
             problems.append(f"field {name!r} {problem}")
     if len(str(raw.get("id"))) > MAX_ID:
         problems.append(f"field 'id' may have at most {MAX_ID} characters, got {shown(raw['id'])}")
-    return raw, problems + _audio_problems(raw, folder)
+    audio: tuple[Source, ...] = ()
+    try:
+        if "audio" in raw:
+            audio = sources(raw["audio"], folder)
+        else:
+            problems.append(_missing("audio", raw))
+    except SourceError as error:
+        problems.append(f"field 'audio': {error}" if str(error).startswith("no file") else f"field 'audio' {error}")
+    return raw, audio, problems
 
 
 def _missing(name: str, raw: Mapping[str, object]) -> str:
-    return f"field {name!r} is missing; the line has {short(', '.join(raw)) or 'no field'}"
+    other = next((corpus for sign, corpus in _OTHERS.items() if sign in raw), None)
+    advice = f" (for {other[1]} give data={other[0]} data.root=FILE)" if name == "audio" and other else ""
+    return f"field {name!r} is missing; the line has {short(', '.join(raw)) or 'no field'}{advice}"
 
 
-def _audio_problems(raw: Mapping[str, object], folder: Path) -> list[str]:
-    if "audio" not in raw:
-        return [_missing("audio", raw)]
-    names = listed(raw["audio"])
-    if not names or not all(isinstance(name, str) and name for name in names):
-        return [f"field 'audio' must be a path or a list of at least one path, got {shown(raw['audio'])}"]
-    files = [located(folder, str(name)) for name in names]
-    return [f"field 'audio': no file {short(file)}" for file in files if not is_file(file)]
-
-
-def _record(raw: dict[str, object], folder: Path, where: str) -> Record:
-    audio = tuple(located(folder, str(name)) for name in listed(raw["audio"]))
-    seconds = raw["seconds"] if "seconds" in raw else sum(map(_header_seconds, audio))
+def _record(raw: dict[str, object], audio: tuple[Source, ...], where: str) -> Record:
+    seconds = float(raw["seconds"]) if "seconds" in raw else sum(map(_length, audio))  # type: ignore[arg-type]
     rest = {name: item for name, item in raw.items() if name not in ("id", "audio", "seconds")}
-    return Record(str(raw["id"]), audio, float(seconds), rest, where)  # type: ignore[arg-type]
+    return Record(str(raw["id"]), audio, seconds, rest, where)
+
+
+def _length(source: Source) -> float:
+    """Seconds of a source, by its own words or its file's header; 0 where neither tells."""
+    match source:
+        case Joined(parts, gap):
+            return sum(map(_length, parts)) + gap * (len(parts) - 1)
+        case Cut(file, start, seconds):
+            return max(0.0, _header_seconds(file) - start) if seconds is None else seconds
+        case _:
+            return _header_seconds(source)
 
 
 def _header_seconds(path: Path) -> float:

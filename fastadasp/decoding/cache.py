@@ -16,6 +16,10 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, Cache, DynamicCache
 
+from fastadasp.engine.decoder import layers_of
+from fastadasp.engine.examination import examine
+from fastadasp.engine.halves import Halves
+
 KERNEL = "fastadasp_shared_prompt"
 
 
@@ -147,7 +151,13 @@ AttentionInterface.register(KERNEL, _attend)
 @contextmanager
 def shared_prompt_attention(decoder: Any) -> Iterator[None]:
     """Inside, `decoder` attends with the kernel above; needs `shared_prompt=` in each call."""
-    configs = {id(config): config for config in (layer.self_attn.config for layer in decoder.layers)}.values()
+    proofs, _ = examine(decoder, next(decoder.parameters()).device)
+    attentions: list[Any] = [
+        layer.get_submodule(proof.attention)
+        for layer, proof in zip(layers_of(decoder), proofs, strict=True)
+        if isinstance(proof, Halves)
+    ]
+    configs = {id(attention.config): attention.config for attention in attentions}.values()
     before = [config._attn_implementation for config in configs]
     try:
         for config in configs:

@@ -18,7 +18,8 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, PreTrainedModel
 
-from fastadasp.decoding.prefill import has_several_positions, head_of, read_prompt, real_tokens
+from fastadasp.decoding.head import head_of
+from fastadasp.decoding.prefill import has_several_positions, persistent_inputs, read_prompt, real_tokens
 from fastadasp.engine.cache import EvictingLayer
 from fastadasp.engine.decoder import find_decoder
 from fastadasp.engine.merging import MergeTrace, merging
@@ -60,13 +61,14 @@ def score(
     passes = 0
     with merging(model, method, audio_mask) as trace, _last_positions(model) as positions:
         real_BT = real_tokens(inputs, audio_mask)
-        logits_B1V, cache = read_prompt(model, inputs, real_BT)
+        with persistent_inputs(model) as persistent:
+            logits_B1V, cache = read_prompt(model, inputs, real_BT)
         first_BV = logits_B1V[:, -1].float().log_softmax(-1).clamp_min(_IMPOSSIBLE)
         found = [
             [[float(first_BV[row, ids[0]])] for ids in given] if given else [] for row, given in enumerate(answers)
         ]
         prefilled = _now(device)
-        reader = _Reader(model, cache, real_BT, positions[-1] if positions else None)
+        reader = _Reader(model, cache, real_BT, positions[-1] if positions else None, persistent)
         longer = [[place for place, ids in enumerate(given) if len(ids) > 1] for given in answers]
         for turn in range(max(map(len, longer), default=0)):
             chosen = {row: places[turn] for row, places in enumerate(longer) if turn < len(places)}
@@ -80,8 +82,19 @@ def score(
 class _Reader:
     """Reads answers after a prompt, each from where the prompt ends."""
 
-    def __init__(self, model: PreTrainedModel, cache: DynamicCache, real_BT: Tensor, position: Tensor | None) -> None:
-        """position: of the prompt's last token (..., 1), where it does not follow from `real_BT`."""
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        cache: DynamicCache,
+        real_BT: Tensor,
+        position: Tensor | None,
+        persistent: Mapping[str, Any],
+    ) -> None:
+        """position: of the prompt's last token (..., 1), where it does not follow from `real_BT`.
+
+        persistent: what the decoder wants in every call.
+        """
+        self._persistent = persistent
         self._decoder, self._head = find_decoder(model), head_of(model)
         self._cache, self._real_BT = cache, real_BT
         self._last = real_BT.sum(1, keepdim=True) - 1 if position is None else position
@@ -109,6 +122,7 @@ class _Reader:
             position_ids=self._last + torch.arange(start + 1, start + read + 1, device=read_BN.device),
             past_key_values=self._cache,
             use_cache=True,
+            **self._persistent,
         )
         hidden_BND: Tensor = output.last_hidden_state
         return hidden_BND

@@ -3,12 +3,12 @@
 B rows (left-padded), T prompt tokens, V vocabulary entries.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.engine.decoder import find_decoder
@@ -41,10 +41,19 @@ def _last_position_only(model: PreTrainedModel) -> Iterator[None]:
         handle.remove()
 
 
-def head_of(model: PreTrainedModel) -> Callable[[Tensor], Tensor]:
-    """From the decoder's output to logits."""
-    output, scale = model.get_output_embeddings(), getattr(model.config.get_text_config(), "logits_scaling", 1.0)
-    return output if scale == 1.0 else lambda hidden: output(hidden) / scale
+@contextmanager
+def persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
+    """Filled inside: what the decoder gets of the arguments that it wants in every step (its `persistent_inputs`)."""
+    decoder, noted = find_decoder(model), dict[str, Any]()
+
+    def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        noted.update({name: kwargs.get(name) for name in getattr(decoder, "persistent_inputs", ())})
+
+    handle = decoder.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield noted
+    finally:
+        handle.remove()
 
 
 def real_tokens(inputs: Mapping[str, Any], audio_BT: Tensor) -> Tensor:

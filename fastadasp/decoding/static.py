@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from fastadasp.decoding.cache import SharedPromptCache, shared_prompt_attention
-from fastadasp.decoding.prefill import has_several_positions, head_of, read_prompt, real_tokens
+from fastadasp.decoding.head import head_obstacle, head_of
+from fastadasp.decoding.prefill import has_several_positions, persistent_inputs, read_prompt, real_tokens
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
-from fastadasp.engine.decoder import check_layer, check_window, find_decoder
+from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.examination import examine
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.ops.layout import padding_mask
 from fastadasp.reduction.method import MergeMethod
@@ -84,13 +86,15 @@ def generate(
     device = audio_mask.device
     started = _now(device)
     real_BT = real_tokens(inputs, audio_mask)
-    logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
+    with persistent_inputs(model) as persistent:
+        logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
     search.advance(logits_B1V.expand(-1, num_beams, -1))
     prefilled = _now(device)
     cache = _static(prompt, trace, num_beams, max_new_tokens)
     del prompt
-    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), _graphable(model) if graphs is None else graphs)
+    graphs = _graphable(model) if graphs is None else graphs
+    steps = _Steps(model, decoder, cache, search, real_BT.sum(1), persistent, graphs)
     taken = steps.run(max_new_tokens - 1, check_every=CHECK_EVERY if device.type == "cuda" else 1)
     ids = search.result()
     return Generated(
@@ -142,8 +146,10 @@ class _Steps:
         cache: SharedPromptCache,
         search: Search,
         prompt_B: Tensor,
+        persistent: Mapping[str, Any],
         graphs: bool,
     ) -> None:
+        self.persistent = persistent
         self.decoder, self.cache, self.search, self.graphs = decoder, cache, search, graphs
         self.capture_s = 0.0
         self._head = head_of(model)
@@ -191,6 +197,7 @@ class _Steps:
             past_key_values=self.cache,
             use_cache=True,
             shared_prompt=self.cache,
+            **self.persistent,
         ).last_hidden_state
         parent_BK = self.search.advance(self._head(hidden_BKD))
         if parent_BK is not None:
@@ -215,12 +222,8 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
         return f"{type(decoder).__name__} gives each token several positions"
     if len({parameter.device for parameter in decoder.parameters()}) > 1:
         return f"{type(decoder).__name__} is spread over several devices"
-    for layer in decoder.layers:
-        try:
-            check_layer(layer)
-            check_window(layer, tokens)
-        except ValueError as error:
-            return str(error)
+    if reason := _layer_obstacle(decoder, tokens) or head_obstacle(model):
+        return reason
     for stage in method.stages():
         if getattr(stage, "evicts_while_decoding", False) and stage.share:
             return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"
@@ -228,6 +231,27 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
             return (
                 f"{type(stage).__name__} leaves each head its own number of tokens, and static caches are rectangular"
             )
+    return None
+
+
+def _layer_obstacle(decoder: Any, tokens: int) -> str | None:
+    proofs, _ = examine(decoder, next(decoder.parameters()).device)
+    for layer, proof in zip(layers_of(decoder), proofs, strict=True):
+        name = type(layer).__name__
+        if isinstance(proof, str):
+            return f"{name}: {proof}"
+        try:
+            check_kernel(layer.get_submodule(proof.attention))
+        except ValueError as error:
+            return str(error)
+        if proof.windowed is not None and tokens > proof.windowed:
+            return (
+                f"{name} has a sliding window {proof.windowed}, shorter than the {tokens} tokens of prompt and answer"
+            )
+        if not proof.tells_kernel:
+            return f"{name} does not hand further arguments to the attention kernel"
+        if not proof.plain:
+            return f"{name} does more to attention scores than scale them (a soft cap, sinks)"
     return None
 
 

@@ -3,12 +3,13 @@
 B rows (beams expanded), G key-value heads, H query heads, S cached tokens, Q new tokens, d channels per head.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from fastadasp.ops.assignment import Assignment, apply
 from fastadasp.ops.attention import attention_rows
@@ -22,6 +23,16 @@ def check_cache(cache: Any) -> None:
         raise ValueError(
             f"merging() shortens each layer's cache on its own; {type(cache).__name__} cannot, use DynamicCache"
         )
+
+
+def cache_of(inputs: Mapping[str, Any]) -> Any:
+    """The cache among a layer's arguments, whatever its name there; None without one."""
+    return next((value for value in inputs.values() if isinstance(value, Cache)), None)
+
+
+def whole_layers(cache: Any) -> list[Any]:
+    """The layers of an empty cache, those that forget what leaves a sliding window replaced by such that do not."""
+    return [DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers]
 
 
 def shorten(cache: DynamicCache, layer: int, assignment: Assignment, values: Assignment | None = None) -> None:
@@ -73,6 +84,8 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         self.keys, self.values = stored.keys, stored.values
         self.received_BGS, self.removable_BGS = received_BGS, removable_BGS
         self.tokens, self.newest, self.limited = tokens, newest, limited
+        self.later = 0
+        """Tokens read since the prompt."""
 
     def step(self, queries_BHQd: Tensor, scaling: float) -> None:
         """After Q new tokens have attended: count what each token received, and evict Q of every limited row."""
@@ -88,6 +101,7 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         self.keys, self.values = move(self.keys, assignment), move(self.values, assignment)
         self.received_BGS = move(received_BGS[..., None], assignment)[..., 0]
         self.removable_BGS = move(removable_BGS[..., None], assignment)[..., 0]
+        self.later += steps
         self.tokens = tuple(count - gone for count, gone in zip(tokens, removed, strict=True))
 
     def reorder_cache(self, beam_idx: Tensor) -> None:

@@ -3,11 +3,12 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from fastadasp.engine.decoder import Layer
+from fastadasp.engine.halves import Layer
 
 _active: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
 _active_lock = threading.Lock()
@@ -30,16 +31,30 @@ def only_user_of(decoder: nn.Module) -> Iterator[None]:
             _active.discard(decoder)
 
 
-@contextmanager
-def replaced_forward(layer: Layer, forward: Callable[..., Tensor]) -> Iterator[None]:
+def running_forward(layer: Layer) -> Callable[..., Any]:
+    """The `forward` that `replaced_forward` replaces."""
+    forward: Callable[..., Any] = getattr(layer, _slot(layer))
+    return forward
+
+
+def replaced_forward(layer: Layer, forward: Callable[..., Any]) -> AbstractContextManager[None]:
     """`layer.forward` is `forward` inside. Where accelerate placed the layer on a device, its hook stays around it."""
-    name = "_old_forward" if hasattr(layer, "_hf_hook") else "forward"
-    before = layer.__dict__.get(name)
-    setattr(layer, name, forward)
+    return replaced_method(layer, _slot(layer), forward)
+
+
+def _slot(layer: Layer) -> str:
+    return "_old_forward" if hasattr(layer, "_hf_hook") else "forward"
+
+
+@contextmanager
+def replaced_method(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """`owner.name` is `method` inside."""
+    before = vars(owner).get(name)
+    setattr(owner, name, method)
     try:
         yield
     finally:
         if before is None:
-            delattr(layer, name)
+            delattr(owner, name)
         else:
-            setattr(layer, name, before)
+            setattr(owner, name, before)

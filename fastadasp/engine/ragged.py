@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from fastadasp.engine.decoder import Layer
+from fastadasp.engine.decoder import implementation_of
 from fastadasp.engine.span import KeyMask
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import padding_mask
@@ -95,9 +95,9 @@ class HeadKeyMask(KeyMask):
         super().__init__(tokens)
         self.heads, self.groups = heads, groups
 
-    def build(self, layer: Layer, hidden_BQD: Tensor, keys: int) -> Tensor | None:
+    def build(self, attention: Any, hidden_BQD: Tensor, keys: int, window: int | None = None) -> Tensor | None:
         """(B, H, Q, K); None where heads do not differ and the kernel needs none."""
-        mask = super().build(layer, hidden_BQD, keys)
+        mask = super().build(attention, hidden_BQD, keys, window)
         if mask is None or len(mask) == 1:
             return mask
         by_group = mask.view(-1, self.groups, *mask.shape[2:])
@@ -111,9 +111,9 @@ def store_unevenly(cache: DynamicCache, state: LayerState, assignment: Assignmen
     return HeadKeyMask(assignment.lengths, heads, groups)
 
 
-def check_masks_by_head(layer: Layer) -> None:
+def check_masks_by_head(attention: Any) -> None:
     """Refuse attention kernels that mask all heads alike."""
-    implementation = str(layer.self_attn.config._attn_implementation)
+    implementation = implementation_of(attention)
     if "flash" in implementation:
         raise ValueError(
             f"{implementation!r} masks all heads alike, but budgets by head leave each its own tokens; load the model "

@@ -3,7 +3,8 @@
 B rows (left-padded), T columns, S columns after a reduction, Q queries, K keys, D hidden channels, d channels per head.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fastadasp.engine.decoder import Layer, attention_mask
+from fastadasp.engine.decoder import attention_mask
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import Layout, padding_mask
 from fastadasp.reduction.method import MergeMethod, Positions
-from fastadasp.reduction.state import Rotary
+
+Columns = slice | Tensor
+"""Where the tokens of a span stood in the prompt as it came: a slice of all rows' columns, or (B, S) int64."""
 
 
 class KeyMask:
@@ -24,20 +27,27 @@ class KeyMask:
     def __init__(self, tokens: tuple[int, ...], bias_BT: Tensor | None = None) -> None:
         """bias_BT: float32, what is added to the scores of each of these keys, if anything."""
         self.tokens, self.bias_BT = tokens, bias_BT
-        self._built: tuple[int, int, Tensor | None] | None = None
+        self._size: tuple[int, int] | None = None
+        self._built: dict[int | None, Tensor | None] = {}
 
-    def build(self, layer: Layer, hidden_BQD: Tensor, keys: int) -> Tensor | None:
-        """The mask for the last Q of `keys` keys, built once for all layers that share this object."""
+    def build(self, attention: Any, hidden_BQD: Tensor, keys: int, window: int | None = None) -> Tensor | None:
+        """The mask for the last Q of `keys` keys, built once for all layers that share this object.
+
+        window: how many tokens attention looks back, itself included; None for all.
+        """
         queries = hidden_BQD.shape[1]
-        if self._built is None or self._built[:2] != (queries, keys):
+        window = None if window is None or window >= keys else window
+        if self._size != (queries, keys):
+            self._size, self._built = (queries, keys), {}
+        if window not in self._built:
             real_BK, bias_BK = padding_mask(self.tokens, hidden_BQD.device), self.bias_BT
             later = keys - max(self.tokens)
             if real_BK is not None:
                 real_BK = pad(real_BK, (0, later), value=True)
             if bias_BK is not None:
                 bias_BK = pad(bias_BK.to(hidden_BQD.device), (0, later))
-            self._built = queries, keys, attention_mask(layer, real_BK, hidden_BQD, keys, bias_BK)
-        mask = self._built[2]
+            self._built[window] = attention_mask(attention, real_BK, hidden_BQD, keys, bias_BK, window)
+        mask = self._built[window]
         return None if mask is None else mask.to(hidden_BQD.device)
 
 
@@ -51,10 +61,12 @@ class Span:
     """False on padding; None if no row is padded."""
     size_BT: Tensor
     """float32: tokens of the prompt that each token stands for."""
-    rotary: Rotary | None = None
+    columns: Columns | None = None
     """None for the prompt as it came: there, transformers' own mask and positions are right."""
     proportional: bool = False
     """Whether attention to a token grows with its size."""
+    _moved: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    """Position tables that were moved already, by their identity: layers share theirs."""
 
     @classmethod
     def of(cls, audio_BT: Tensor, real_BT: Tensor | None) -> "Span":
@@ -68,15 +80,28 @@ class Span:
         """Masks for the layers that cache this span."""
         return KeyMask(self.layout.tokens, self.size_BT.clamp_min(1).log() if self.proportional else None)
 
-    def inputs(self, layer: Layer, hidden_BTD: Tensor) -> dict[str, Any]:
-        """The arguments of a layer's attention over this span that differ from those over the prompt as it came."""
-        if self.rotary is None:
+    def inputs(
+        self, attention: Any, hidden_BTD: Tensor, given: Mapping[str, Any], window: int | None
+    ) -> dict[str, Any]:
+        """The arguments of a layer over this span that differ from those over the prompt as it came, `given`."""
+        if self.columns is None:
             return {}
-        return {
-            "attention_mask": self.key_mask.build(layer, hidden_BTD, self.layout.width),
-            "position_embeddings": tuple(table.to(hidden_BTD.device) for table in self.rotary),
-            "position_ids": None,
-        }
+        mask = self.key_mask.build(attention, hidden_BTD, self.layout.width, window)
+        return {"attention_mask": mask, **self._positions(given)}
+
+    def _positions(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Rotary tables moved like the tokens, or, where a layer gets none, position numbers."""
+        positions: dict[str, Any] = {}
+        tables, numbers = given.get("position_embeddings"), given.get("position_ids")
+        if tables is not None:
+            source, moved = self._moved.get(id(tables), (None, None))
+            if source is not tables:
+                moved = tables_at(tables, self.columns)
+                self._moved[id(tables)] = tables, moved
+            positions["position_embeddings"] = moved
+        if "position_ids" in given:  # of no use beside tables, and kernels would look for packed sequences in them
+            positions["position_ids"] = None if tables is not None else at_columns(numbers, self.columns, -1)
+        return positions
 
     def state(self, device: torch.device) -> dict[str, Any]:
         """What a method's state says of this span."""
@@ -89,15 +114,37 @@ class Span:
             "size_BT": self.size_BT.to(device),
         }
 
-    def reduced(self, assignment: Assignment, method: MergeMethod, rotary: Rotary) -> "Span":
-        """The span after `assignment`, which is `method`'s, `rotary` being the positions before it."""
+    def reduced(self, assignment: Assignment, method: MergeMethod) -> "Span":
+        """The span after `assignment`, which is `method`'s."""
         layout = self.layout.reduced(assignment.lengths)
         audio_BS = pad(self.audio_BT.to(assignment.slot.device), (0, 1)).gather(1, assignment.first)
+        columns = slice(0, self.layout.width) if self.columns is None else self.columns
         if method.positions is Positions.packed:  # right-aligned: the last token of every row keeps its position
-            cos, sin = (table[..., -layout.width :, :] for table in rotary)
+            columns = _last(columns, layout.width)
         else:
-            first_BS1 = assignment.first.clamp_max(self.layout.width - 1)[..., None]
-            cos, sin = (torch.take_along_dim(table, first_BS1, -2) for table in rotary)
+            first_BS = assignment.first.clamp_max(self.layout.width - 1)
+            columns = first_BS + columns.start if isinstance(columns, slice) else columns.gather(1, first_BS)
         size_BS = assignment.total(self.size_BT.to(audio_BS.device))
         proportional = self.proportional or method.proportional
-        return Span(layout, audio_BS, layout.real(audio_BS.device), size_BS, (cos, sin), proportional)
+        return Span(layout, audio_BS, layout.real(audio_BS.device), size_BS, columns, proportional)
+
+
+def _last(columns: Columns, width: int) -> Columns:
+    return slice(columns.stop - width, columns.stop) if isinstance(columns, slice) else columns[:, -width:]
+
+
+def at_columns(table: Tensor | None, columns: Columns | None, dimension: int) -> Tensor | None:
+    """What a table (..., T, ...) over the prompt as it came has at `columns` of its dimension -1 or -2."""
+    if table is None or columns is None:
+        return table
+    if isinstance(columns, slice):
+        return table[..., columns] if dimension == -1 else table[..., columns, :]
+    index = columns.to(table.device)
+    return torch.take_along_dim(table, index if dimension == -1 else index[..., None], dimension)
+
+
+def tables_at(tables: Any, columns: Columns | None) -> Any:
+    """`at_columns` for rotary tables: cos and sin (..., T, d), or one of both together."""
+    if isinstance(tables, Tensor):
+        return at_columns(tables, columns, -2)
+    return tuple(at_columns(table, columns, -2) for table in tables)

@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from fastadasp.engine.cache import EvictingLayer
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import Layout
 
@@ -32,6 +34,8 @@ class MergeTrace:
         self._left: list[Layout] = []
         self._cached: list[tuple[int, ...]] = []
         self._beams = 1
+        self._later = 0
+        """Tokens of the prompt after the part of it that was reduced."""
 
     @property
     def entering_audio_tokens(self) -> Tensor:
@@ -48,7 +52,7 @@ class MergeTrace:
     def tokens(self) -> Tensor:
         """(L, B) int64: all tokens left after each layer, padding not counted."""
         self._begun()
-        return self._counts([layout.tokens for layout in self._left])
+        return self._counts([layout.tokens for layout in self._left]) + self._later
 
     @property
     def cached_tokens(self) -> Tensor:
@@ -69,7 +73,7 @@ class MergeTrace:
         """A new prompt begins."""
         self._entering, self._beams = layout, beams
         self._left, self._cached = [layout] * layers, [layout.tokens] * layers
-        self.cache_bytes = 0
+        self.cache_bytes = self._later = 0
         self.input_assignment = None
         self.assignments.clear()
         self.cache_assignments.clear()
@@ -101,5 +105,18 @@ class MergeTrace:
     def finish(self, cache: Any, biases: list[Tensor | None]) -> None:
         """The prompt has been read; `cache` (a transformers Cache, or None) holds its keys and values."""
         self.cached_biases = biases
+        self._weigh(cache)
+
+    def read_on(self, cache: Any, tokens: int) -> None:
+        """A further part of the prompt has been read: so many tokens in each row, none of them audio."""
+        self._later += tokens
+        self._cached = [
+            stored.tokens if isinstance(stored, EvictingLayer) else tuple(count + tokens for count in counts)
+            for stored, counts in zip(cache.layers, self._cached, strict=True)
+        ]
+        self.cached_biases = [None if bias is None else pad(bias, (0, tokens)) for bias in self.cached_biases]
+        self._weigh(cache)
+
+    def _weigh(self, cache: Any) -> None:
         layers = [] if cache is None else cache.layers
         self.cache_bytes = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers if layer.is_initialized)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 
-from fastadasp.reduction.flops import DecoderShape, paper_flops, prefill_flops
+from fastadasp.reduction.flops import DecoderShape, paper_flops, paper_prompt_flops, prefill_flops
 from fastadasp.tasks.base import Prediction
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -65,7 +65,7 @@ def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: st
     bytes_per_token = 2 * shape.kv_heads * shape.head_dim * BYTES[dtype]
     costs: dict[str, tuple[Callable[[Sequence[int]], float], Callable[[Prediction], Sequence[int]]]] = {
         "flops_paper": (
-            lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate),
+            lambda tokens: paper_prompt_flops(tokens, shape),
             tokens_entering,
         ),
         "flops_prefill": (lambda tokens: prefill_flops(tokens, shape), tokens_entering),

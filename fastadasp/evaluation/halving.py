@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 
 from fastadasp.errors import InputError
+from fastadasp.measuring.memory_guard import ran_out
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,7 +16,9 @@ def in_halves(run: Callable[[Sequence[Item]], list[Result]], items: Sequence[Ite
     """`run(items)`; where memory runs out, of each half by itself, and so on. InputError where one item is too much."""
     try:
         return run(items)
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
         if len(items) == 1:
             reason = str(error).splitlines()[0]
             raise InputError(

@@ -13,9 +13,9 @@ from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import RunStore
 from fastadasp.files.text import FileError
 from fastadasp.models.base import ModelAdapter
-from fastadasp.reduction.flops import paper_flops
+from fastadasp.reduction.flops import paper_prompt_flops
 from fastadasp.reduction.method import MergeMethod
-from fastadasp.reduction.target import Prompt, settle
+from fastadasp.reduction.target import Prompt, solve_ratio
 from fastadasp.tasks.base import Example
 
 FILE = "budget.json"
@@ -30,7 +30,7 @@ def settled(setup: Setup, examples: Sequence[Example], store: RunStore, keep: bo
     Raises ConfigError when the target cannot be met, in any prompt.
     """
     known = _known(store, setup.method)
-    if setup.method.unsettled.flops_reduction is None:
+    if setup.method.stage_with_target.flops_reduction is None:
         if known is None and _may_refuse(setup.method):
             known = _check_each(setup, examples)
             if keep:
@@ -50,11 +50,11 @@ def _known(store: RunStore, method: MergeMethod) -> dict[str, Any] | None:
     except FileError as error:
         log.warning("The ratio is solved again, since what was kept of it cannot be read: %s", error)
         return None
-    if known is None or method.unsettled.flops_reduction is None:
+    if known is None or method.stage_with_target.flops_reduction is None:
         return known
     ratio = known.get("ratio")
     whole = isinstance(ratio, float | int) and not isinstance(ratio, bool) and 0 <= ratio < 1
-    if whole and known.get("flops_reduction") == method.unsettled.flops_reduction:
+    if whole and known.get("flops_reduction") == method.stage_with_target.flops_reduction:
         return known
     log.warning("The ratio is solved again, since %s holds none for this run", store.folder / FILE)
     return None
@@ -66,10 +66,8 @@ def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
     if not any(audio for audio, _ in prompts):
         raise ConfigError("merge.flops_reduction cannot be met: no audio of this run can be read")
     shape = setup.adapter.shape
-    method = settle(
-        setup.method, prompts, shape.layers, lambda tokens: paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
-    )
-    asked = setup.method.unsettled
+    method = solve_ratio(setup.method, prompts, shape.layers, lambda tokens: paper_prompt_flops(tokens, shape))
+    asked = setup.method.stage_with_target
     (ratio,) = (stage.ratio for stage in method.stages() if stage.site is asked.site)
     audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
     return {
@@ -83,7 +81,7 @@ def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
 
 def _may_refuse(method: MergeMethod) -> bool:
     """Whether `tokens_kept` can ask for a ratio that the method does not take."""
-    if not method.unsolved:
+    if not method.has_target:
         return False
     try:
         method.with_ratio(0.99)
@@ -97,10 +95,10 @@ def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
     prompts = _prompts(setup, examples)
     for audio, text in dict.fromkeys(prompts):
         try:
-            settle(setup.method, [(audio, text)], setup.adapter.shape.layers, lambda _: 0.0)
+            solve_ratio(setup.method, [(audio, text)], setup.adapter.shape.layers, lambda _: 0.0)
         except ConfigError as error:
             raise ConfigError(f"a prompt of this run has {audio} audio and {text} other tokens: {error}") from error
-    return {"tokens_kept": setup.method.unsettled.tokens_kept, "prompts": len(prompts)}
+    return {"tokens_kept": setup.method.stage_with_target.tokens_kept, "prompts": len(prompts)}
 
 
 def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:

@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fastadasp.reduction.amount import KINDS, amount
+
 
 def show(metrics: Mapping[str, Any], cost: Mapping[str, float], folder: str) -> None:
     """Print quality, reduction, FLOPs and latency of one run."""
@@ -50,13 +52,13 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
 
 
 def _requested(asked: Mapping[str, Any]) -> str:
-    if asked["layer_ratio"] is not None:
-        return f"{asked['layer_ratio']:.2%} of what is left at each merging layer"
-    if asked["flops_reduction"] is not None:
-        return f"{asked['ratio']:.1%}, to save {asked['flops_reduction']:.1%} of the FLOPs"
-    if (kept := asked["tokens_kept"]) is not None:
-        return f"to keep {kept:.1%}" if kept < 1 else f"to keep {kept:g} tokens"
-    return f"{asked['ratio']:.1%}"
+    given = amount({**asked, "ratio": None if _has_target(asked) else asked["ratio"]})
+    return f"{asked['ratio']:.1%}" if given is None else given.described(asked["ratio"])
+
+
+def _has_target(asked: Mapping[str, Any]) -> bool:
+    """Whether the ratio was solved: then it stands beside the target that it meets."""
+    return any(asked[kind] is not None for kind in KINDS if kind != "ratio")
 
 
 def _number(value: float) -> str:

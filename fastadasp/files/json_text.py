@@ -14,6 +14,7 @@ MAX_DEPTH = 50
 MAX_DIGITS = 300
 """Of a whole number: every such number fits into a float."""
 
+_LONG = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
@@ -29,13 +30,14 @@ def parse(text: str, *, strict: bool = False) -> Any:
     large for a float among them) and the character NUL, none of which another program could be expected to read.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_whole_number)
+        whole = _whole_number if _LONG.search(text) else None  # asked for each number, it takes as long as all else
+        value = json.loads(text, object_pairs_hook=_object, parse_int=whole)
     except json.JSONDecodeError as error:
         raise JsonError(_worded(error)) from error
     except RecursionError as error:
         raise JsonError(f"lists or objects inside each other, more than {MAX_DEPTH} deep") from error
     if strict or text.count("{") + text.count("[") > MAX_DEPTH or _SURROGATE.search(text):
-        _check(value, strict)  # else nothing that it looks for can be there
+        check(value, strict=strict)  # else nothing that it looks for can be there
     return value
 
 
@@ -74,7 +76,7 @@ def _worded(error: json.JSONDecodeError) -> str:
     return f"{start}, before {shown(found)}" if found else f"{start}, where the text ends"
 
 
-def _check(value: Any, strict: bool) -> None:
+def check(value: Any, *, strict: bool) -> None:
     """Raise JsonError for what `parse` refuses inside a value; walks it without recursion."""
     todo = [("", value, 1)]
     while todo:

@@ -30,9 +30,15 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113  Path.is_file raises where a name is too long
 
 
-def listed(audio: object) -> list[object]:
-    """The one or several values of a manifest line's field `audio`."""
-    return audio if isinstance(audio, list) else [audio]
+def names_in(audio: object) -> Iterator[str]:
+    """The paths in a manifest line's field `audio`: a path, a cut out of a file, several joined, or a list of these."""
+    if isinstance(audio, str):
+        yield audio
+    elif isinstance(audio, dict):
+        yield from names_in(audio.get("join", audio.get("file")))
+    elif isinstance(audio, list):
+        for one in audio:
+            yield from names_in(one)
 
 
 def audio_files(manifest: Path) -> Iterator[Path]:
@@ -44,6 +50,6 @@ def audio_files(manifest: Path) -> Iterator[Path]:
             except JsonError:
                 continue
             audio = raw.get("audio") if isinstance(raw, dict) else None
-            yield from (located(manifest.parent, name) for name in listed(audio) if isinstance(name, str))
+            yield from (located(manifest.parent, name) for name in names_in(audio))
     except FileError:
         return

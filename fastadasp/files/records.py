@@ -40,7 +40,7 @@ def _schema(kind: Any) -> tuple[dict[str, Any], list[str]]:
 
 def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:
     """`value` as the type `hint` asks for."""
-    if hint is object or hint is Any:
+    if type(value) is hint or hint is object or hint is Any:
         return value
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -50,6 +50,8 @@ def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:
     if is_dataclass(hint) and isinstance(hint, type):
         return _nested(hint, value, place, others)
     plain = origin or hint
+    if inner and _plainly(plain, inner[-1] if plain in (dict, Mapping) else inner[0], value):
+        return tuple(value) if plain is tuple else value
     if plain in (list, tuple) and isinstance(value, list):
         return plain(_typed(inner[0], item, f"{place}[{index}]", others) for index, item in enumerate(value))
     if plain in (dict, Mapping) and isinstance(value, dict):
@@ -59,6 +61,17 @@ def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:
     if plain in (list, tuple, dict, Mapping) or type(value) is not plain:
         raise JsonError(f"field {shown(place)} must be {_NAMES.get(plain, 'an object')}, got {shown(value)}")
     return value
+
+
+def _plainly(outer: Any, inner: Any, value: Any) -> bool:
+    """Whether a list or mapping and all its parts are of their plain types, at a glance: there may be millions."""
+    if isinstance(value, list) and outer in (list, tuple):
+        parts = set(map(type, value))
+    elif isinstance(value, dict) and outer in (dict, Mapping):
+        parts = set(map(type, value.values()))
+    else:
+        return False
+    return inner in (object, Any) or parts <= ({float, int} if inner is float else {inner})
 
 
 def _nested(kind: Any, value: Any, place: str, others: bool) -> Any:

@@ -13,16 +13,16 @@ MAX_VALUES = 100_000
 """Values of one file, those behind aliases (`*name`) counted at each use."""
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, most: int = MAX_VALUES) -> Any:
     """The value in a YAML file, of plain types alone. Raises FileError, naming the file and the line.
 
     Refused beyond what YAML forbids: a key that stands twice in a mapping, aliases that lead back to themselves or
-    unfold into more than MAX_VALUES values, and nesting beyond MAX_DEPTH.
+    unfold into more than `most` values, and nesting beyond MAX_DEPTH.
     """
     text = read_text(path)
     try:
         value = yaml.load(text, Loader=_Loader)
-        _check(value)
+        _check(value, most)
     except yaml.YAMLError as error:
         raise FileError(f"{_place(path, error)} is not YAML: {_reason(error)}") from error
     except RecursionError as error:
@@ -51,16 +51,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _check(value: Any, depth: int = 1, counted: int = 0) -> int:
+def _check(value: Any, most: int, depth: int = 1, counted: int = 0) -> int:
     """How many values there are, `counted` of them before; RecursionError or ValueError where that is too much."""
     if depth > MAX_DEPTH and isinstance(value, dict | list):
         raise RecursionError
     counted += 1
-    if counted > MAX_VALUES:
-        raise ValueError(f"its aliases unfold into more than {MAX_VALUES} values")
+    if counted > most:
+        raise ValueError(f"it has more than {most} values, those behind aliases counted at each use")
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
-        counted = _check(part, depth + 1, counted)
+        counted = _check(part, most, depth + 1, counted)
     return counted
 
 

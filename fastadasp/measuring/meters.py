@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import torch
 
-from fastadasp.engine.decoder import Layer
+from fastadasp.engine.halves import Layer
 from fastadasp.measuring.energy import energy_j, energy_since
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -146,12 +146,17 @@ class LayerClock:
     @property
     def seconds(self) -> list[float]:
         """Of each layer."""
-        return [median(self._between(marks[0], marks[3]) for marks in layer) for layer in self._marks]
+        return [median(self._between(marks[0], marks[-1]) for marks in layer) for layer in self._whole]
 
     @property
     def merge_seconds(self) -> list[float]:
         """Of each layer between its attention and its MLP: the merge, and everywhere the sum of the residual stream."""
-        return [median(self._between(marks[1], marks[2]) for marks in layer) for layer in self._marks]
+        return [median(self._between(marks[1], marks[-2]) for marks in layer) for layer in self._whole]
+
+    @property
+    def _whole(self) -> list[list[list[Any]]]:
+        """The marks of forward passes that reached the layer's end: a proof of its structure breaks passes off."""
+        return [[marks for marks in layer if len(marks) >= 4] for layer in self._marks]
 
     def _between(self, began: Any, ended: Any) -> float:
         return float(began.elapsed_time(ended)) / 1e3 if self._device.type == "cuda" else float(ended - began)

@@ -45,7 +45,7 @@ class ATome(MergeMethod):
         if self.threshold is not None:
             pair_BT = pair_BT & (score_BT > self.threshold)
         pair_BT = disjoint_pairs(score_BT, pair_BT)
-        if self.amounts() or not self.adaptive:
+        if self.amount is not None or not self.adaptive:
             pair_BT = pair_BT & choose_top(score_BT, pair_BT, state.budget)
         if self.adaptive:
             return state.join(pair_BT)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastadasp.errors import ConfigError
+from fastadasp.reduction.amount import KINDS
 from fastadasp.reduction.composite import Composite
 from fastadasp.reduction.method import MergeMethod, Site
 
@@ -27,14 +28,14 @@ class Chain(Composite):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if given := self.amounts():
+        if self.amount is not None:
             raise ConfigError(
-                f"{given[0]} means nothing for merge=chain; give it to a stage, such as "
-                f"{given[0].replace('merge', 'merge.decoder', 1)}"
+                f"{self.amount} means nothing for merge=chain; give it to a stage, such as "
+                f"{self.amount.at('merge.decoder')}"
             )
         for site, stage in self._given():
             if isinstance(stage, Mapping):  # conf/merge/chain.yaml with no method chosen for this site
-                if any(stage.get(key) for key in ("ratio", "layer_ratio", "flops_reduction", "tokens_kept")):
+                if any(map(stage.get, KINDS)):
                     raise ConfigError(
                         f"merge.{site.name} has a ratio but no method; choose one with merge@merge.{site.name}"
                     )
@@ -46,8 +47,8 @@ class Chain(Composite):
                     f"merge.{site.name} is {type(stage).__name__}, which acts at site {stage.site.name}; choose it "
                     f"with merge@merge.{stage.site.name}, and another for merge.{site.name}"
                 )
-        if len(targets := [stage for stage in self.stages() if stage.unsolved]) > 1:
-            wanted = (one.amounts()[0].replace("merge", f"merge.{one.site.name}", 1) for one in targets)
+        if len(targets := [stage for stage in self.stages() if stage.has_target]) > 1:
+            wanted = (one.amount.at(f"merge.{one.site.name}") for one in targets if one.amount is not None)
             raise ConfigError(f"{' and '.join(wanted)}: one ratio of a chain can be solved; give the others' ratios")
 
     def stages(self) -> tuple[MergeMethod, ...]:
@@ -55,18 +56,18 @@ class Chain(Composite):
         return tuple(stage for _, stage in self._given())
 
     @property
-    def unsolved(self) -> bool:
+    def has_target(self) -> bool:
         """Whether a stage's ratio is still to be found."""
-        return any(stage.unsolved for stage in self.stages())
+        return any(stage.has_target for stage in self.stages())
 
     @property
-    def unsettled(self) -> MergeMethod:
+    def stage_with_target(self) -> MergeMethod:
         """The stage that has a target, if any."""
-        return next((stage for stage in self.stages() if stage.unsolved), self)
+        return next((stage for stage in self.stages() if stage.has_target), self)
 
     def with_ratio(self, ratio: float) -> "Chain":
         """With `ratio` in the stage that has a target."""
-        stage = self.unsettled
+        stage = self.stage_with_target
         settled: dict[str, Any] = {stage.site.name: stage.with_ratio(ratio)}
         return replace(self, **settled)
 

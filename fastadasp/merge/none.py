@@ -17,10 +17,10 @@ class NoReduction(MergeMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share or self.unsolved:
+        if self.share or self.has_target:
             raise ConfigError(
                 f"merge=none removes nothing: merge.ratio must be 0, and merge.layer_ratio, merge.flops_reduction and "
-                f"merge.tokens_kept null, got {self.amounts()[0]}; choose a method (merge=fastadasp) to reduce tokens"
+                f"merge.tokens_kept null, got {self.amount}; choose a method (merge=fastadasp) to reduce tokens"
             )
 
     def assign(self, state: "LayerState") -> "Assignment":

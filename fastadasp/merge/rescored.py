@@ -45,10 +45,10 @@ class Rescored(CacheMethod):
                 f"merge.scorer={kind.__name__} is not possible: {type(self).__name__} would take its scores and leave "
                 f"what it does beyond these; wrap {type(self).__name__} in it instead, or choose another scorer"
             )
-        if given := self.scorer.amounts():
+        if given := self.scorer.amount:
             raise ConfigError(
-                f"{given[0].replace('merge', 'merge.scorer', 1)} means nothing: how much goes is a setting of "
-                f"{type(self).__name__}; give {given[0]}"
+                f"{given.at('merge.scorer')} means nothing: how much goes is a setting of {type(self).__name__}; "
+                f"give {given}"
             )
         if self.scorer.evicts_while_decoding:
             raise ConfigError(

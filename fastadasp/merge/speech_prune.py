@@ -56,7 +56,7 @@ class SpeechPrune(InputMethod):
         column_BM, real_BM = gather_columns(relevant_BT, counts)
         parts = state.decoder
         received_BM = sign_attention_received(
-            take(state.hidden_BTD, column_BM), real_BM, parts.query_weight_ED, parts.key_weight_ED, parts.head_dim
+            take(state.hidden_BTD, column_BM), real_BM, *parts.projections(), parts.head_dim
         )
         received_BT = received_BM.new_zeros(relevant_BT.shape).scatter(1, column_BM, received_BM)
         return state.retain(choose_top(received_BT, relevant_BT, state.kept))

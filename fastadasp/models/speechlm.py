@@ -193,12 +193,13 @@ class SpeechLM(ModelAdapter):
 
         What they turn out to be is kept for `heard`.
         """
-        from fastadasp.data.audio import AudioError, read_with_remarks
+        from fastadasp.data.audio import AudioError
+        from fastadasp.data.listen import listen
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
         rate = self.processor.feature_extractor.sampling_rate
-        files = [read_with_remarks(path, self.max_seconds, rate, example.reading) for path in example.audio]
+        files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
         audio = [file.samples for file in files]
         seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:
@@ -206,7 +207,9 @@ class SpeechLM(ModelAdapter):
                 f"example {example.id}: its {len(audio)} files hold {seconds:.1f} s together, over the limit of "
                 f"{self.max_seconds:g} s for one prompt (model.max_seconds)"
             )
-        remarks = [f"{path} {text}" for path, file in zip(example.audio, files, strict=True) for text in file.remarks]
+        remarks = [
+            f"{source} {text}" for source, file in zip(example.audio, files, strict=True) for text in file.remarks
+        ]
         if example.seconds and abs(seconds - example.seconds) > max(_DECLARED_S, _DECLARED_SHARE * seconds):
             remarks.append(
                 f"{example.audio[0]}: {seconds:.2f} s of audio were read, where the manifest or the file's header says "

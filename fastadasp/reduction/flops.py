@@ -32,6 +32,12 @@ def paper_flops(tokens: Sequence[float], hidden: int, intermediate: int) -> floa
     return sum(4 * n * hidden**2 + 2 * n**2 * hidden + 2 * n * hidden * intermediate for n in tokens)
 
 
+def paper_prompt_flops(tokens: Sequence[float], shape: DecoderShape) -> float:
+    """`paper_flops` of a prompt, from the L + 1 counts that `prefill_flops` takes too: what leaves the last layer costs
+    nothing by that formula."""
+    return paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
+
+
 def prefill_flops(tokens: Sequence[float], shape: DecoderShape, *, causal: bool = True, logits: int = 1) -> float:
     """FLOPs (two per multiply-accumulate) of all matrix products of one prompt's prefill.
 

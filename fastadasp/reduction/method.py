@@ -6,6 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fastadasp.errors import ConfigError
+from fastadasp.reduction.amount import Amount, amount
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -48,7 +49,7 @@ class MergeMethod(ABC):
     while decoding, a token is attended to as if every prompt token that it stands for were there, by the log of their
     number added to its scores. `sdpa` and `eager` kernels take that, flash attention does not."""
     flops_reduction: float | None = field(default=None, kw_only=True)
-    """Share of the prefill's FLOPs to save, in [0, 1), instead of `ratio`, which is solved for it (`merge.budget`)."""
+    """Share of the prefill's FLOPs to save, in [0, 1), instead of `ratio`, which is solved from it."""
     tokens_kept: float | None = field(default=None, kw_only=True)
     """Audio tokens to keep, instead of `ratio` and averaged like it: below 1 a share, from 1 on a number (at most as
     many as the prompt has)."""
@@ -67,13 +68,7 @@ class MergeMethod(ABC):
             check_share("merge.flops_reduction", self.flops_reduction, "it is the share of the prefill's FLOPs saved")
         if self.tokens_kept is not None:
             check_tokens_kept(self.tokens_kept)
-        given = self.amounts()
-        if len(given) > 1:
-            raise ConfigError(
-                f"{' and '.join(given)} exclude each other: give the overall share removed (ratio), or leave it at 0 "
-                "and give the share per merging layer (layer_ratio), the FLOPs to save (flops_reduction) or the "
-                "tokens to keep (tokens_kept)"
-            )
+        _ = self.amount  # raises where two exclude each other
         self.check_layer()
         check_count("merge.seed", self.seed, "it seeds the method's own random generator")
 
@@ -82,11 +77,11 @@ class MergeMethod(ABC):
         check_count("merge.layer", self.layer, "decoder layers are counted from 0")
 
     def at_depth(self, layers: int) -> "MergeMethod":
-        """Itself for a decoder of `layers` layers, a `layer` that was left open settled."""
+        """A copy in which an unset `layer` is resolved for a decoder of this depth."""
         return self
 
     def at_layer(self, layer: int) -> "MergeMethod":
-        """Itself, but reducing from `layer` on."""
+        """A copy that reduces from `layer` on."""
         return replace(self, layer=layer)
 
     def check_at_most_half(self) -> None:
@@ -99,29 +94,24 @@ class MergeMethod(ABC):
                     "two; spread a larger ratio over layers with merge.schedule=constant"
                 )
 
-    def amounts(self) -> tuple[str, ...]:
-        """Which settings say how much goes, as `merge.key=value`; at most one may."""
-        values = {
-            "ratio": self.ratio or None,
-            "layer_ratio": self.layer_ratio,
-            "flops_reduction": self.flops_reduction,
-            "tokens_kept": self.tokens_kept,
-        }
-        return tuple(f"merge.{key}={value}" for key, value in values.items() if value is not None)
+    @property
+    def amount(self) -> Amount | None:
+        """How much is to be removed; None for nothing. ConfigError where two of its settings exclude each other."""
+        return amount(vars(self))
 
     @property
-    def unsolved(self) -> bool:
-        """Whether the ratio depends on the prompt and is still to be found (`merge.budget.settle`)."""
-        return self.flops_reduction is not None or self.tokens_kept is not None
+    def has_target(self) -> bool:
+        """Whether the ratio depends on the prompt and is still to be solved (`reduction.target.solve_ratio`)."""
+        return self.amount is not None and self.amount.is_target
 
     @property
-    def unsettled(self) -> "MergeMethod":
-        """The method whose target `merge.budget` solves, for one that is made of others: one of these or itself."""
+    def stage_with_target(self) -> "MergeMethod":
+        """Of a composed method, the stage whose target is to be solved; otherwise the method itself."""
         return self
 
     def with_ratio(self, ratio: float) -> "MergeMethod":
-        """Itself with the ratio that meets its target. A 0 stays in sight as `layer_ratio`, for methods that remove by
-        themselves as much as they are not kept from."""
+        """A copy with the ratio that meets its target. A solved ratio of 0 is stored as `layer_ratio=0.0`, so that
+        adaptive methods see an explicit limit."""
         layer_ratio = None if ratio else 0.0
         return replace(self, ratio=ratio, layer_ratio=layer_ratio, flops_reduction=None, tokens_kept=None)
 
@@ -131,7 +121,7 @@ class MergeMethod(ABC):
         return self.ratio if self.layer_ratio is None else self.layer_ratio
 
     def removable(self, audio: int, text: int) -> int:
-        """Of a prompt's tokens, how many may go and `ratio` is a share of."""
+        """Number of a prompt's tokens that may be removed; `ratio` is a share of these."""
         return audio
 
     @property

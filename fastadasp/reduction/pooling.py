@@ -55,6 +55,6 @@ class Pooling(MergeMethod):
         )
         joins_BT, score_BT = (state.spread(x).roll(-1, 1) for x in (~starts_BN, joined_BN))
         counts = tuple(map(min, state.budget, state.layout.pairs))
-        if self.amounts() or not self.adaptive:
+        if self.amount is not None or not self.adaptive:
             joins_BT = joins_BT & choose_top(score_BT, joins_BT, counts)
         return state.join(joins_BT, None if self.adaptive else counts)

@@ -9,7 +9,7 @@ from fastadasp.ops.layout import Layout
 from fastadasp.reduction.cache_method import CacheMethod
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan
-from fastadasp.reduction.target import Flops, settle
+from fastadasp.reduction.target import Flops, solve_ratio
 
 
 @dataclass(frozen=True)
@@ -83,24 +83,24 @@ class Stages:
         if self.decoder is None or self.plan is None:
             return False
         scheduled = layer == self.decoder.layer or self.decoder.schedule is not Schedule.once
-        undecided = self.decoder.adaptive or self.method.unsolved
+        undecided = self.decoder.adaptive or self.method.has_target
         return self.plan.ratios[layer] > 0 or (undecided and scheduled and layer >= self.decoder.layer)
 
     def _has_work(self, stage: MergeMethod) -> bool:
-        return bool(stage.share) or stage.adaptive or self.method.unsolved
+        return bool(stage.share) or stage.adaptive or self.method.has_target
 
     def for_rows(self, layout: Layout, flops: Flops) -> "RowStages":
         """These stages for each prompt of a batch: a ratio that is `unsolved` depends on the prompt.
 
         flops: of a prompt, from its L + 1 token counts. Raises ConfigError for a target out of reach.
         """
-        if not self.method.unsolved:
+        if not self.method.has_target:
             return RowStages((self,) * len(layout.tokens))
 
         @lru_cache
         def settled(audio: int, text: int) -> Stages:
             prompt = [(audio, text)]
-            return Stages.of(settle(self.method, prompt, self.layers, flops), self.layers) if audio else self
+            return Stages.of(solve_ratio(self.method, prompt, self.layers, flops), self.layers) if audio else self
 
         rows = []
         for row, (audio, tokens) in enumerate(zip(layout.audio, layout.tokens, strict=True)):
@@ -109,7 +109,7 @@ class Stages:
             except ConfigError as error:
                 raise ConfigError(
                     f"row {row} of the batch, with {audio} audio and {tokens - audio} other tokens: {error}; or give "
-                    "all prompts one merge.ratio, as fastadasp.reduction.target.settle finds it for many together"
+                    "all prompts one merge.ratio, as fastadasp.reduction.target.solve_ratio finds it for many together"
                 ) from error
         return RowStages(tuple(rows))
 
@@ -151,7 +151,9 @@ class RowStages:
         if self.rows[0].decoder is None or not self.rows[0].decoder.adaptive:
             return ()
         return tuple(
-            row.plan.affordable(layer, counts) if row.plan and row.decoder and row.decoder.amounts() else counts[-1]
+            row.plan.affordable(layer, counts)
+            if row.plan and row.decoder and row.decoder.amount is not None
+            else counts[-1]
             for row, counts in zip(self.rows, zip(*entered, strict=True), strict=True)
         )
 

@@ -28,10 +28,8 @@ Rotary = tuple[Tensor, Tensor]
 class DecoderParts:
     """The decoder's own weights and functions that some methods use."""
 
-    query_weight_ED: Tensor
-    """Layer 0's query projection; E = H · d."""
-    key_weight_ED: Tensor
-    """Layer 0's key projection; E = G · d."""
+    projections: Callable[[], tuple[Tensor, Tensor]]
+    """Layer 0's query and key projections, (H · d, D) and (G · d, D); ValueError where they cannot be told apart."""
     head_dim: int
     final_norm: Callable[[Tensor], Tensor]
     """What the last layer's output goes through before the LM head."""
@@ -186,8 +184,8 @@ class LayerState(State):
     values_BGTd: Tensor
     scaling: float
     """Factor of the attention scores."""
-    rotary: Rotary
-    """The rotation of this layer's queries and keys."""
+    rotary: Rotary | None
+    """The rotation of this layer's queries and keys; None where it is none of halves (see `unrotate`)."""
     head_output: Callable[[int, Tensor], Tensor]
     """What query head h adds to the residual stream for its (B, T, d) channels: (B, T, D), by the output projection."""
     lse_BHT: Tensor | None = None
@@ -280,14 +278,22 @@ class LayerState(State):
 
 
 def rotate(x_BHTd: Tensor, rotary: Rotary) -> Tensor:
-    """Rotary embedding of queries or keys: channel i turns with channel i + d/2."""
-    cos_B1Td, sin_B1Td = (table[:, None].to(x_BHTd.dtype) for table in rotary)
-    first, second = x_BHTd.chunk(2, -1)
-    return x_BHTd * cos_B1Td + torch.cat((-second, first), -1) * sin_B1Td
+    """Rotary embedding of queries or keys: channel i turns with channel i + r/2, r being the channels of the tables;
+    further channels stay."""
+    cos_B1Tr, sin_B1Tr = (table[:, None].to(x_BHTd.dtype) for table in rotary)
+    turning, staying = x_BHTd[..., : cos_B1Tr.shape[-1]], x_BHTd[..., cos_B1Tr.shape[-1] :]
+    first, second = turning.chunk(2, -1)
+    turned = turning * cos_B1Tr + torch.cat((-second, first), -1) * sin_B1Tr
+    return torch.cat((turned, staying), -1) if staying.shape[-1] else turned
 
 
-def unrotate(x_BHTd: Tensor, rotary: Rotary) -> Tensor:
-    """The inverse of `rotate`; tables may carry a factor (YaRN), which goes too."""
+def unrotate(x_BHTd: Tensor, rotary: Rotary | None) -> Tensor:
+    """The inverse of `rotate`; tables may carry a factor (YaRN), which goes too. ValueError where there is none."""
+    if rotary is None:
+        raise ValueError(
+            "this method looks at queries and keys before the rotary rotation, and this model turns them in a way that "
+            "is not known here (interleaved channels, or positions given to attention itself); choose another method"
+        )
     cos, sin = (table.float() for table in rotary)
     norm = cos.square() + sin.square()
     return rotate(x_BHTd.float(), (cos / norm, -sin / norm)).to(x_BHTd.dtype)

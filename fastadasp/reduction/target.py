@@ -17,15 +17,15 @@ _ALMOST_ALL = 1 - 1e-9
 """The largest share to remove: of any prompt it leaves a token."""
 
 
-def settle(method: MergeMethod, prompts: Sequence[Prompt], layers: int, flops: Flops) -> MergeMethod:
+def solve_ratio(method: MergeMethod, prompts: Sequence[Prompt], layers: int, flops: Flops) -> MergeMethod:
     """`method` with the one ratio with which `prompts` together meet its `flops_reduction` or `tokens_kept`.
 
     Itself if it has a ratio already. layers: of the decoder. Raises ConfigError when the target cannot be met.
     """
     method = method.at_depth(layers)
-    if not method.unsolved:
+    if not method.has_target:
         return method
-    asked = method.unsettled
+    asked = method.stage_with_target
     if asked.flops_reduction is not None:
         ratio = _ratio_that_saves(method, asked.flops_reduction, prompts, layers, flops)
     else:
@@ -33,14 +33,14 @@ def settle(method: MergeMethod, prompts: Sequence[Prompt], layers: int, flops: F
     try:
         return method.with_ratio(ratio)
     except ConfigError as error:
-        raise ConfigError(f"{asked.amounts()[0]} takes merge.ratio={ratio:.3f}, but {error}") from error
+        raise ConfigError(f"{asked.amount} takes merge.ratio={ratio:.3f}, but {error}") from error
 
 
 def _ratio_that_saves(
     method: MergeMethod, reduction: float, prompts: Sequence[Prompt], layers: int, flops: Flops
 ) -> float:
     """The overall ratio with which all prompts together cost `reduction` less, in whole tokens."""
-    acting = _reducer(method.unsettled)
+    acting = _reducer(method.stage_with_target)
     full = sum(flops([audio + text] * (layers + 1)) for audio, text in prompts)
 
     def saved(share: float) -> float:
@@ -98,7 +98,7 @@ def _ratio_that_keeps(method: MergeMethod, kept: float, prompts: Sequence[Prompt
     if kept < 1:
         return round(1 - kept, 12)  # 1 - 0.9 is a little less than 0.1, and would then be rounded down to no token
     prompts = [prompt for prompt in prompts if prompt[0]]  # one without audio is left as it is
-    acting = method.unsettled.stages()[0]
+    acting = method.stage_with_target.stages()[0]
     for stage in method.stages():
         if stage.site is Site.input and acting.site is not Site.input:
             prompts = [(audio - int(audio * stage.share), text) for audio, text in prompts]

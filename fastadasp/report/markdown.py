@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from fastadasp.report.plain import code, escaped
-from fastadasp.report.tables import FULL_TOKENS, PERCENT_ALREADY, Cell, Table, saved
+from fastadasp.report.tables import FULL_TOKENS, Cell, Table, saved
 
 
 def markdown(table: Table) -> str:
@@ -25,11 +25,6 @@ def markdown(table: Table) -> str:
             "",
         ]
     )
-
-
-def scale(objective: str) -> float:
-    """Factor that makes percent of a score."""
-    return 1.0 if objective in PERCENT_ALREADY else 100.0
 
 
 def _title(table: Table) -> str:
@@ -63,7 +58,7 @@ def _best(table: Table, amount: float) -> float:
 
 
 def _score(table: Table, cell: Cell, best: bool) -> str:
-    factor = scale(table.objective)
+    factor = table.scale
     value = f"{cell.score.value * factor:.1f}"
     text = f"**{value}**" if best else value
     mark = "†" if table.worse(cell) else ""

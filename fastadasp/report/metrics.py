@@ -12,12 +12,16 @@ from omegaconf import OmegaConf
 
 import fastadasp.tasks
 from fastadasp.config.build import build
+from fastadasp.data.audio_options import AudioOptions
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.store import RunStore
 from fastadasp.files.json_text import JsonError
 from fastadasp.files.records import record
 from fastadasp.files.text import short, shown
 from fastadasp.tasks.base import Task
+
+PARTS = (f"{AudioOptions.__module__}.{AudioOptions.__qualname__}",)
+"""Classes that the settings of a task may name inside."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def _instruction_to_omegaconf(value: object) -> str | None:
         return value if "${" in value else None
     inner: list[object] = []
     if isinstance(value, Mapping):
-        if "_target_" in value:
+        if value.get("_target_", PARTS[0]) not in PARTS:
             return f"_target_: {value['_target_']}"
         inner = [*value, *value.values()]
     elif isinstance(value, list):

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from fastadasp.report.markdown import scale
 from fastadasp.report.plain import in_picture
 from fastadasp.report.tables import FULL_TOKENS, LEAST_SAVED, Table, saved
 
@@ -15,7 +14,7 @@ def plot(table: Table, file: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    factor = scale(table.objective)
+    factor = table.scale
     for name, cells in table.rows.items():
         cells = [cell for cell in cells if saved(cell) >= LEAST_SAVED]
         if cells:

@@ -10,11 +10,9 @@ from typing import Any
 from fastadasp.errors import InputError
 from fastadasp.evaluation.store import RunStore
 from fastadasp.files.text import short
+from fastadasp.reduction.amount import KINDS, amount
 from fastadasp.report.metrics import known_task, read_metrics
 from fastadasp.tasks.base import Prediction, Task
-
-AMOUNTS = ("flops_reduction", "tokens_kept", "layer_ratio", "ratio")
-"""Keys of `merge` that say how much goes; a run sets one of them."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Run:
     @property
     def amount(self) -> tuple[str, float] | None:
         """How much it was asked to reduce, as key and value; None for full tokens."""
-        given = {key: self.settings[key] for key in AMOUNTS if self.settings.get(key)}
-        return next(iter(given.items()), None)
+        given = amount({kind: self.settings.get(kind) or None for kind in KINDS})
+        return None if given is None else (given.kind, given.value)
 
     @property
     def headline(self) -> str:
@@ -90,7 +88,7 @@ def names(runs: Sequence[Run]) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for merge in {run.metrics["merge"] for run in runs}:
         alike = [run for run in runs if run.metrics["merge"] == merge]
-        keys = sorted({key for run in alike for key in run.settings} - {*AMOUNTS, "_target_"})
+        keys = sorted({key for run in alike for key in run.settings} - {*KINDS, "_target_"})
         values = {key: {json.dumps(run.settings.get(key)) for run in alike} for key in keys}
         differing = [key for key in keys if len(values[key]) > 1]
         for run in alike:

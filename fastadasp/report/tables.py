@@ -11,9 +11,6 @@ from fastadasp.report.conditions import alike, check_clips
 from fastadasp.report.runs import Run
 
 FULL_TOKENS = "full tokens"
-PERCENT_ALREADY = ("bleu", "chrf")
-"""Scores from 0 to 100; all others are shares."""
-
 LEAST_SAVED = 0.005
 """Runs that save less of the prefill's FLOPs (of methods that shorten caches alone) are no choice of a trade-off."""
 
@@ -59,6 +56,13 @@ class Table:
     """By method, in rising amounts."""
     conditions: str = ""
     """The settings that set it apart from other tables of the same task and model."""
+    percent: bool = False
+    """Whether scores run from 0 to 100 by themselves, as BLEU does."""
+
+    @property
+    def scale(self) -> float:
+        """Factor that makes percent of a score."""
+        return 1.0 if self.percent else 100.0
 
     @property
     def amounts(self) -> list[float]:
@@ -145,6 +149,7 @@ def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart
         None if full is None else _cell(full, scores, full),
         {name: sorted(row.values(), key=lambda cell: cell.amount or ("", 0)) for name, row in rows.items()},
         apart,
+        task.percent,
     )
 
 

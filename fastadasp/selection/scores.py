@@ -12,11 +12,11 @@ from fastadasp.errors import ConfigError
 from fastadasp.merge.chain import Chain
 from fastadasp.models.base import ModelAdapter
 from fastadasp.ops.assignment import Assignment
-from fastadasp.reduction.flops import DecoderShape, paper_flops
+from fastadasp.reduction.flops import DecoderShape, paper_prompt_flops
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.stages import Stages
 from fastadasp.reduction.state import LayerState
-from fastadasp.reduction.target import Prompt, settle
+from fastadasp.reduction.target import Prompt, solve_ratio
 from fastadasp.selection.entropy import Features, divergence, evenness
 from fastadasp.selection.replay import Recording
 from fastadasp.selection.settings import Criterion, LayerScore
@@ -70,7 +70,7 @@ def candidates(
             "a layer is chosen on full prompts, so not behind a method that shortens the input; choose it without "
             "merge.input, and give the number here as merge.layer"
         )
-    if not acting(method).share and not method.unsolved:
+    if not acting(method).share and not method.has_target:
         where = "merge.decoder" if isinstance(method, Chain) else "merge"
         raise ConfigError(
             f"a layer can be chosen for a certain reduction only: give {where}.ratio or {where}.flops_reduction"
@@ -81,7 +81,7 @@ def candidates(
     problem: ConfigError | None = None
     for layer in range(shape.layers) if layers is None else sorted(layers):
         try:
-            settled = settle(method.at_layer(layer), prompts, shape.layers, lambda t: _flops(t, shape))
+            settled = solve_ratio(method.at_layer(layer), prompts, shape.layers, lambda t: _flops(t, shape))
             found[layer] = Stages.of(settled, shape.layers).method
         except ConfigError as error:
             problem = problem or error
@@ -147,4 +147,4 @@ def _sum_flops(tokens_LB: Tensor, shape: DecoderShape) -> float:
 
 
 def _flops(tokens: Sequence[float], shape: DecoderShape) -> float:
-    return paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
+    return paper_prompt_flops(tokens, shape)

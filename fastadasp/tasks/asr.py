@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.text import shown
 from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.languages import is_unspaced, language_of
 from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
@@ -80,10 +81,10 @@ class ASR(Task):
     def _problem(self, record: Record) -> str | None:
         text = record.fields[self.reference]
         if not isinstance(text, str):
-            return f"field {self.reference!r} must be a text, got {text!r}"
+            return f"field {self.reference!r} must be a text, got {shown(text)}"
         if not text.strip() and not self.silence:
             return (
-                f"field {self.reference!r} must be a text that is not blank, got {text!r}; where nothing is said, "
+                f"field {self.reference!r} must be a text that is not blank, got {shown(text)}; where nothing is said, "
                 "task.silence=true takes it as the transcript"
             )
         if text.strip().lower() == _NOT_SCORED:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
 from fastadasp.data.manifest import ManifestError, Record
+from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
 
 
@@ -16,8 +17,8 @@ class Example:
     """One item to run: one or several audio files and what the model is asked about them."""
 
     id: str
-    audio: tuple[Path, ...]
-    """Audio files in prompt order; each may be cut into several clips by the model adapter."""
+    audio: tuple[Source, ...]
+    """Files, cuts out of files or several joined, in prompt order; model adapters may cut each into several clips."""
     instruction: str
     """The user's text as the task words it, without chat template or audio placeholders."""
     reference: str
@@ -100,8 +101,6 @@ class Task(ABC):
 
         Raises ManifestError that lists every line whose options cannot be used.
         """
-        from fastadasp.data.manifest import ManifestError
-
         general = AudioOptions() if self.audio is None else self.audio
         if not isinstance(general, AudioOptions):
             raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")

@@ -4,8 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 
+from fastadasp.files.text import short, shown
+
 _LETTERED = re.compile(r"\s*[(\[]?([A-Z])\s*[.):\]]\s*(?=\S)", re.IGNORECASE)
 _ALONE = re.compile(r"\s*[(\[]?([A-Z])\s*[.):\]]?\s*", re.IGNORECASE)
+_WANTED = "must be a list of at least two texts, or a mapping from letters to texts"
 
 
 class MeaningError(ValueError):
@@ -20,11 +23,11 @@ def choice_texts(value: object) -> dict[str, str]:
     """
     found = _pairs(value)
     if len(found) < 2:
-        raise MeaningError(f"must be a list of at least two texts, or a mapping from letters to texts; got {value!r}")
+        raise MeaningError(f"{_WANTED}; got {shown(value)}")
     if len(found) > len(ascii_uppercase):
         raise MeaningError(f"may hold at most {len(ascii_uppercase)} texts, got {len(found)}")
     if len({key for key, _ in found}) < len(found):
-        raise MeaningError(f"gives one key to several choices: {', '.join(key for key, _ in found)}")
+        raise MeaningError(f"gives one key to several choices: {short(', '.join(key for key, _ in found))}")
     return dict(found)
 
 
@@ -49,7 +52,7 @@ def _checked(keys: Sequence[str], texts: Sequence[object], value: object) -> lis
     if not all(
         isinstance(text, str | int | float) and not isinstance(text, bool) and str(text).strip() for text in texts
     ):
-        raise MeaningError(f"must be a list of at least two texts, or a mapping from letters to texts; got {value!r}")
+        raise MeaningError(f"{_WANTED}; got {shown(value)}")
     return [(key, str(text).strip()) for key, text in zip(keys, texts, strict=True)]
 
 
@@ -119,7 +122,7 @@ def _is_number(value: object) -> bool:
 
 
 def _allowed(letters: str, value: object) -> str:
-    return f"must be a letter from A to {letters[-1]} or the text of one choice; got {value!r}"
+    return f"must be a letter from A to {letters[-1]} or the text of one choice; got {shown(value)}"
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.text import shown
 from fastadasp.tasks.base import Example, Prediction
 from fastadasp.tasks.choice_task import ChoiceTask
 from fastadasp.tasks.normalizers import versions
@@ -78,7 +79,7 @@ class Classification(ChoiceTask):
             return None
         return (
             f"field {self.reference!r} must be one of {', '.join(self._labels)}, or a word for one of them; "
-            f"got {value!r} (task.labels names other labels; lines with none of them must be left out)"
+            f"got {shown(value)} (task.labels names other labels; lines with none of them must be left out)"
         )
 
     def options_of(self, meta: Mapping[str, object]) -> Options:

@@ -16,7 +16,7 @@ from fastadasp.evaluation.setup import validate
 from tests.helpers.configs import composed, options, with_value
 
 TYPED_GROUPS = ("model", "task", "merge", "hardware", "generation")
-NEEDS_A_FILE = {("model", "tiny")}
+NEEDS_A_FILE = {("model", "tiny"), ("model", "wavllm")}
 
 
 TYPED_OPTIONS = [(group, option) for group in TYPED_GROUPS for option in options(group)]

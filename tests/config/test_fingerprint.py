@@ -134,6 +134,7 @@ MEASURING = (
 
 RUNNING = (
     "config.compose",
+    "config.corpus",
     "evaluation.children",
     "evaluation.run",
     "evaluation.team",

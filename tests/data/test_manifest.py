@@ -151,3 +151,22 @@ def test_messages_stay_short_whatever_the_line_holds(folder: Path) -> None:
 def test_a_limit_reads_no_further(folder: Path) -> None:
     path = manifest(folder, {"id": "1", "audio": "a.wav", "text": "x"}, "{not json")
     assert len(read_manifest(path, TEXT, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ({"audio_filepath": "a.wav", "duration": 1, "text": "x"}, "for a NeMo manifest give data=nemo data.root=FILE"),
+        ({"id": "1", "recording": {}, "start": 0}, "for cuts of lhotse give data=lhotse"),
+        ({"file_name": "a.wav", "text": "x"}, "for the metadata of a Hugging Face audiofolder give data=audiofolder"),
+    ],
+)
+def test_a_manifest_of_another_tool_is_told_how_it_is_read(folder: Path, line: dict[str, object], advice: str) -> None:
+    with pytest.raises(ManifestError, match=advice):
+        read_manifest(manifest(folder, line), TEXT)
+
+
+def test_a_kaldi_folder_is_told_how_it_is_read(folder: Path) -> None:
+    (folder / "wav.scp").write_text("a a.wav\n")
+    with pytest.raises(ManifestError, match=r"is a folder, not a file .for a Kaldi folder give data=kaldi"):
+        read_manifest(folder, TEXT)

@@ -143,6 +143,7 @@ def test_scores_depend_on_neither_the_batch_nor_the_order_of_answers(method: Mer
 
 def test_all_answers_share_one_prefill() -> None:
     model, given = tiny_speech_model(), answers()
+    scored(model, FastAdaSP(ratio=0.5, layer=1), ROWS, given)  # the first use of a model also proves its layers
     encoded, read = [], []
     handles = [
         find_encoder(model).register_forward_hook(lambda *_: encoded.append(1)),

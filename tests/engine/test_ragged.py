@@ -94,13 +94,13 @@ def test_uneven_heads_need_a_kernel_that_masks_each() -> None:
 def test_an_output_projection_that_is_no_plain_layer_is_called() -> None:
     attention = tiny_decoder(layers=1).model.layers[0].self_attn
     value = torch.randn(2, 5, 16)
-    plain = [head_output(attention, head, value) for head in range(4)]
+    plain = [head_output(attention.o_proj, 4, head, value) for head in range(4)]
     whole = attention.o_proj(torch.cat([value] * 4, -1))
     torch.testing.assert_close(torch.stack(plain).sum(0), whole)
     linear = attention.o_proj
     attention.o_proj = nn.Sequential(linear, Shift())
     for head in range(4):
-        torch.testing.assert_close(head_output(attention, head, value), plain[head], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(head_output(attention.o_proj, 4, head, value), plain[head], atol=1e-5, rtol=1e-5)
 
 
 class Shift(nn.Module):

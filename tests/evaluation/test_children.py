@@ -23,7 +23,7 @@ DONE = "pass"
 FAILING = "import sys; sys.exit(3)"
 REPORTING = """print('{"problem": "the checkpoint lacks 3 weights"}'); import sys; sys.exit(1)"""
 KILLED = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-ENDED = "import os, signal; os.kill(os.getpid(), signal.SIGHUP)"
+ENDED = "import os, signal; os.kill(os.getpid(), signal.SIGUSR2)"
 
 
 def start(script: str) -> "subprocess.Popen[bytes]":
@@ -34,7 +34,7 @@ def start(script: str) -> "subprocess.Popen[bytes]":
     ("script", "message"),
     [
         (KILLED, r"process 1 of 3 was killed \(SIGKILL\), as the system does when memory runs out"),
-        (ENDED, r"process 1 of 3 was ended by a signal \(SIGHUP\)"),
+        (ENDED, r"process 1 of 3 was ended by a signal \(SIGUSR2\)"),
         (FAILING, r"process 1 of 3 ended with status 3; its error stands above"),
         (REPORTING, r"process 1 of 3 could not go on: the checkpoint lacks 3 weights"),
     ],
@@ -95,7 +95,9 @@ def two(tones: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def members(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     while process.poll() is None:
-        found = [one for one in psutil.Process(process.pid).children() if "evaluation.worker" in " ".join(one.cmdline())]
+        found = [
+            one for one in psutil.Process(process.pid).children() if "evaluation.worker" in " ".join(one.cmdline())
+        ]
         if len(found) == 2:
             return found
         time.sleep(0.02)

@@ -33,7 +33,13 @@ BATCHES = plan([example(str(number)) for number in range(6)], 2)
 def prepared(size: int, item: Example) -> dict[str, object]:
     """Tensors as adapters make them, one of each kind that is handed over."""
     features = torch.full((size, 3), item.seconds)
-    return {"features": features, "half": features.bfloat16(), "ids": torch.arange(4), "audio": np.ones(5), "id": item.id}
+    return {
+        "features": features,
+        "half": features.bfloat16(),
+        "ids": torch.arange(4),
+        "audio": np.ones(5),
+        "id": item.id,
+    }
 
 
 def refused(item: Example) -> None:

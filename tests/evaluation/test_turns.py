@@ -104,5 +104,3 @@ def test_processes_that_nobody_starts_are_waited_for_only_so_long(monkeypatch: p
     team = Team(Launcher.slurm, size=2, rank=0, local_size=2, port=free_port())
     with pytest.raises(TeamError, match=r"process 0 has not found the other 1 processes.*start all of them together"):
         Meeting(team, "run").begin()
-
-

@@ -52,9 +52,9 @@ def common(rows: Sequence[Sequence[int]], ratio: float, seed: int) -> dict[str, 
     layout = Layout.of(audio, real)
     norm = nn.RMSNorm(CHANNELS)
     nn.init.normal_(norm.weight)
+    projections = torch.randn(HEADS * HEAD_DIM, CHANNELS), torch.randn(GROUPS * HEAD_DIM, CHANNELS)
     parts = DecoderParts(
-        query_weight_ED=torch.randn(HEADS * HEAD_DIM, CHANNELS),
-        key_weight_ED=torch.randn(GROUPS * HEAD_DIM, CHANNELS),
+        projections=lambda: projections,
         head_dim=HEAD_DIM,
         final_norm=norm.requires_grad_(False),
         future_rotary=lambda count: (torch.ones(1, count, HEAD_DIM), torch.zeros(1, count, HEAD_DIM)),

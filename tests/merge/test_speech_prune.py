@@ -35,8 +35,9 @@ def speech_prune(row: Row, frame: int, window: int) -> list[int]:
     def sign(x: Tensor) -> Tensor:
         return torch.where(x >= 0, 1.0, -1.0)
 
-    query = sign(hidden[audio]) @ sign(state.decoder.query_weight_ED).T
-    key = sign(hidden[audio]) @ sign(state.decoder.key_weight_ED).T
+    query_weight, key_weight = state.decoder.projections()
+    query = sign(hidden[audio]) @ sign(query_weight).T
+    key = sign(hidden[audio]) @ sign(key_weight).T
     received = torch.zeros(len(audio), dtype=torch.float64)
     for head in range(HEADS):
         q, shared = query[:, head * HEAD_DIM : (head + 1) * HEAD_DIM], head // (HEADS // GROUPS)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fastadasp import FastAdaSP, MergeMethod, merging
-from fastadasp.engine import merging as engine
+from fastadasp.engine import prefill as engine
 from fastadasp.merge.blend import Blend
 from fastadasp.ops.assignment import Assignment, apply, choose_top, fuse_groups, fuse_pairs, keep_only
 from fastadasp.ops.layout import padding_mask, per_row
@@ -207,7 +207,7 @@ def test_a_layer_that_merges_waits_for_nothing(
     """From what the method reads of the layer to the moved tokens; the batch's masks were read before, once."""
     model = tiny_decoder(layers=4).to(device)
     ids, real, audio = (tensor.to(device) for tensor in left_padded([prompt(*row) for row in rows]))
-    reduce, entered = engine._Run._reduce, []
+    reduce, entered = engine.Prefill._reduce, []
 
     def guarded(*args: object) -> Tensor:
         entered.append(device)
@@ -216,7 +216,7 @@ def test_a_layer_that_merges_waits_for_nothing(
 
     for attempt in range(2):  # what is loaded at first use may wait
         if attempt:
-            monkeypatch.setattr(engine._Run, "_reduce", guarded)
+            monkeypatch.setattr(engine.Prefill, "_reduce", guarded)
         with torch.inference_mode(), merging(model, method, audio):
             model(input_ids=ids, attention_mask=real)
     assert entered

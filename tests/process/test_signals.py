@@ -19,6 +19,7 @@ from fastadasp.process.signals import Stopped, handlers, requeue, restore, stop_
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     known = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     yield
     for number, handler in known.items():
         signal.signal(number, handler)

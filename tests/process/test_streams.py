@@ -28,7 +28,10 @@ def test_signs_that_an_encoding_lacks_are_escaped(encoding: str) -> None:
     )
     done = run(script, PYTHONIOENCODING=encoding)
     assert done.returncode == 1 and b"Traceback" not in done.stderr
-    assert done.stdout.decode(encoding).strip() == {"ascii": "\\u65e5 \\xb7", "latin-1": "\\u65e5 ·", "utf-8": "日 ·"}[encoding]
+    assert (
+        done.stdout.decode(encoding).strip()
+        == {"ascii": "\\u65e5 \\xb7", "latin-1": "\\u65e5 ·", "utf-8": "日 ·"}[encoding]
+    )
 
 
 def test_a_reader_that_has_gone_ends_a_command_quietly() -> None:

@@ -16,7 +16,7 @@ from fastadasp.merge.knorm import Knorm
 from fastadasp.merge.stride import Stride
 from fastadasp.reduction.flops import paper_flops
 from fastadasp.reduction.method import Schedule
-from fastadasp.reduction.target import Prompt, settle
+from fastadasp.reduction.target import Prompt, solve_ratio
 from tests.helpers.tiny_decoders import LAYERS, left_padded, prompt, tiny_decoder
 
 PROMPTS: list[Prompt] = [(500, 50), (300, 20), (90, 9)]
@@ -44,22 +44,22 @@ def test_either_stage_makes_up_for_what_the_other_leaves(cache: Knorm | None) ->
     decoder_last = Chain(input=Stride(0.2), decoder=Average(flops_reduction=0.4, layer=2), cache=cache)
     input_last = Chain(input=Stride(flops_reduction=0.4), decoder=Average(0.3, layer=2), cache=cache)
     for chain in (decoder_last, input_last):
-        solved = settle(chain, PROMPTS, 32, cost)
+        solved = solve_ratio(chain, PROMPTS, 32, cost)
         assert isinstance(solved, Chain)
-        assert not solved.unsolved
+        assert not solved.has_target
         assert solved.cache == cache
         assert saved(solved, 2) == pytest.approx(0.4, abs=2e-3)
-    assert settle(decoder_last, PROMPTS, 32, cost).stages()[0] == Stride(0.2)
+    assert solve_ratio(decoder_last, PROMPTS, 32, cost).stages()[0] == Stride(0.2)
 
 
 def test_a_number_of_tokens_is_what_the_stage_leaves() -> None:
     chain = Chain(input=Stride(0.5), decoder=FastAdaSP(tokens_kept=40))
-    solved = settle(chain, [(200, 30)], 12, cost).stages()[1]
+    solved = solve_ratio(chain, [(200, 30)], 12, cost).stages()[1]
     assert 100 - int(100 * solved.ratio) == 40
     chain = Chain(input=Stride(0.5), cache=Knorm(tokens_kept=40))
-    solved = settle(chain, [(200, 30)], 12, cost).stages()[1]
+    solved = solve_ratio(chain, [(200, 30)], 12, cost).stages()[1]
     assert 100 - int(100 * solved.ratio) == 40
-    share = settle(Chain(decoder=FastAdaSP(0.5), cache=Knorm(tokens_kept=0.25)), [(200, 30)], 12, cost)
+    share = solve_ratio(Chain(decoder=FastAdaSP(0.5), cache=Knorm(tokens_kept=0.25)), [(200, 30)], 12, cost)
     assert share.stages()[1].ratio == 0.75
 
 
@@ -77,7 +77,7 @@ def test_a_number_of_tokens_is_what_the_stage_leaves() -> None:
 )
 def test_what_cannot_be_met_is_named(chain: Chain, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        settle(chain, PROMPTS, 32, cost)
+        solve_ratio(chain, PROMPTS, 32, cost)
 
 
 def test_one_target_for_one_stage() -> None:

@@ -13,7 +13,7 @@ from fastadasp.merge.average import Average
 from fastadasp.reduction.flops import DecoderShape, column_sum_flops, paper_flops, prefill_flops
 from fastadasp.reduction.method import Schedule
 from fastadasp.reduction.schedule import Plan, solve_layer_ratio
-from fastadasp.reduction.target import settle
+from fastadasp.reduction.target import solve_ratio
 
 LLAMA_7B = {"hidden": 4096, "intermediate": 11008}
 # Released ratio per layer that saves 10, 20, 30, 40, 50 % of the FLOPs, from layer 2 of 32, audio tokens only.
@@ -51,7 +51,7 @@ def test_the_solver_finds_the_calibrated_ratios(audio: int, schedule: str) -> No
     """From FLOPs to save to the share removed. The released rule truncates at each layer, so that its ratios are higher
     than those solved here, by less than a token of what is left."""
     for released, target in zip(CALIBRATION[audio, schedule], (0.1, 0.2, 0.3, 0.4, 0.5), strict=True):
-        solved = settle(Average(flops_reduction=target, schedule=Schedule[schedule]), [(audio, 0)], 32, paper)
+        solved = solve_ratio(Average(flops_reduction=target, schedule=Schedule[schedule]), [(audio, 0)], 32, paper)
         counts = Plan.of(Average(layer_ratio=released, schedule=Schedule[schedule]), 32).audio_tokens(audio)
         assert solved.ratio == pytest.approx(1 - sum(counts[3:32]) / 29 / audio, abs=0.008)
         found = solve_layer_ratio(solved.schedule, solved.ratio, 2, 32)
@@ -76,7 +76,7 @@ def test_prefill_flops_equal_torchs_count_with_and_without_merging() -> None:
     audio_mask[:, 5:35] = True
     for ratio in (0.0, 0.4):
         method = Average(ratio=ratio, layer=1, schedule=Schedule.constant)
-        with FlopCounterMode(display=False) as counter, torch.no_grad(), merging(model, method, audio_mask) as trace:
+        with torch.no_grad(), merging(model, method, audio_mask) as trace, FlopCounterMode(display=False) as counter:
             model(torch.ones_like(audio_mask, dtype=torch.long), logits_to_keep=1)
         tokens = [40, *trace.tokens[:, 0].tolist()]
         rotary = 2 * (shape.head_dim // 2) * 40  # the outer product of positions and frequencies, once per prompt

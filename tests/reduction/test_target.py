@@ -20,7 +20,7 @@ from fastadasp.merge.tova import TOVA
 from fastadasp.reduction.flops import paper_flops
 from fastadasp.reduction.method import MergeMethod, Schedule
 from fastadasp.reduction.schedule import Plan
-from fastadasp.reduction.target import Prompt, settle
+from fastadasp.reduction.target import Prompt, solve_ratio
 from tests.helpers.tiny_decoders import LAYERS, left_padded, prompt, tiny_decoder
 
 LLAMA_7B = {"hidden": 4096, "intermediate": 11008}
@@ -50,7 +50,7 @@ def test_one_ratio_meets_the_target_over_all_prompts_in_whole_tokens(
 ) -> None:
     method = Average(flops_reduction=target, schedule=schedule, layer=layer)
     try:
-        solved = settle(method, prompts, 32, paper)
+        solved = solve_ratio(method, prompts, 32, paper)
     except ConfigError as error:
         most = float(str(error).partition("saves at most ")[2].split()[0])
         assert most < target + 1e-3
@@ -63,11 +63,13 @@ def test_one_ratio_meets_the_target_over_all_prompts_in_whole_tokens(
 
 @pytest.mark.parametrize(("audio", "target", "ratio"), [(750, 0.3, 0.324), (750, 0.5, 0.543), (250, 0.1, 0.112)])
 def test_it_is_the_published_ratio_of_a_7b_decoder(audio: int, target: float, ratio: float) -> None:
-    assert settle(Average(flops_reduction=target), [(audio, 0)], 32, paper).ratio == pytest.approx(ratio, abs=0.004)
+    assert solve_ratio(Average(flops_reduction=target), [(audio, 0)], 32, paper).ratio == pytest.approx(
+        ratio, abs=0.004
+    )
 
 
 def test_at_the_input_every_layer_counts() -> None:
-    solved = settle(Stride(flops_reduction=0.4), [(500, 50), (300, 20)], 32, paper)
+    solved = solve_ratio(Stride(flops_reduction=0.4), [(500, 50), (300, 20)], 32, paper)
     counts = [[audio - int(audio * solved.ratio)] * 33 for audio in (500, 300)]
     assert saved(counts, [(500, 50), (300, 20)]) == pytest.approx(0.4, abs=0.002)
 
@@ -75,27 +77,27 @@ def test_at_the_input_every_layer_counts() -> None:
 @pytest.mark.parametrize("method", [Average, Stride, partial(TOVA, layer=0)])
 @pytest.mark.parametrize("kept", [1, 7, 33, 199, 200, 250])
 def test_a_number_of_tokens_to_keep_is_met_exactly(method: type[MergeMethod], kept: int) -> None:
-    solved = settle(method(tokens_kept=kept), [(200, 30)], 12, paper)
+    solved = solve_ratio(method(tokens_kept=kept), [(200, 30)], 12, paper)
     assert 200 - int(200 * solved.ratio) == min(kept, 200)
 
 
 @pytest.mark.parametrize("schedule", [Schedule.constant, Schedule.decay])
 def test_with_a_schedule_as_many_are_kept_on_average(schedule: Schedule) -> None:
-    solved = settle(Average(tokens_kept=120, layer=1, schedule=schedule), [(200, 30)], 12, paper)
+    solved = solve_ratio(Average(tokens_kept=120, layer=1, schedule=schedule), [(200, 30)], 12, paper)
     after = Plan.of(solved, 12).audio_tokens(200)[2:12]
     assert sum(after) / len(after) == pytest.approx(120, abs=0.6)
 
 
 def test_a_share_of_tokens_to_keep_is_what_the_ratio_leaves() -> None:
     for kept in (0.1, 0.7, 0.9):
-        solved = settle(RandomEvict(tokens_kept=kept), [(10, 3)], 12, paper)
+        solved = solve_ratio(RandomEvict(tokens_kept=kept), [(10, 3)], 12, paper)
         assert 10 - int(10 * solved.ratio) == round(10 * kept)
 
 
 def test_a_settled_method_has_nothing_left_to_solve() -> None:
-    solved = settle(FastAdaSP(flops_reduction=0.2, layer=3, seed=5), [(100, 10)], 12, paper)
+    solved = solve_ratio(FastAdaSP(flops_reduction=0.2, layer=3, seed=5), [(100, 10)], 12, paper)
     assert solved == FastAdaSP(ratio=solved.ratio, layer=3, seed=5)
-    assert settle(solved, [(7, 1)], 12, paper) is solved
+    assert solve_ratio(solved, [(7, 1)], 12, paper) is solved
 
 
 @torch.no_grad()
@@ -142,9 +144,9 @@ def test_text_alone_is_left_as_it_is() -> None:
 def test_what_cannot_be_met_says_what_can() -> None:
     late = Average(flops_reduction=0.5, layer=16)
     with pytest.raises(ConfigError, match=r"once from layer 16 on of 32 layers, Average saves at most 0\.3\d\d of a"):
-        settle(late, [(100, 50)], 32, paper)
+        solve_ratio(late, [(100, 50)], 32, paper)
     with pytest.raises(ConfigError, match=r"H2O shortens the caches alone.*merge\.ratio or merge\.tokens_kept"):
-        settle(H2O(flops_reduction=0.2), [(100, 50)], 32, paper)
+        solve_ratio(H2O(flops_reduction=0.2), [(100, 50)], 32, paper)
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,17 @@ from fastadasp.merge.pyramidkv import PyramidKV
 from fastadasp.merge.stride import Stride
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
-from fastadasp.reduction.target import settle
+from fastadasp.reduction.target import solve_ratio
 from tests.helpers.method_states import input_state
 from tests.helpers.tiny_decoders import LAYERS, left_padded, prompt, tiny_decoder
 
 
 @pytest.mark.parametrize("target", [{"flops_reduction": 0.0}, {"tokens_kept": 500}])
 def test_a_target_that_nothing_needs_to_go_for_keeps_adaptive_methods_from_removing(target: dict[str, float]) -> None:
-    method = settle(AffinityPooling(threshold=0.0, **target), [(28, 4)], 12, sum)
+    method = solve_ratio(AffinityPooling(threshold=0.0, **target), [(28, 4)], 12, sum)
     state = input_state(0.0, rows=[(2, 28, 2)])
     state.hidden_BTD[:] = 1
-    assert not method.unsolved
+    assert not method.has_target
     assert method.share == 0
     assert method.assign(state).lengths == (32,)
     assert AffinityPooling(threshold=0.0).assign(state).lengths == (5,)
@@ -32,16 +32,16 @@ def test_a_target_that_nothing_needs_to_go_for_keeps_adaptive_methods_from_remov
 @pytest.mark.parametrize("method", [Average, Stride, H2O])
 def test_prompts_without_audio_count_for_nothing_in_the_tokens_to_keep(method: type[MergeMethod]) -> None:
     prompts = [(0, 12)] * 25 + [(10, 4)]
-    solved = settle(method(tokens_kept=5, layer=0), prompts, 12, sum)
-    assert solved == settle(method(tokens_kept=5, layer=0), prompts[-1:], 12, sum)
+    solved = solve_ratio(method(tokens_kept=5, layer=0), prompts, 12, sum)
+    assert solved == solve_ratio(method(tokens_kept=5, layer=0), prompts[-1:], 12, sum)
     assert 10 - int(10 * solved.ratio) == 5
-    assert settle(method(tokens_kept=5, layer=0), prompts[:3], 12, sum).ratio == 0
+    assert solve_ratio(method(tokens_kept=5, layer=0), prompts[:3], 12, sum).ratio == 0
 
 
 @pytest.mark.parametrize("kept", [1, 3, 40, 99])
 def test_a_pyramid_keeps_the_number_asked_for(kept: int) -> None:
     for tokens in (*range(1, 60), 400, 401):
-        method = settle(PyramidKV(tokens_kept=kept, window=6), [(tokens, 3)], 12, sum)
+        method = solve_ratio(PyramidKV(tokens_kept=kept, window=6), [(tokens, 3)], 12, sum)
         evicted = [method.eviction(tokens, layer, 12) for layer in range(12)]
         assert sum(evicted) == 12 * max(0, tokens - kept)
 

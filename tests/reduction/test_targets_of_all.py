@@ -76,7 +76,7 @@ def test_tokens_kept_are_those_asked_for(name: str, schedule: Schedule, kept: fl
     trace = read(method)
     for row, prompt in enumerate(PROMPTS):
         audio, text = sum(prompt[1::2]), sum(prompt[0::2])
-        site = (method.unsettled.stages() or (method,))[0].site
+        site = (method.stage_with_target.stages() or (method,))[0].site
         left = {
             Site.input: trace.audio_tokens[:, row],
             Site.decoder: trace.audio_tokens[FIRST : LAYERS - 1, row],

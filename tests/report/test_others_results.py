@@ -68,6 +68,7 @@ def test_what_is_no_task_is_refused(tmp_path: Path, target: object) -> None:
         ({"instruction": "${oc.env:HOME}"}, r"settings hold '\$\{oc\.env:HOME\}'"),
         ({"labels": {"_target_": "os.system", "command": "touch x"}}, "settings hold '_target_: os.system'"),
         ({"labels": {"a": ["${now:%Y}"]}}, "settings hold"),
+        ({"audio": {"_target_": "subprocess.Popen", "args": "touch x"}}, "settings hold '_target_: subprocess.Popen'"),
         ({"unknown": 1}, r"cannot be built as this version knows it: task\.unknown does not exist"),
     ],
 )
@@ -77,6 +78,12 @@ def test_settings_that_would_be_looked_up_or_built_are_refused(
     run = Run.read(write_run(tmp_path, "none", 3, config=task("fastadasp.tasks.er.ER", **settings)))
     with pytest.raises(InputError, match=message):
         run.task  # noqa: B018
+
+
+def test_the_settings_of_a_task_as_a_run_writes_them_are_taken(tmp_path: Path) -> None:
+    audio = {"_target_": "fastadasp.data.audio_options.AudioOptions", "channel": "left"}
+    run = Run.read(write_run(tmp_path, "none", 3, config=task("fastadasp.tasks.er.ER", audio=audio)))
+    assert run.task.audio.channel == "left"
 
 
 @pytest.mark.parametrize(

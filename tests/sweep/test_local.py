@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hydra.utils import get_class
 
 from fastadasp.cli.sweep import main
 from fastadasp.config.build import build
@@ -40,7 +39,7 @@ def test_every_value_of_every_parameter_builds(sweep: Path) -> None:
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.stem)
 def test_the_metric_is_the_tasks_objective_and_points_the_right_way(sweep: Path) -> None:
-    task = get_class(composed(f"task={sweep.stem}").task._target_)
+    task = build(composed(f"task={sweep.stem}").task, "task")
     goal = "maximize" if task.higher_is_better else "minimize"
     assert content(sweep)["metric"] == {"name": task.objective, "goal": goal}
     assert content(sweep)["program"] == "run.py"

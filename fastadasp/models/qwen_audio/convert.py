@@ -7,6 +7,7 @@ The weights are read and written tensor by tensor; no code that comes with them 
 the result (`--shard-gb`), not for the whole.
 """
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,17 +26,21 @@ RECIPE = "qwen_audio 1"
 
 def main(arguments: Sequence[str]) -> None:
     """The command `fastadasp convert qwen_audio`."""
-    from fastadasp.models.converting.command import parser, show_progress
+    from fastadasp.models.convert_command import shared_options, show_progress
 
-    description = "Convert the released Qwen-Audio, base or chat, for model=qwen_audio or model=qwen_audio_chat."
-    given = parser("qwen_audio", description, "folder of the released checkpoint").parse_args(arguments)
+    parser = argparse.ArgumentParser(
+        prog="fastadasp convert qwen_audio",
+        description="Convert the released Qwen-Audio, base or chat, for model=qwen_audio or model=qwen_audio_chat.",
+    )
+    shared_options(parser, checkpoint="folder of the released checkpoint")
+    given = parser.parse_args(arguments)
     from fastadasp.models.converting import Precision
 
     convert_qwen_audio(
         given.checkpoint,
         given.out,
         precision=Precision[given.precision],
-        shard_bytes=round(given.shard_gb * 10**9),
+        shard_bytes=given.shard_bytes,
         progress=show_progress,
     )
     print(f"Done: fastadasp run model=qwen_audio model.path={given.out} (the chat model: model=qwen_audio_chat)")

@@ -92,8 +92,14 @@ class GatedLlama(LlamaModel):  # type: ignore[misc]  # transformers is untyped
             for weight in (module.lora_A, module.lora_B):
                 init.normal_(weight, std=self.config.initializer_range)
 
-    def forward(self, *args: Any, lora_gate: Tensor | None = None, **kwargs: Any) -> Any:
-        """As LlamaModel; lora_gate: (B, D), None to leave the LoRA weights out."""
+    def forward(
+        self, *args: Any, lora_gate: Tensor | None = None, prompt_length: int | None = None, **kwargs: Any
+    ) -> Any:
+        """As LlamaModel.
+
+        lora_gate: (B, D), None to leave the LoRA weights out. prompt_length: tokens of the prompt, where the call reads
+        but the first part of it; changes nothing here, but `merging()` must know.
+        """
         if lora_gate is not None:
             gate_B1D = lora_gate[:, None]
             kwargs["lora_gates"] = gate_B1D, by_halves(gate_B1D, self.layers[0].self_attn.head_dim)
@@ -127,4 +133,4 @@ def by_halves(x: Tensor, head_dim: int) -> Tensor:
 
     The released weights rotate neighbouring channels of a head together, transformers its first half with its second.
     """
-    return x.view(*x.shape[:-1], -1, head_dim // 2, 2).transpose(-1, -2).flatten(-3)
+    return x.reshape(*x.shape[:-1], -1, head_dim // 2, 2).transpose(-1, -2).flatten(-3)

@@ -189,11 +189,13 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         ends = range(total - counts[0], total + 1)
         states = []
         for first, end in zip([0, *ends], ends, strict=False):
+            begins = {} if first else {"prompt_length": total}
             outputs = self.language_model(
                 inputs_embeds=inputs_embeds[:, first:end],
                 attention_mask=None if attention_mask is None else attention_mask[:, :end],
                 position_ids=position_ids[..., first:end],
                 past_key_values=cache,
+                **begins,
                 **kwargs,
             )
             states.append(outputs.last_hidden_state)

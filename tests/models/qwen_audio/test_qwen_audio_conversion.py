@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Qwen2AudioForConditionalGeneration
 
+from fastadasp.cli.convert import main as command
 from fastadasp.errors import InputError
 from fastadasp.models.converting import ConversionError, Precision
 from fastadasp.models.pretrained import ModelError
@@ -214,3 +215,20 @@ def test_a_folder_that_was_not_converted_says_what_to_do(tmp_path: Path) -> None
     write_checkpoint(tmp_path / "original", layers=1)
     with pytest.raises(ModelError, match=r"(?s)cannot be loaded: .*fastadasp convert qwen_audio ORIGINAL"):
         _ = QwenAudio(path=str(tmp_path / "original")).config
+
+
+def test_the_command_converts_and_words_its_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(tmp_path / "original", layers=1)
+    command(["qwen_audio", str(tmp_path / "original"), str(tmp_path / "out"), "--precision", "bfloat16"])
+    told = capsys.readouterr()
+    assert f"Done: fastadasp run model=qwen_audio model.path={tmp_path / 'out'}" in told.out
+    assert "GB written" in told.err
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["dtype"] == "bfloat16"
+    with pytest.raises(SystemExit) as ended:
+        command(["qwen_audio", str(tmp_path / "nowhere"), str(tmp_path / "other")])
+    assert ended.value.code == 1
+    assert "nowhere does not exist; download it with" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        command(["qwen_audio", "--help"])
+    assert ended.value.code == 0
+    assert "folder of the released checkpoint" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """Answers to choice tasks: given ones, own ones written before the reader saw them, and laws for any option."""
 
+import re
 from itertools import permutations
 
 import pytest
@@ -77,6 +78,24 @@ def test_of_two_letters_side_by_side_none_is_the_answer(wording: str) -> None:
 def test_any_two_labels_in_such_a_sentence_are_told_apart(wording: str) -> None:
     pairs = permutations(EMOTIONS.keys, 2)
     assert all(read_answer(wording.format(*pair), EMOTIONS).option == pair[1] for pair in pairs)
+
+
+_LETTER = re.compile(r"(?<![A-Za-z'])([A-D])(?![A-Za-z'])")
+_BY_PLACE = re.compile(
+    r"\b[a-d]\b|first|second|third|fourth|last|\d|option \w+|zweite|number|[\uff21-\uff3a]|第|A [a-z]", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("name", FILES)
+def test_other_letters_for_the_same_options_change_nothing(name: str, turn: int) -> None:
+    texts = ["red", "blue", "green", "yellow"]
+    turned = {letter: "ABCD"[(place + turn) % 4] for place, letter in enumerate("ABCD")}
+    options = Options.of_choices(tuple(texts[-turn:] + texts[:-turn]))
+    lines = [case for case in cases(f"{name}.jsonl") if case.get("choices") == texts and case["output"] not in KNOWN]
+    for case in (case for case in lines if not _BY_PLACE.search(case["output"])):
+        output = _LETTER.sub(lambda match: turned[match[1]], case["output"])
+        assert read_answer(output, options).option == turned.get(case["answer"], ""), output
 
 
 @given(st.text(max_size=200))

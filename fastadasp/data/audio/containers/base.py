@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from fastadasp.data.audio.errors import damaged
+from fastadasp.data.audio.errors import cut_off, damaged
 from fastadasp.data.audio.source import Source
 from fastadasp.data.audio_options import RawFormat
 
@@ -106,6 +106,32 @@ def check_rest(source: Source, kind: str, end: int) -> None:
     if rest <= _FEW or source.at(end, 11).startswith(_TAGS) or source.zeros(end, source.size) == rest:
         return
     raise damaged(source.path, kind, f"{rest} bytes follow the {end} that its header announces")
+
+
+def is_name(name: bytes) -> bool:
+    """Whether `name` can be that of a chunk: four printable letters."""
+    return len(name) == 4 and all(32 <= byte < 127 for byte in name)
+
+
+def announced_bytes(source: Source, kind: str, announced: int, present: int) -> int:
+    """`announced`, if as many bytes of samples are there; CutOffError otherwise."""
+    if announced > present:
+        raise cut_off(source.path, kind, f"its header announces {announced} bytes of samples, {present} are there")
+    return announced
+
+
+def streamed_bytes(source: Source, kind: str, present: int, block: int) -> int:
+    """The bytes of samples among the last `present` ones of a file whose header knows no length.
+
+    block: bytes of the smallest whole piece. CutOffError where the file ends inside one; a zero that pads an odd number
+    of bytes is none.
+    """
+    rest = present % block
+    if rest == 1 and (present - 1) % 2 and source.at(source.size - 1, 1) == b"\0":
+        return present - 1
+    if rest:
+        raise cut_off(source.path, kind, "its header announces no length, and it ends inside a sample")
+    return present
 
 
 def is_unknown(size: int, bits: int = 32) -> bool:

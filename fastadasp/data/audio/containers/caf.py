@@ -2,7 +2,15 @@
 
 import struct
 
-from fastadasp.data.audio.containers.base import Container, Decoder, check_rest, whole
+from fastadasp.data.audio.containers.base import (
+    Container,
+    Decoder,
+    announced_bytes,
+    check_rest,
+    is_name,
+    streamed_bytes,
+    whole,
+)
 from fastadasp.data.audio.errors import cut_off, damaged
 from fastadasp.data.audio.source import Source
 
@@ -17,7 +25,7 @@ def inspect_caf(source: Source) -> Container:
     offset = 8
     while offset + 12 <= source.size:
         name, size = source.at(offset, 4), source.number(offset + 4, 8, "big")
-        if not all(32 <= byte < 127 for byte in name):
+        if not is_name(name):
             if b"data" in chunks:
                 check_rest(source, "CAF", offset)
                 break
@@ -46,15 +54,12 @@ def _container(source: Source, description: bytes, chunks: dict[bytes, tuple[int
     body, size = chunks[b"data"]
     rate, present = int(hertz), source.size - body
     streamed = size == (1 << 64) - 1
-    if not streamed and size > present:
-        raise cut_off(source.path, "CAF", f"its header announces {size} bytes of samples, {present} are there")
+    held = (present if streamed else announced_bytes(source, "CAF", size, present)) - 4  # behind a count of edits
     if codec not in _LIBSNDFILE:
         return Container(f"CAF ({codec.decode('latin-1')})", (whole(source),), rate, Decoder.ffmpeg)
     frames = None
     if codec in _LINEAR and packet_bytes and packet_frames == 1:
-        held = (present if streamed else size) - 4  # the chunk begins with a count of edits
-        if streamed and held % packet_bytes:
-            raise cut_off(source.path, "CAF", "its header announces no length, and it ends inside a sample")
+        held = streamed_bytes(source, "CAF", held, packet_bytes) if streamed else held
         frames = max(0, held) // packet_bytes
     elif b"pakt" in chunks:
         frames = source.number(chunks[b"pakt"][0] + 8, 8, "big")

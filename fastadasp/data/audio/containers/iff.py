@@ -1,6 +1,15 @@
 """AIFF and AIFF-C (Apple, SGI)."""
 
-from fastadasp.data.audio.containers.base import Container, Decoder, check_rest, is_unknown, whole
+from fastadasp.data.audio.containers.base import (
+    Container,
+    Decoder,
+    announced_bytes,
+    check_rest,
+    is_name,
+    is_unknown,
+    streamed_bytes,
+    whole,
+)
 from fastadasp.data.audio.errors import cut_off, damaged
 from fastadasp.data.audio.source import Source
 
@@ -19,7 +28,7 @@ def inspect_aiff(source: Source) -> Container:
     offset = 12
     while offset + 8 <= source.size and (common is None or samples is None):
         name, size = source.at(offset, 4), source.number(offset + 4, 4, "big")
-        if not all(32 <= byte < 127 for byte in name):
+        if not is_name(name):
             raise damaged(source.path, "AIFF", f"byte {offset} should begin a chunk")
         if name == b"COMM":
             common, common_at = source.at(offset + 8, min(size, 22)), offset + 8
@@ -48,29 +57,18 @@ def _container(source: Source, common: bytes, common_at: int, body: int, size: i
     present = source.size - body - 8 - skip
     if present < 0:
         raise cut_off(source.path, "AIFF", "it ends before its samples begin")
-    streamed = size <= 8 + skip and present > 0 and announced == 0
-    if streamed or (is_unknown(size) and size - 8 - skip > present):
-        if frame and present % frame and (present % frame != 1 or source.at(source.size - 1, 1) != b"\0"):
-            raise cut_off(source.path, "AIFF", "its header announces no length, and it ends inside a sample")
-        held = present - present % frame if frame else present
-        frames = held // frame if frame else None
+    size_of_samples = size - 8 - skip
+    if (size_of_samples <= 0 and announced == 0 and present) or (is_unknown(size) and size_of_samples > present):
+        held = streamed_bytes(source, "AIFF", present, frame or 1)
         fields = [(4, source.size - 8), (body - 4, 8 + skip + held)]
-        if frames is not None:
-            fields.append((common_at + 2, frames))
+        fields += [(common_at + 2, held // frame)] if frame else []
         patches = tuple((at, min(number, 0xFFFFFFFE).to_bytes(4, "big")) for at, number in fields)
-        return Container("AIFF", (whole(source, frames, patches),), rate)
-    if size - 8 - skip > present or (frame and announced * frame > present):
-        missing = max(size - 8 - skip, announced * frame)
-        raise cut_off(source.path, "AIFF", f"its header announces {missing} bytes of samples, {present} are there")
+        return Container("AIFF", (whole(source, held // frame if frame else None, patches),), rate)
+    held = announced_bytes(source, "AIFF", max(size_of_samples, announced * frame), present)
     end = body + size + size % 2
-    if not _is_chunk(source, end) and not _is_chunk(source, end - 1):
+    if not is_name(source.at(end, 4)) and not is_name(source.at(end - 1, 4)):
         check_rest(source, "AIFF", end)
-    return Container("AIFF", (whole(source, announced if frame else None),), rate)
-
-
-def _is_chunk(source: Source, offset: int) -> bool:
-    name = source.at(offset, 4)
-    return len(name) == 4 and all(32 <= byte < 127 for byte in name)
+    return Container("AIFF", (whole(source, held // frame if frame else None),), rate)
 
 
 def _extended(number: bytes) -> int:

@@ -2,7 +2,16 @@
 
 import re
 
-from fastadasp.data.audio.containers.base import Container, Decoder, Stream, check_rest, is_unknown, whole
+from fastadasp.data.audio.containers.base import (
+    Container,
+    Decoder,
+    Stream,
+    announced_bytes,
+    check_rest,
+    is_unknown,
+    streamed_bytes,
+    whole,
+)
 from fastadasp.data.audio.errors import AudioError, cut_off, damaged
 from fastadasp.data.audio.source import Source
 from fastadasp.data.audio_options import Encoding, RawFormat
@@ -26,12 +35,10 @@ def inspect_au(source: Source) -> Container:
         return Container(f"AU (encoding {encoding})", (whole(source),), rate, Decoder.ffmpeg)
     frame, present = channels * _AU_WIDTHS.get(encoding, 0), source.size - start
     if (is_unknown(announced) and announced > present) or (announced == 0 and present > 0):
-        if frame and present % frame:
-            raise cut_off(source.path, "AU", "its header announces no length, and it ends inside a sample")
-        patch = (8, present.to_bytes(4, "big" if order == "big" else "little"))
-        return Container("AU", (whole(source, present // frame if frame else None, (patch,)),), rate)
-    if announced > present:
-        raise cut_off(source.path, "AU", f"its header announces {announced} bytes of samples, {present} are there")
+        held = streamed_bytes(source, "AU", present, frame or 1)
+        patch = (8, held.to_bytes(4, "big" if order == "big" else "little"))
+        return Container("AU", (whole(source, held // frame if frame else None, (patch,)),), rate)
+    announced_bytes(source, "AU", announced, present)
     check_rest(source, "AU", start + announced)
     return Container("AU", (whole(source, announced // frame if frame else None),), rate)
 

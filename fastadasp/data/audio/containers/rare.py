@@ -1,6 +1,6 @@
 """Old formats that libsndfile reads but whose end it does not check: HTK, Amiga IFF, Creative Voice, AVR and others."""
 
-from fastadasp.data.audio.containers.base import Container, check_rest, whole
+from fastadasp.data.audio.containers.base import Container, announced_bytes, check_rest, whole
 from fastadasp.data.audio.errors import cut_off, damaged
 from fastadasp.data.audio.source import Source
 
@@ -33,8 +33,7 @@ def inspect_iff(source: Source) -> Container:
         size = source.number(offset + 4, 4, "big")
         offset += 8 + size + size % 2
     size, present = source.number(offset + 4, 4, "big"), source.size - offset - 8
-    if size > present:
-        raise cut_off(source.path, "IFF", f"its header announces {size} bytes of samples, {max(present, 0)} are there")
+    announced_bytes(source, "IFF", size, max(present, 0))
     check_rest(source, "IFF", offset + 8 + size + size % 2)
     return Container("IFF", (whole(source, size // (2 if source.at(8, 4) == b"16SV" else 1)),))
 
@@ -61,9 +60,6 @@ def inspect_avr(source: Source) -> Container:
     channels, bits = 1 + (source.number(12, 2, "big") != 0), source.number(14, 2, "big")
     count, frame = source.number(26, 4, "big"), channels * max(1, bits // 8)
     present = source.size - 128
-    if count * frame > present:
-        raise cut_off(
-            source.path, "AVR", f"its header announces {count * frame} bytes of samples, {max(present, 0)} are there"
-        )
+    announced_bytes(source, "AVR", count * frame, max(present, 0))
     check_rest(source, "AVR", 128 + count * frame)
     return Container("AVR", (whole(source, count),))

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from fastadasp.data.audio.containers import mpeg
-from fastadasp.data.audio.containers.base import Container, Decoder, check_rest, is_unknown, whole
+from fastadasp.data.audio.containers.base import (
+    Container,
+    Decoder,
+    announced_bytes,
+    check_rest,
+    is_name,
+    is_unknown,
+    streamed_bytes,
+    whole,
+)
 from fastadasp.data.audio.errors import cut_off, damaged
 from fastadasp.data.audio.source import Source
 
@@ -14,6 +23,9 @@ _LINEAR = {PCM, FLOAT, A_LAW, MU_LAW}
 _LIBSNDFILE = _LINEAR | {MS_ADPCM, IMA_ADPCM, G723, GSM, NMS, G721}
 _MPEG = {0x50, 0x55}
 _NAMES = {A_LAW: "A-law", MU_LAW: "mu-law", MS_ADPCM: "MS ADPCM", IMA_ADPCM: "IMA ADPCM", GSM: "GSM 6.10"}
+
+_BEHIND = {b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"iXML", b"smpl", b"PEAK", b"JUNK"}
+"""Chunks that stand behind the samples; one that is cut off takes nothing from them."""
 
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
@@ -56,9 +68,9 @@ def inspect_wave(source: Source) -> Container:
     offset = 12
     while (head := source.at(offset, 8))[:4] != b"data" or len(head) < 8:
         size = source.number(offset + 4, 4, order)
-        if len(head) < 8 or (_is_name(head[:4]) and offset + 8 + size > source.size):
+        if len(head) < 8 or (is_name(head[:4]) and offset + 8 + size > source.size):
             raise cut_off(source.path, "WAV", "it ends before its samples begin")
-        if not _is_name(head[:4]):
+        if not is_name(head[:4]):
             raise damaged(source.path, "WAV", f"byte {offset} should begin a chunk")
         if head[:4] == b"fmt ":
             form = _format(source, offset + 8, size, order)
@@ -126,51 +138,23 @@ def _format(source: Source, offset: int, size: int, order: str) -> _Format:
 def _held(source: Source, kind: str, form: _Format, announced: int, bits: int, body: int) -> int:
     """Bytes of samples from `body` on: those announced, or all to the end where the header does not know its length."""
     present = source.size - body
-    streamed = is_unknown(announced, bits) and announced > present
-    if (
-        announced == 0
-        and present > 0
-        and not _are_chunks(source, body, "little")
-        and not _are_chunks(source, body, "big")
-    ):
-        streamed = True
-    if not streamed:
-        if announced > present:
-            raise cut_off(
-                source.path, kind, f"its header announces {announced} bytes of samples, the file holds {present}"
-            )
-        return announced
-    odd = present % (form.frame_bytes or form.align)
-    if odd == 1 and (present - 1) % 2 and source.at(source.size - 1, 1) == b"\0":
-        odd, present = 0, present - 1  # the byte that pads chunks to an even length
-    if odd:
-        raise cut_off(source.path, kind, "its header announces no length, and it ends inside a sample")
-    return present
-
-
-def _is_name(name: bytes) -> bool:
-    return len(name) == 4 and all(32 <= byte < 127 for byte in name)
+    if announced == 0:
+        streamed = not _are_chunks(source, body, "little") and not _are_chunks(source, body, "big")
+    else:
+        streamed = is_unknown(announced, bits) and announced > present
+    if streamed:
+        return streamed_bytes(source, kind, present, form.frame_bytes or form.align)
+    return announced_bytes(source, kind, announced, present)
 
 
 def _are_chunks(source: Source, offset: int, order: str) -> bool:
     """Whether well-formed chunks, or nothing, follow from `offset` to the end; a last one may be cut off."""
-    last = source.size - 8
-    while offset < last:
-        size = source.number(offset + 4, 4, order)
-        if not _is_name(source.at(offset, 4)) or source.at(offset, 4) == b"data":
+    while offset < source.size - 8:
+        name, size = source.at(offset, 4), source.number(offset + 4, 4, order)
+        if not is_name(name) or name == b"data":
             return False
         if offset + 8 + size > source.size:
-            return source.at(offset, 4) in (
-                b"LIST",
-                b"id3 ",
-                b"ID3 ",
-                b"bext",
-                b"cue ",
-                b"iXML",
-                b"smpl",
-                b"PEAK",
-                b"JUNK",
-            )
+            return name in _BEHIND
         offset += 8 + size + size % 2
     return True
 

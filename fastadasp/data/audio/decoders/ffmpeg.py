@@ -73,7 +73,8 @@ def _pyav(path: Path, container: Container, stack: ExitStack) -> Decoding:
                 if frame.sample_rate != rate or frame.layout.name != layout.name:
                     raise AudioError(f"{path}: the {container.kind} file changes its rate or channels half-way")
                 for piece in resampler.resample(frame):
-                    yield piece.to_ndarray().reshape(-1, layout.nb_channels)
+                    samples: Any = piece.to_ndarray()  # float32, by the resampler's format
+                    yield samples.reshape(-1, layout.nb_channels)
         except AudioError:
             raise
         except (av.FFmpegError, ValueError) as error:

@@ -1,0 +1,21 @@
+"""Reading an example's audio from wherever it comes: a file, a cut out of one, or several joined."""
+
+import numpy as np
+
+from fastadasp.data.audio import Reading, read_with_remarks
+from fastadasp.data.audio_options import AudioOptions
+from fastadasp.data.sources import Cut, Joined, Source
+
+
+def listen(source: Source, max_seconds: float, rate: int, options: AudioOptions) -> Reading:
+    """The audio of a source as mono at `rate` Hz; limits and errors as `data.audio.read_with_remarks`."""
+    match source:
+        case Joined(parts, gap):
+            heard = [listen(part, max_seconds, rate, options) for part in parts]
+            silence = np.zeros(round(gap * rate), dtype=np.float32)
+            pieces = [piece for one in heard for piece in (silence, one.samples)][1:]
+            return Reading(np.concatenate(pieces), tuple(remark for one in heard for remark in one.remarks))
+        case Cut(file, start, seconds):
+            return read_with_remarks(file, max_seconds, rate, options, start, seconds)
+        case _:
+            return read_with_remarks(source, max_seconds, rate, options)

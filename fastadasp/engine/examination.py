@@ -1,0 +1,152 @@
+"""Letting a decoder read a short random prompt, so that one layer of each of its kinds can be proved on the way."""
+
+import inspect
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.distributed.fsdp import FSDPModule
+
+from fastadasp.engine.decoder import layers_of
+from fastadasp.engine.halves import Layer, named_inputs, padded
+from fastadasp.engine.patch import replaced_forward, running_forward
+from fastadasp.engine.proof import MARKER, ROWS, TOKENS, Call, Proof, empty_cache, prove, short
+
+FEWER = 4
+"""Tokens taken away after the last layer, to see whether the decoder goes on with those that are left."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """What a decoder does after its last layer."""
+
+    norm: nn.Module | None = None
+    """What the last layer's output goes through, if anything."""
+    whole: bool = False
+    """Whether the decoder wants as many tokens there as before its first layer."""
+
+
+_known: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], tuple[Proof, ...], str | None, bool]]" = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def examine(decoder: Any, device: torch.device) -> tuple[tuple[Proof, ...], Tail]:
+    """For each layer of `decoder`: how the layer is cut in two, or why not. Done anew only after something changed."""
+    kinds = tuple(_kind(layer) for layer in layers_of(decoder))
+    known = _known.get(decoder)
+    if known is None or known[0] != kinds:
+        known = (kinds, *_probe(decoder, kinds, device))
+        _known[decoder] = known
+    norm = None if known[2] is None else decoder.get_submodule(known[2])
+    return known[1], Tail(norm, known[3])
+
+
+def _kind(layer: nn.Module) -> tuple[Any, ...]:
+    """Equal for layers that differ in their numbers alone."""
+    parts: list[Any] = [getattr(layer, "attention_type", None), getattr(layer, "is_sliding", None)]
+    for name, module in layer.named_modules():
+        own = [vars(module).get(slot) for slot in ("forward", "_old_forward")]
+        replaced = tuple((id(forward), _code(forward)) for forward in own if forward is not None)
+        parts.append((name, type(module), type(module).forward, replaced, getattr(module, "sliding_window", None)))
+        kernel = getattr(getattr(module, "config", None), "_attn_implementation", None)
+        parts.append(kernel)
+    return tuple(parts)
+
+
+def _code(forward: Any) -> Any:
+    """What tells a function from another at the same address later; holds no model."""
+    return getattr(getattr(forward, "__func__", getattr(forward, "func", forward)), "__code__", None)
+
+
+def _probe(decoder: Any, kinds: tuple[Any, ...], device: torch.device) -> tuple[tuple[Proof, ...], str | None, bool]:
+    """Let the decoder read a short random prompt, and prove one layer of each kind on the way.
+
+    Returns also the name of what follows the layers, and whether that part wants the whole prompt.
+    """
+    layers, proofs, order = layers_of(decoder), dict[Any, Proof](), list[str]()
+    outputs: dict[Any, Any] = {}
+    fewer = False
+
+    def in_place(index: int, layer: Layer, forward: Any, *args: Any, **kwargs: Any) -> Any:
+        order.clear()
+        kind = kinds[index]
+        if kind not in proofs:
+            call = Call(*named_inputs(forward, args, kwargs), decoder.config)
+            outputs[kind] = forward(call.hidden_BTD, **call.with_fresh_cache())
+            proofs[kind] = prove(layer, forward, call, outputs[kind])
+        return padded(outputs[kind], -FEWER) if fewer and index == len(layers) - 1 else outputs[kind]
+
+    with _quiet(decoder), ExitStack() as undo:
+        for name, child in decoder.named_children():
+            undo.callback(child.register_forward_hook(lambda *_, name=name: order.append(name)).remove)
+        for index, layer in enumerate(layers):
+            forward = running_forward(layer)
+            undo.enter_context(replaced_forward(layer, partial(in_place, index, layer, forward)))
+        try:
+            _read(decoder, device)
+        except Exception as error:  # whatever foreign code raises is the reason why its model cannot be used
+            reason = f"its {type(decoder).__name__} cannot read a short prompt of token ids ({short(error)})"
+            return tuple(proofs.get(kind, reason) for kind in kinds), None, False
+        missing = "it does not run while a prompt is read"
+        found = tuple(proofs.get(kind, missing) for kind in kinds), order[0] if order else None
+        fewer = True
+        try:
+            _read(decoder, device)
+        except Exception:  # which is the answer
+            return *found, True
+    return *found, False
+
+
+def _read(decoder: Any, device: torch.device) -> None:
+    embedding = decoder.get_input_embeddings() if hasattr(decoder, "get_input_embeddings") else decoder.embed_tokens
+    entries = getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0]
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(min(3, entries - 1), entries, (ROWS, TOKENS), generator=generator).to(device)
+    further = {}
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(type(decoder).forward).parameters.values()):
+        further[MARKER] = True
+    # Not through hooks, which others may count with; a decoder in shards is gathered by its hooks.
+    read: Any = decoder if isinstance(decoder, FSDPModule) else decoder.forward
+    read(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        past_key_values=empty_cache(decoder.config),
+        use_cache=True,
+        **further,
+    )
+
+
+@contextmanager
+def _quiet(decoder: nn.Module) -> Iterator[None]:
+    """Without gradients, dropout, autocast or a trace in the random generators."""
+    training = [module for module in decoder.modules() if module.training]
+    devices = {parameter.device for parameter in decoder.parameters() if parameter.is_cuda}
+    kinds = {device.type for device in devices} | {"cpu"}
+    try:
+        for module in training:
+            module.training = False
+        with ExitStack() as undo:
+            for config in {id(config): config for config in _configs(decoder)}.values():
+                undo.callback(setattr, config, "_attn_implementation", config._attn_implementation)
+                config._attn_implementation = "sdpa"
+            undo.enter_context(torch.no_grad())
+            undo.enter_context(torch.random.fork_rng(list(devices)))
+            for kind in kinds:
+                undo.enter_context(torch.autocast(kind, enabled=False))
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _configs(decoder: nn.Module) -> list[Any]:
+    """Those that ask for a flash kernel, which takes neither all masks nor all devices and types: the structure of a
+    layer does not depend on the kernel."""
+    configs = [getattr(module, "config", None) for module in decoder.modules()]
+    return [config for config in configs if "flash" in str(getattr(config, "_attn_implementation", ""))]

@@ -1,0 +1,292 @@
+"""How the layers of a decoder can be cut in two: found by a short random prompt, and shown by numbers to be right.
+
+What is shown of a layer, by its own `forward` and whatever stands in that method's place:
+
+1. its two halves, one after the other, give what the layer gives;
+2. after attention each token goes its own way: the second half on some of the tokens gives what the layer gives there;
+3. the layer minds masks and positions that are handed to the layer: on some of the tokens alone, with their own
+   positions, the layer gives what the whole prompt gives there when the other tokens are masked.
+
+So no family is trusted by its name. A layer of a known class that computes otherwise, by inheritance, by remote code or
+by a replaced `forward`, is either run as that layer is, or refused with the reason.
+
+B rows, T tokens, K of them kept, D hidden channels.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from fastadasp.engine.cache import whole_layers
+from fastadasp.engine.decoder import AttentionTap, attention_mask
+from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
+from fastadasp.engine.span import at_columns, tables_at
+from fastadasp.reduction.state import unrotate
+
+ROWS, TOKENS = 2, 11
+KEPT = (0, 2, 3, 5, 8, 10)
+KEPT_OF_FEW = tuple(range(5, TOKENS))
+"""Under a window shorter than the prompt: tokens whose distances stay."""
+TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+"""Greatest difference, relative to what a layer adds; half of the tokens must stay below."""
+COARSE = 0.5
+"""The same for some of the tokens in quantised layers, where activations may be rounded by all that a call gives."""
+MARKER = "fastadasp_marker"
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What a layer was called with in the short prompt."""
+
+    hidden_BTD: Tensor
+    inputs: dict[str, Any]
+    config: Any
+
+    def with_fresh_cache(self, **changed: Any) -> dict[str, Any]:
+        """The arguments, with an empty cache of their own."""
+        inputs = {
+            name: empty_cache(self.config) if isinstance(x, DynamicCache) else x for name, x in self.inputs.items()
+        }
+        return inputs | changed
+
+
+Proof = Halves | str
+"""How a layer is cut, or why the layer cannot be."""
+
+
+def empty_cache(config: Any) -> DynamicCache:
+    """As `generate()` makes one, with layers that forget nothing."""
+    cache = DynamicCache(config=config)
+    cache.layers = whole_layers(cache)
+    return cache
+
+
+def prove(layer: Layer, forward: Any, call: Call, output: Any) -> Proof:
+    """How `layer`, which gave `output` at this call, is cut in two, or why the layer cannot be."""
+    try:
+        return _Proof(layer, forward, call, leading(output)).result()
+    except Exception as error:  # as above
+        return f"running it in two halves ends in an error ({short(error)})"
+
+
+def short(error: Exception) -> str:
+    """An error's first line."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
+
+
+class _Proof:
+    """The proof for one layer."""
+
+    def __init__(self, layer: Layer, forward: Any, call: Call, whole_BTD: Tensor) -> None:
+        self.layer, self.forward, self.call, self.whole_BTD = layer, forward, call, whole_BTD
+        self.coarse = _is_quantised(layer)
+        self.before: list[tuple[str, Tensor]] = []
+        """Modules that ended before attention began, and what they gave."""
+        self.after: list[tuple[str, Tensor]] = []
+        """Modules that were called after attention, and what they were given."""
+
+    def result(self) -> Proof:
+        """How the layer is cut, or why not."""
+        if self.call.hidden_BTD.ndim != 3:
+            return f"its hidden states are {tuple(self.call.hidden_BTD.shape)}, not one vector for each token"
+        found = self._watch()
+        if isinstance(found, str):
+            return found
+        self.name, self.tap, returned = found
+        self.window = _window(self.layer, self.tap.attention, self.tap.told)
+        halves = Halves(
+            attention=self.name,
+            entry=None,
+            skipped=(),
+            returns=len(returned) if isinstance(returned, tuple | list) else None,
+            windowed=self.window,
+            rotated=False,
+            head_dim=self.tap.query_BHTd.shape[-1],
+            tells_kernel=MARKER in self.tap.told,
+            plain=all(self.tap.told.get(extra) is None for extra in ("softcap", "s_aux", "position_bias")),
+            projection=self._projection(),
+        )
+        cut = self._cut(halves)
+        if isinstance(cut, str):
+            return cut
+        if reason := self._minds_inputs():
+            return reason
+        return replace(cut, rotated=self._rotated())
+
+    def _watch(self) -> tuple[str, AttentionTap, Any] | str:
+        """Which module attends, what it was told and returned; what ran before and after it is noted."""
+        taps, returned = dict[str, AttentionTap](), dict[str, Any]()
+        modules = dict(self.layer.named_modules())
+        with ExitStack() as undo:
+            for name, module in modules.items():
+                if hasattr(getattr(module, "config", None), "_attn_implementation") and "config" in vars(module):
+                    taps[name] = undo.enter_context(AttentionTap(module))
+
+            def done() -> bool:
+                return any(tap.query_BHTd is not None for tap in taps.values())
+
+            def given(name: str, args: Any, kwargs: Any) -> None:
+                tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+                if done() and tensors:
+                    self.after.append((name, tensors[0]))
+
+            def gave(name: str, output: Any) -> None:
+                returned[name] = output
+                if not done() and isinstance(output, Tensor):
+                    self.before.append((name, output))
+
+            for name, module in modules.items():
+                if name:
+                    started = module.register_forward_pre_hook(
+                        lambda _, args, kwargs, name=name: given(name, args, kwargs), with_kwargs=True
+                    )
+                    ended = module.register_forward_hook(lambda _, args, output, name=name: gave(name, output))
+                    undo.callback(started.remove)
+                    undo.callback(ended.remove)
+            self.forward(self.call.hidden_BTD, **self.call.with_fresh_cache())
+        called = [name for name, tap in taps.items() if tap.query_BHTd is not None and name in returned]
+        if len(called) != 1:
+            return (
+                f"{len(called) or 'none'} of its modules call{'s' if len(called) < 2 else ''} transformers' attention "
+                "interface (ALL_ATTENTION_FUNCTIONS) where there must be one, which caches keys and values"
+            )
+        return called[0], taps[called[0]], returned[called[0]]
+
+    def _projection(self) -> str | None:
+        """The only module within attention that is given what all heads have found."""
+        channels = self.tap.query_BHTd.shape[1] * self.tap.value_BGTd.shape[-1]
+        inside = [(name, x) for name, x in self.after if name.startswith(f"{self.name}.")]
+        given = {name for name, x in inside if x.shape[-1] == channels}
+        outer = {name for name in given if not any(name.startswith(f"{other}.") for other in given)}
+        return outer.pop() if len(outer) == 1 else None
+
+    def _cut(self, halves: Halves) -> Proof:
+        """The cut at the first module that is given the residual stream after attention, else behind attention."""
+        hidden_BTD = self.call.hidden_BTD
+        inside = f"{halves.attention}."
+        entries = [name for name, x in self.after if x.shape == hidden_BTD.shape and not name.startswith(inside)]
+        alike = [name for name, x in self.before if "." not in name and x.shape == hidden_BTD.shape]
+        skipped = tuple(name for name in dict.fromkeys(alike) if not inside.startswith(f"{name}."))
+        for entry in dict.fromkeys(entries[:8]):
+            for left_out in dict.fromkeys((skipped, ())):
+                sequential = replace(halves, entry=entry, skipped=left_out)
+                if self._halves_agree(sequential):
+                    return sequential
+        if self._halves_agree(halves):
+            return halves
+        return "what it does after attention is not done token by token, or depends on more than attention's output"
+
+    def _halves_agree(self, halves: Halves) -> bool:
+        """Points 1 and 2 of what is shown."""
+        try:
+            inputs = self.call.with_fresh_cache()
+            state = first_half(self.layer, self.forward, halves, self.call.hidden_BTD, inputs)
+            both = leading(second_half(self.layer, self.forward, halves, state, inputs))
+            if not self._agree(both, self.whole_BTD, self.call.hidden_BTD, every=True):
+                return False
+            kept = torch.tensor(KEPT, device=both.device)
+            some = leading(
+                second_half(self.layer, self.forward, halves, state.moved(lambda x: x[:, kept.to(x.device)]), inputs)
+            )
+            return self._agree(some, self.whole_BTD[:, kept], self.call.hidden_BTD[:, kept])
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, StopIteration):
+            return False  # a cut at this module is none: the next is tried
+
+    def _agree(self, found: Tensor, right: Tensor, before: Tensor, *, every: bool = False, slack: float = 1.0) -> bool:
+        """Whether two results of the layer are equal but for rounding, by what the layer adds to each token."""
+        if found.shape != right.shape:
+            return False
+        found, right, before = found.double(), right.double(), before.to(right.device).double()
+        added = (right - before).norm(dim=-1) if right.shape == before.shape else right.norm(dim=-1)
+        rounding = torch.finfo(self.whole_BTD.dtype).eps * right.norm(dim=-1)
+        error = (found - right).norm(dim=-1)
+        tolerance = TOLERANCE.get(self.whole_BTD.dtype, 1e-1) * slack
+        tolerance = tolerance if every or not self.coarse else max(tolerance, COARSE)
+        bound = tolerance * added + 8 * rounding
+        equal = error <= bound
+        return bool(equal.all() if every else equal.double().median() == 1) and bool(torch.isfinite(found).all())
+
+    def _minds_inputs(self) -> str | None:
+        """Point 3 of what is shown: why not, if it cannot be."""
+        if "attention_mask" not in self.call.inputs:
+            return "it is not given the mask by the name attention_mask"
+        kept = KEPT if self.window is None or self.window >= TOKENS else KEPT_OF_FEW
+        hidden_BTD, attention = self.call.hidden_BTD, self.tap.attention
+        columns_BK = torch.tensor(kept, device=hidden_BTD.device).expand(ROWS, -1)
+        real_BT = torch.zeros(ROWS, TOKENS, dtype=torch.bool, device=hidden_BTD.device)
+        real_BT[:, list(kept)] = True
+        hidden_mask = attention_mask(attention, real_BT, hidden_BTD, TOKENS, window=self.window)
+        hidden_BKD = hidden_BTD[:, list(kept)]
+        inputs = self.call.with_fresh_cache(
+            attention_mask=attention_mask(attention, None, hidden_BKD, len(kept), window=self.window),
+            **self.positions(columns_BK),
+        )
+        try:
+            alone = leading(self.forward(hidden_BKD, **inputs))
+            masked = leading(self.forward(hidden_BTD, **self.call.with_fresh_cache(attention_mask=hidden_mask)))
+        except Exception as error:
+            return f"it cannot go on with fewer tokens than the prompt has{self._whole_prompt()} ({short(error)})"
+        if not self._agree(alone, masked[:, list(kept)], hidden_BKD, slack=5):
+            return f"with fewer tokens it does not give what it gives when the others are masked{self._whole_prompt()}"
+        return None
+
+    def positions(self, columns: Tensor | slice) -> dict[str, Any]:
+        """The layer's position arguments at some columns of the prompt."""
+        tables, numbers = self.call.inputs.get("position_embeddings"), self.call.inputs.get("position_ids")
+        moved: dict[str, Any] = {}
+        if tables is not None:
+            moved["position_embeddings"] = tables_at(tables, columns)
+        if "position_ids" in self.call.inputs:
+            moved["position_ids"] = None if tables is not None else at_columns(numbers, columns, -1)
+        return moved
+
+    def _whole_prompt(self) -> str:
+        """The arguments that speak of the whole prompt and are not known here."""
+        known = {"attention_mask", "position_ids", "position_embeddings"}
+        others = sorted(
+            name
+            for name, x in self.call.inputs.items()
+            if name not in known and isinstance(x, Tensor) and TOKENS in x.shape
+        )
+        return f": `{'`, `'.join(others)}` stands for the prompt as it came" if others else ""
+
+    def _rotated(self) -> bool:
+        """Whether queries turned back by the layer's own tables do not depend on the position."""
+        tables = self.call.inputs.get("position_embeddings")
+        if tables is None:
+            return self.call.inputs.get("position_ids") is None
+        if not isinstance(tables, tuple) or len(tables) != 2 or any(table.ndim < 3 for table in tables):
+            return False
+        seen = []
+        for columns in (slice(0, TOKENS), torch.arange(TOKENS, device=tables[0].device).flip(0).expand(ROWS, -1)):
+            moved = self.positions(columns)
+            inputs = self.call.with_fresh_cache(**moved)
+            with AttentionTap(self.tap.attention) as tap:
+                self.forward(self.call.hidden_BTD, **inputs)
+            cos, sin = (table[0] if table.ndim == 4 else table for table in moved["position_embeddings"])
+            seen.append(unrotate(tap.query_BHTd.float(), (cos.float(), sin.float())))
+        error, size = (seen[0] - seen[1]).norm(), seen[0].norm()
+        return bool(error <= 2 * TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * size)
+
+
+def _is_quantised(layer: nn.Module) -> bool:
+    """Whether any weight is no plain floating-point tensor."""
+    weights = [*layer.parameters(), *layer.buffers()]
+    packed = any("quantized" in type(module).__module__ for module in layer.modules())
+    return packed or any(not x.is_floating_point() or type(x.data) is not Tensor for x in weights)
+
+
+def _window(layer: Layer, attention: Any, told: dict[str, Any]) -> int | None:
+    """How far back attention looks, by what the kernel was told, or by the attention's own attribute or config."""
+    if "sliding_window" in told:
+        found = told["sliding_window"]
+    elif hasattr(attention, "sliding_window"):
+        found = attention.sliding_window
+    else:
+        found = None
+    return found if isinstance(found, int) and found > 0 else None

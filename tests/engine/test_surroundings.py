@@ -1,0 +1,193 @@
+"""`merging()` amid what users do to models: wrappers, autocast, adapters, compilation, threads, turns, padding."""
+
+import threading
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from fastadasp import H2O, FastAdaSP, FastV, MergeMethod, NoReduction, SnapKV, SpeechPrune, Stride, merging
+from tests.helpers.tiny_decoders import left_padded, prompt, tiny_decoder
+
+PROMPTS = [prompt(5, 60, 7), prompt(3, 40, 9, seed=1)]
+IDS, REAL, AUDIO = left_padded(PROMPTS)
+GREEDY = {"max_new_tokens": 6, "do_sample": False}
+HALF = FastAdaSP(ratio=0.5, layer=1)
+METHODS = [
+    HALF,
+    FastAdaSP(ratio=0.5, layer=1, earlier_caches=True),
+    Stride(ratio=0.5),
+    FastV(0.5),
+    SnapKV(0.5, window=8),
+]
+
+
+class Owner(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.inside = model
+
+    def forward(self, *args: object, **kwargs: object) -> object:
+        return self.inside(*args, **kwargs)
+
+
+@torch.no_grad()
+def generated(model: PreTrainedModel, method: MergeMethod, given: object = None, **settings: object) -> Tensor:
+    with merging(model if given is None else given, method, AUDIO):
+        return model.generate(IDS, attention_mask=REAL, **{**GREEDY, **settings})[:, IDS.shape[1] :]
+
+
+@pytest.mark.parametrize("wrap", [Owner, nn.DataParallel, lambda model: Owner(Owner(model))])
+def test_a_wrapped_model_is_found(wrap: object) -> None:
+    model = tiny_decoder(layers=4)
+    assert torch.equal(generated(model, HALF, wrap(model)), generated(model, HALF))
+
+
+def test_two_models_side_by_side_are_refused() -> None:
+    pair = nn.ModuleList([tiny_decoder(layers=1), tiny_decoder(layers=1)])
+    with pytest.raises(ValueError, match=r"holds 2 \(\.0, \.1\)"), merging(pair, HALF, AUDIO):
+        pass
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+@torch.no_grad()
+def test_columns_that_are_padding_in_every_row_make_no_difference(method: MergeMethod) -> None:
+    model = tiny_decoder(layers=4)
+    expected = generated(model, method)
+    ids, real, audio = (nn.functional.pad(x, (9, 0)) for x in (IDS, REAL, AUDIO))
+    for beams in (1, 3):
+        expected = generated(model, method, num_beams=beams)
+        with merging(model, method, audio):
+            found = model.generate(ids, attention_mask=real, num_beams=beams, **GREEDY)
+        assert torch.equal(found[:, ids.shape[1] :], expected)
+
+
+@pytest.mark.parametrize("method", [*METHODS, NoReduction(), H2O(0.5)], ids=lambda method: type(method).__name__)
+@torch.no_grad()
+def test_a_second_turn_on_the_reduced_cache_reads_each_token_once(method: MergeMethod) -> None:
+    model, (ids, audio) = tiny_decoder(layers=4), prompt(5, 40, 15)
+    ids, audio, turn = ids[None], audio[None], prompt(9, seed=5)[0][None]
+    told = {**GREEDY, "return_dict_in_generate": True, "output_logits": True}
+    with merging(model, method, audio):
+        first = model.generate(ids, attention_mask=torch.ones_like(ids), **told)
+        whole = torch.cat([first.sequences, turn], 1)
+        second = model.generate(
+            whole, attention_mask=torch.ones_like(whole), past_key_values=first.past_key_values, **told
+        )
+    with merging(model, method, audio):
+        again = model.generate(ids, attention_mask=torch.ones_like(ids), **told)
+        rest = torch.cat([again.sequences[:, -1:], turn], 1)
+        begin = ids.shape[1] + GREEDY["max_new_tokens"] - 1
+        position = torch.arange(begin, begin + rest.shape[1])[None]
+        right = model(rest, past_key_values=again.past_key_values, position_ids=position).logits[:, -1]
+    torch.testing.assert_close(second.logits[0], right, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS[:3], ids=lambda method: type(method).__name__)
+@torch.no_grad()
+def test_guessing_from_the_first_pass_on_writes_what_greedy_does(method: MergeMethod) -> None:
+    model = tiny_decoder(layers=4)
+    ids, audio = prompt(12, 40, 12)
+    ids = torch.cat([ids[:12], ids[12:52], ids[:12]])[None]  # the question stands there twice, so look-up finds it
+    audio = audio[None]
+    helper = tiny_decoder(layers=1)
+    settings = {**GREEDY, "max_new_tokens": 12, "attention_mask": torch.ones_like(ids)}
+    with merging(model, method, audio):
+        expected = model.generate(ids, **settings)
+        assert torch.equal(model.generate(ids, prompt_lookup_num_tokens=3, **settings), expected)
+    with merging(model, method, audio):
+        assert torch.equal(model.generate(ids, assistant_model=helper, **settings), expected)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_autocast_with_padding_works(method: MergeMethod, attention: str) -> None:
+    model = tiny_decoder(attention=attention, layers=4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert generated(model, method).shape == (2, 6)
+
+
+class LowRank(nn.Module):
+    """An adapter that is not merged into its weight."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base, self.down, self.up = base, nn.Linear(64, 4, bias=False), nn.Linear(4, base.out_features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + 3 * self.up(self.down(x))
+
+
+@torch.no_grad()
+def test_speech_prune_sees_adapters_that_are_not_merged() -> None:
+    model, merged = tiny_decoder(layers=2), tiny_decoder(layers=2)
+    for name in ("q_proj", "k_proj"):
+        torch.manual_seed(3)
+        adapter = LowRank(getattr(model.model.layers[0].self_attn, name))
+        setattr(model.model.layers[0].self_attn, name, adapter)
+        getattr(merged.model.layers[0].self_attn, name).weight += 3 * adapter.up.weight @ adapter.down.weight
+    method = SpeechPrune(0.5)
+    with merging(model, method, AUDIO, keep_assignments=True) as trace:
+        model(IDS, attention_mask=REAL)
+    with merging(merged, method, AUDIO, keep_assignments=True) as expected:
+        merged(IDS, attention_mask=REAL)
+    assert torch.equal(trace.input_assignment.slot, expected.input_assignment.slot)
+
+
+def test_speech_prune_and_head_outputs_work_on_dynamically_quantised_weights() -> None:
+    model = torch.ao.quantization.quantize_dynamic(tiny_decoder(layers=3), {nn.Linear}, dtype=torch.qint8)
+    for method in (SpeechPrune(0.5), HALF):
+        assert generated(model, method).shape == (2, 6)
+
+
+@torch.no_grad()
+def test_compiling_before_or_inside_the_block_changes_nothing() -> None:
+    expected = generated(tiny_decoder(layers=3), HALF)
+    for inside in (False, True):
+        model = tiny_decoder(layers=3)
+        if not inside:
+            model.forward = torch.compile(model.forward, backend="eager")
+        with merging(model, HALF, AUDIO):
+            if inside:
+                model.forward = torch.compile(model.forward, backend="eager")
+            found = model.generate(IDS, attention_mask=REAL, **GREEDY)
+        assert torch.equal(found[:, IDS.shape[1] :], expected)
+
+
+@torch.no_grad()
+def test_an_older_threads_plain_answers_are_left_alone() -> None:
+    model, (ids, _) = tiny_decoder(layers=4), prompt(30, seed=8)
+    plain = model.generate(ids[None], **GREEDY)
+    opened, done, found = threading.Event(), threading.Event(), list[Tensor]()
+
+    def other() -> None:
+        opened.wait()
+        with torch.no_grad():
+            found.append(model.generate(ids[None], **GREEDY))
+        done.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with merging(model, HALF, AUDIO):
+        opened.set()
+        mine = [model.generate(IDS, attention_mask=REAL, **GREEDY) for _ in range(4)]
+        done.wait()
+    thread.join()
+    assert torch.equal(found[0], plain)
+    assert all(torch.equal(one[:, IDS.shape[1] :], generated(model, HALF)) for one in mine)
+
+
+def test_a_thread_started_inside_is_served_as_streaming_needs() -> None:
+    model, found = tiny_decoder(layers=4), list[Tensor]()
+    expected = generated(model, HALF)
+
+    def stream() -> None:
+        with torch.no_grad():
+            found.append(model.generate(IDS, attention_mask=REAL, **GREEDY))
+
+    with merging(model, HALF, AUDIO):
+        thread = threading.Thread(target=stream)
+        thread.start()
+        thread.join()
+    assert torch.equal(found[0][:, IDS.shape[1] :], expected)

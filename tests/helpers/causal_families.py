@@ -1,0 +1,131 @@
+"""Every causal-LM family of transformers as a tiny random model, where one can be built."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+VOCABULARY, HIDDEN, LAYERS = 99, 32, 2
+
+_SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": HIDDEN,
+    "d_model": HIDDEN,
+    "n_embd": HIDDEN,
+    "embed_dim": HIDDEN,
+    "emb_dim": HIDDEN,
+    "dim": HIDDEN,
+    "decoder_hidden_size": HIDDEN,
+    "word_embed_proj_dim": HIDDEN,
+    "embedding_size": HIDDEN,
+    "intermediate_size": 48,
+    "moe_intermediate_size": 24,
+    "shared_expert_intermediate_size": 24,
+    "intermediate_size_mlp": 48,
+    "ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "encoder_ffn_dim": 48,
+    "ffn_hidden_size": 48,
+    "n_inner": 48,
+    "num_hidden_layers": LAYERS,
+    "n_layer": LAYERS,
+    "n_layers": LAYERS,
+    "num_layers": LAYERS,
+    "decoder_layers": LAYERS,
+    "encoder_layers": LAYERS,
+    "num_attention_heads": 4,
+    "n_head": 4,
+    "n_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_attention_heads": 4,
+    "attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_kv_heads": 2,
+    "head_dim": 8,
+    "global_head_dim": 8,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "qk_head_dim": 16,
+    "v_head_dim": 8,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 16,
+    "num_local_experts": 4,
+    "num_experts": 4,
+    "n_routed_experts": 4,
+    "moe_num_experts": 4,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "rotary_dim": 4,
+    "max_position_embeddings": 128,
+    "n_positions": 128,
+    "max_seq_len": 128,
+    "block_size": 128,
+    "hidden_size_per_layer_input": 8,
+    "vocab_size_per_layer_input": VOCABULARY,
+    "num_kv_shared_layers": 0,
+    "first_k_dense_replace": 1,
+    "eos_token_id": None,
+    "bos_token_id": 1,
+    "pad_token_id": 0,
+    "is_decoder": True,
+    "layerdrop": 0.0,
+}
+
+
+def family_names() -> list[str]:
+    """The model types that transformers has a causal LM for."""
+    return sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+def tiny_family(name: str) -> PreTrainedModel:
+    """A random model of 2 layers and hidden size 32 with weights large enough that every token matters.
+
+    Raises whatever transformers raises where there is no such small model.
+    """
+    config_class = CONFIG_MAPPING[name]
+    standard = config_class()
+    text = standard.get_text_config()
+    if text is not standard:
+        raise ValueError(f"{name} is made of several models")
+    known = {key for key in _SIZES if hasattr(standard, key)}
+    if isinstance(getattr(standard, "layer_types", None), list):
+        kinds = list(dict.fromkeys(standard.layer_types))
+        _sizes = {**_SIZES, "layer_types": (kinds * LAYERS)[:LAYERS]}
+        known |= {"layer_types"}
+    else:
+        _sizes = _SIZES
+    config = config_class(**{key: _sizes[key] for key in known})
+    with _within_seconds(3):
+        torch.manual_seed(0)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config).eval()
+    if sum(parameter.numel() for parameter in model.parameters()) > 5_000_000:
+        raise ValueError(f"{name} does not get small by the usual settings")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1 and parameter.is_floating_point():
+                parameter.mul_(4)
+    model.generation_config.eos_token_id = None
+    model.generation_config.pad_token_id = 0
+    return model
+
+
+@contextmanager
+def _within_seconds(seconds: int) -> Iterator[None]:
+    """TimeoutError for a model that is built with its full size."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not built within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

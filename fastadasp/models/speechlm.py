@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,17 @@ class SpeechLM(ModelAdapter):
     instructions: dict[str, str] = field(default_factory=dict)
     """This model's own wording by task name, where the task's general one does not suit it. `{instruction}` and the
     fields of the manifest line (`{question}`, `{language}`, ...) are replaced."""
+    date: str = "2025-01-01"
+    """What chat templates that write a date (`strftime_now`) take for today, as year-month-day: a prompt that changed
+    with the calendar would change the answers of a run without changing the run's name."""
 
     def __post_init__(self) -> None:
         if self.max_seconds <= 0:
             raise ConfigError(f"model.max_seconds must be above 0, got {self.max_seconds}")
+        try:
+            date.fromisoformat(self.date)
+        except ValueError:
+            raise ConfigError(f"model.date must be a date such as 2025-01-01, got {self.date!r}") from None
 
     @abstractmethod
     def _build_processor(self) -> "ProcessorMixin":
@@ -139,6 +147,20 @@ class SpeechLM(ModelAdapter):
         texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return texts
 
+    def _fix_date(self) -> None:
+        """Let the chat template take `date` for today.
+
+        transformers passes variables of a template on as text, hence the function is put into the compiled template.
+        """
+        from transformers.utils.chat_template_utils import _compile_jinja_template
+
+        template = self.processor.chat_template or self.processor.tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if isinstance(template, str):
+            today = datetime.fromisoformat(self.date)
+            _compile_jinja_template(template).globals["strftime_now"] = today.strftime
+
     def render(self, content: Sequence[Mapping[str, str]], clips: int) -> str:
         """The prompt of one user turn by the chat template, up to where the answer begins.
 
@@ -147,6 +169,7 @@ class SpeechLM(ModelAdapter):
         """
         conversation = [{"role": "user", "content": list(content)}]
         try:
+            self._fix_date()
             prompt = str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
             check_prompt(prompt, self.processor.audio_token, clips)
         except Exception as error:

@@ -1,0 +1,138 @@
+"""Is a run that is killed again and again the run that nobody touched?
+
+`python -m experiments.tools.kills --kills 20` ends a run of two processes at random moments, by turns the whole run
+and one of its processes, mostly by SIGKILL and at times by SIGTERM, and gives the same command again after each. At the
+end `metrics.json` must be that of an unbroken run of one process, and every clip must be answered once.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import psutil
+import soundfile
+
+from fastadasp.config.paths import REPOSITORY
+
+MODEL = (
+    "model=qwen2_audio_random",
+    "model.layers=4",
+    "model.hidden=32",
+    "model.intermediate=48",
+    "model.encoder_layers=1",
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One interruption of a run, and what became of the run by it."""
+
+    after_s: float
+    whole: bool
+    """Whether the run itself was meant, not one of its processes."""
+    signal: str
+    status: int
+    answers: int
+    """Stored by then."""
+
+
+def tones(folder: Path, count: int) -> Path:
+    """A manifest of `count` tones of unlike lengths."""
+    folder.mkdir(parents=True)
+    lines = []
+    for number in range(count):
+        seconds = 0.2 + 0.05 * (number % 17)
+        time_s = np.arange(int(seconds * 16000)) / 16000
+        soundfile.write(folder / f"{number}.wav", 0.3 * np.sin(2 * np.pi * (110 + number) * time_s), 16000)
+        line = {"id": f"tone-{number}", "audio": f"{number}.wav", "seconds": seconds, "text": f"tone number {number}"}
+        lines.append(json.dumps(line) + "\n")
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(lines), encoding="utf-8")
+    return manifest
+
+
+def command(manifest: Path, outputs: Path, processes: int) -> list[str]:
+    """A run of many small batches. All settings that `metrics.json` shows are the same for any number of processes."""
+    rest = [f"task.manifest={manifest}", f"output_dir={outputs}", f"hardware.trainer.devices={processes}"]
+    small = "task=asr hardware=cpu hardware.batch_size=2 merge.ratio=0.5 generation.max_new_tokens=60 logger=none"
+    return [sys.executable, str(REPOSITORY / "run.py"), *MODEL, *small.split(), *rest]
+
+
+def interrupted(arguments: Sequence[str], outputs: Path, random: Random, longest_s: float) -> Kill | None:
+    """Start a run and end it at a random moment; None if it was done before."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after_s, whole = random.uniform(0, longest_s), random.random() < 0.5
+    number = random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+    try:
+        status = process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        members = [
+            one for one in psutil.Process(process.pid).children() if "evaluation.worker" in "".join(one.cmdline())
+        ]
+        if whole or not members:
+            process.send_signal(number)
+        else:
+            os.kill(random.choice(members).pid, number)
+        status = process.wait(120)
+    return None if status == 0 else Kill(after_s, whole, number.name, status, len(stored(outputs)))
+
+
+def stored(outputs: Path) -> list[str]:
+    """Ids of all whole lines of predictions, in no order."""
+    files = outputs.glob("*/*/*/*/predictions*.jsonl")
+    lines = [line for file in files for line in file.read_bytes().split(b"\n")[:-1]]
+    return [json.loads(line)["id"] for line in lines]
+
+
+def metrics(outputs: Path) -> str:
+    """`metrics.json` of the one run there is, without how many processes it was asked for."""
+    (file,) = outputs.glob("*/*/*/*/metrics.json")
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["config"]["hardware"]["trainer"]
+    return json.dumps(content, indent=1)
+
+
+def trial(folder: Path, kills: int, clips: int, seed: int, longest_s: float) -> tuple[list[Kill], bool]:
+    """The kills that a run of two processes went through, and whether it ended as one that nobody touched."""
+    manifest, random = tones(folder / "tones", clips), Random(seed)
+    whole, killed = folder / "whole", folder / "killed"
+    subprocess.run(command(manifest, whole, 1), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done: list[Kill] = []
+    while len(done) < kills:
+        kill = interrupted(command(manifest, killed, 2), killed, random, longest_s)
+        if kill is None:
+            break
+        done.append(kill)
+        print(f"{len(done)}: {kill}", flush=True)
+        time.sleep(0.1)
+    subprocess.run(command(manifest, killed, 2), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ids = stored(killed)
+    return done, metrics(whole) == metrics(killed) and len(ids) == len(set(ids)) == clips
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Kill a run, and say whether its results are those of an unbroken one."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--clips", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=22.0, help="seconds after which a run is ended at the latest")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        kills, equal = trial(Path(folder), given.kills, given.clips, given.seed, given.longest)
+    print(f"{len(kills)} kills; results {'equal' if equal else 'DIFFER'}")
+    sys.exit(0 if equal else 1)
+
+
+if __name__ == "__main__":
+    main()

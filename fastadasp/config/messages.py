@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fastadasp.config import config_files
 from fastadasp.config.quoting import quoted
 from fastadasp.errors import InputError
-from fastadasp.process.signals import REQUEUE, Stopped, requeue, stoppable
+from fastadasp.process.signals import REQUEUE, requeue, stoppable, told_to_stop
 from fastadasp.process.streams import accept_all_signs, give_up_stdout
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -49,18 +49,20 @@ def readable_errors() -> Iterator[None]:
     try:
         with stoppable():
             yield
-    except Stopped as stop:
-        _say(f"Stopped by {stop.signal.name}. What was answered is kept, and the same command goes on from there.")
-        if stop.signal is REQUEUE:
-            _say(requeue())
-        raise
     except BrokenPipeError:
         give_up_stdout()
         sys.exit(141)  # as a shell reports of a process whose reader has gone
     except KeyboardInterrupt:
         _say("Stopped. What was answered is kept, and the same command goes on from there.")
         sys.exit(130)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if (stop := told_to_stop()) is not None:
+            _say(f"Stopped by {stop.signal.name}. What was answered is kept, and the same command goes on from there.")
+            if stop.signal is REQUEUE:
+                _say(requeue())
+            raise stop from None
+        if isinstance(error, SystemExit):
+            raise
         problem = explain(error) if is_expected(error) else config_files.problem(error)
         if before == "1" or problem is None:
             raise

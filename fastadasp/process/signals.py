@@ -63,14 +63,22 @@ def stoppable(by_interrupt: bool = True) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def told_to_stop() -> Stopped | None:
+    """What a signal has raised, if one has told this process to end.
+
+    Whoever it was raised at may have made another error of it: a library whose import it broke off, for example.
+    """
+    return None if _received is None else Stopped(_received)
+
+
 def stop_if_told() -> None:
     """Raise `Stopped` if a signal has told this process to end.
 
     For the start of each piece of work: an exception that a signal raises inside a destructor or a callback of the
     garbage collector is printed and dropped by Python.
     """
-    if _received is not None:
-        raise Stopped(_received)
+    if (stop := told_to_stop()) is not None:
+        raise stop
 
 
 def handlers() -> dict[int, Handler]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fastadasp.config.messages import readable_errors
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.process import signals
 from fastadasp.process.signals import Stopped, handlers, requeue, restore, stop_if_told, stoppable
@@ -88,6 +89,19 @@ def test_a_signal_that_python_drops_in_a_destructor_is_heard_at_the_next_piece_o
         stop_if_told()
     with stoppable():
         stop_if_told()
+
+
+@pytest.mark.parametrize("made_of_it", [ImportError("broken off"), SystemExit(1), None])
+def test_a_command_ends_by_the_signal_whatever_a_library_makes_of_it(
+    made_of_it: BaseException | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, readable_errors():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except SystemExit:
+            raise made_of_it or Stopped(signal.SIGTERM) from None
+    assert ended.value.code == 143
+    assert capsys.readouterr().err.startswith("Stopped by SIGTERM.")
 
 
 def test_handlers_that_a_library_has_replaced_are_put_back() -> None:

@@ -48,7 +48,7 @@ def test_drawn_command_lines_end_in_a_message_or_in_work(tones: Path) -> None:
             outcome = end_of(arguments, small_run(folder, tones))
             assert outcome.kind not in BAD, (arguments, outcome.said)
             kinds.add(outcome.kind)
-    assert kinds == {"message", "work", "shown"}
+    assert {"message", "work"} <= kinds, "some are refused and some are right"
 
 
 @pytest.mark.slow

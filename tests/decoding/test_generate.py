@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fastadasp import FastAdaSP, MergeMethod, NoReduction, RandomEvict
+from fastadasp.decoding.head import head_obstacle
 from fastadasp.decoding.static import generate
 from fastadasp.merge.h2o import H2O
 from fastadasp.merge.snapkv import SnapKV
@@ -66,6 +67,7 @@ def test_one_new_token_is_the_prefill_alone() -> None:
 def test_logits_of_a_step_equal_the_plain_model_in_every_beam() -> None:
     model, (ids, real, audio) = ending(), left_padded(UNLIKE)
     seen = []
+    assert head_obstacle(model) is None  # proven before anything is noted
     head = model.get_output_embeddings()
     hook = head.register_forward_hook(lambda _, __, logits: seen.append(logits))
     done = generate(
@@ -124,6 +126,7 @@ def test_bfloat16_logits_are_as_close_to_float32_as_those_of_the_plain_model(bea
     (ids, real, audio), seen, read = left_padded(UNLIKE), [], []
     model = ending().bfloat16()
     model.generation_config.eos_token_id = None
+    assert head_obstacle(model) is None  # proven before anything is noted
     model.get_output_embeddings().register_forward_hook(lambda _, __, logits: seen.append(logits))
     model.model.register_forward_pre_hook(
         lambda _, __, inputs: read.append(inputs["input_ids"].clone()), with_kwargs=True

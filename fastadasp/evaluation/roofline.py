@@ -39,7 +39,7 @@ class Limits(Total):
         measured = [prediction for prediction in predictions if prediction.cost]
         if self._hardware.peak_flops is not None and measured:
             copies_N = np.array([_copies(prediction, self._beams) for prediction in measured])
-            flops_N = prefill_flops(list(tokens_entering(measured)), self._shape)  # type: ignore[arg-type]
+            flops_N = prefill_flops(list(tokens_entering(measured)), self._shape)
             self._flops.extend(copies_N * flops_N)
         if self._hardware.bandwidth is not None:
             self._read.extend(map(self._cache_read, measured))

@@ -119,7 +119,7 @@ class RunStore:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write("".join(map(line_of, predictions)))  # one write, so that a kill hardly ever splits a batch
 
-    def consolidate(self, ids: Sequence[str]) -> list[Prediction]:
+    def consolidate(self, ids: Sequence[str]) -> Sequence[Prediction]:
         """Gather every process's lines in `predictions.jsonl`, in the order of `ids`; returns them.
 
         Many are read from the disk when they are asked for. Raises RuntimeError if some id has no prediction.

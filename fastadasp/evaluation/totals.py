@@ -51,7 +51,7 @@ def gather(predictions: Sequence[Prediction], *totals: Total) -> None:
 
 
 def tokens_entering(predictions: Sequence[Prediction]) -> Numbers:
-    """(L + 1, N) prompt tokens, audio and text, of answered prompts: those entering each layer, and leaving the last."""
+    """(L + 1, N) prompt tokens, audio and text, of answered prompts: what enters each layer, and leaves the last."""
     audio_NL = np.array([prediction.audio_tokens_per_layer for prediction in predictions], dtype=np.float64)
     return audio_NL.T + np.array([prediction.text_tokens for prediction in predictions], dtype=np.float64)
 
@@ -88,7 +88,7 @@ class Batches(Total):
     @property
     def warm(self) -> NDArray[np.bool_]:
         """(N,) of these, whether they count in rates: those of warm batches; all if there is none."""
-        warm_N = np.asarray(self._cold) == 0
+        warm_N: NDArray[np.bool_] = np.asarray(self._cold) == 0
         return warm_N if warm_N.any() else ~warm_N
 
     @property

@@ -1,6 +1,7 @@
 """One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,8 +77,9 @@ class EvalModule(LightningModule):
             )
             for example, error in batch.failed
         ]
+        began = time.perf_counter()
         answered = [answer for group in self._together(batch) for answer in self._answer(batch.index, group)]
-        self.session.store.append([*answered, *failed])
+        self.session.store.append([*_with_times(answered, batch.spent, time.perf_counter() - began), *failed])
 
     def _together(self, batch: PreparedBatch) -> list[list[tuple[Example, Any]]]:
         """The batch's prepared examples, apart where the model cannot read them at once."""
@@ -148,6 +150,15 @@ class EvalModule(LightningModule):
             return scored
         answers = answer(adapter, method, self.session.setup.generation, inputs, audio_BT)
         return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
+
+
+def _with_times(answered: Sequence[Prediction], spent: Mapping[str, float], answer_s: float) -> Iterator[Prediction]:
+    """Answers of one batch, which count the seconds that went into it with the first of its parts."""
+    parts = dict.fromkeys(prediction.cost["prefill_s"] for prediction in answered)
+    first = next(iter(parts), None)
+    for prediction in answered:
+        times = {**spent, "answer_s": answer_s} if prediction.cost["prefill_s"] == first else {}
+        yield replace(prediction, cost={**prediction.cost, **times})
 
 
 def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:

@@ -1,0 +1,262 @@
+"""What do examples cost that no model answers? Seconds and peak memory of a run's bookkeeping, from 10^3 to 10^6 of them.
+
+`python -m experiments.tools.scale --largest 1000000` writes a manifest of so many examples, answers them with a
+synthetic adapter (transcripts with wrong words, drawn by a seed), and measures each phase of a run in a process of its
+own: naming the run, reading the manifest, planning, the journal, resuming, gathering, metrics and intervals. The rows
+go to `--out` as JSON Lines, the picture beside them. Everything but the answers is the code that runs use.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from fastadasp.config.fingerprint import contents
+from fastadasp.evaluation.batches import Plan, PreparedBatches, finished, plan
+from fastadasp.evaluation.cost import ExactCost, Reduction, cost_of
+from fastadasp.evaluation.store import RunStore
+from fastadasp.evaluation.totals import Batches, gather
+from fastadasp.reduction.flops import DecoderShape
+from fastadasp.tasks.asr import ASR
+from fastadasp.tasks.base import Example, Prediction
+
+WORDS = "the of and to in he was that it his her with as had for she not at but be on they have him which".split()
+RECORDINGS = 1000
+LAYERS = 28
+SHAPE = DecoderShape(
+    layers=LAYERS, hidden=3584, intermediate=18944, heads=28, kv_heads=4, head_dim=128, vocab=152064, gated_mlp=True
+)
+"""Of Qwen2-7B: as many counts in a prediction's line as a 7B model has."""
+BATCH = 16
+RESAMPLES = 1000
+
+
+class Synthetic:
+    """Answers at once: the reference, in which every tenth word is another one."""
+
+    def prepare(self, example: Example) -> int:
+        """Audio tokens."""
+        return round(25 * example.seconds)
+
+    def answer(self, index: int, ready: Sequence[tuple[Example, int]]) -> list[Prediction]:
+        """Predictions of one batch, with counts and times as a run notes them."""
+        random = Random(index)
+        cost = {"batch": index, "batch_size": len(ready), "prefill_s": 0.1 + 1e-9 * index, "ttft_s": 0.1}
+        cost |= {"decode_s": 0.4, "decode_steps": 20, "merge_s": 0.001, "capture_s": 0.0, "cold": 0, "peak_bytes": 0}
+        found = []
+        for example, audio in ready:
+            words = [random.choice(WORDS) if random.random() < 0.1 else word for word in example.reference.split()]
+            text, kept = " ".join(words), audio // 2
+            found.append(
+                Prediction(
+                    id=example.id,
+                    text=text,
+                    answer=text,
+                    reference=example.reference,
+                    audio_tokens=audio,
+                    audio_tokens_per_layer=(audio,) * 3 + (kept,) * (LAYERS - 2),
+                    cached_tokens_per_layer=(audio + 20,) * 3 + (kept + 20,) * (LAYERS - 3),
+                    text_tokens=20,
+                    new_tokens=len(words),
+                    seconds=example.seconds,
+                    cost=cost,
+                    meta=example.meta,
+                    origin="synthetic",
+                )
+            )
+        return found
+
+
+def write_manifest(folder: Path, count: int) -> Path:
+    """A manifest of `count` stretches of a thousand recordings, 12 words each, with speakers."""
+    folder.mkdir(parents=True)
+    for number in range(RECORDINGS):
+        soundfile.write(folder / f"{number}.wav", np.zeros(160, np.int16), 16000)
+    random, manifest = Random(0), folder / "manifest.jsonl"
+    with manifest.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            line = {
+                "id": f"utterance-{number:08d}",
+                "audio": f"{number % RECORDINGS}.wav",
+                "seconds": round(random.uniform(1, 20), 2),
+                "text": " ".join(random.choices(WORDS, k=12)),
+                "speaker": f"speaker-{number // 50}",
+            }
+            file.write(json.dumps(line) + "\n")
+    return manifest
+
+
+class Job:
+    """The bookkeeping of one run, phase by phase; each phase finds on the disk what those before have left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.task = ASR(manifest=folder / "corpus" / "manifest.jsonl")
+        self.store = RunStore(folder / "run")
+        self.store.folder.mkdir(exist_ok=True)
+
+    def before(self, phase: str) -> Any:
+        """What a phase begins with; does not count."""
+        if phase in ("naming", "reading"):
+            return None
+        examples = self.task.checked_examples()
+        if phase == "journal":
+            return plan(examples, BATCH)
+        if phase in ("metrics", "intervals"):
+            return self.store.consolidate([example.id for example in examples])
+        return examples
+
+    def naming(self, _: None) -> None:
+        """The digest of the manifest and of all files that it names."""
+        contents({"task.manifest": str(self.task.manifest)})
+
+    def reading(self, _: None) -> None:
+        """Reading and checking the manifest."""
+        self.task.checked_examples()
+
+    def planning(self, examples: Sequence[Example]) -> None:
+        """Sorting into batches."""
+        plan(examples, BATCH)
+
+    def journal(self, batches: Plan) -> None:
+        """Answering batch after batch, each of which is stored at once; the last tenth is left, as by a kill."""
+        adapter = Synthetic()
+        prepared = PreparedBatches(batches, adapter.prepare)
+        for position in range(max(1, len(batches) * 9 // 10)):
+            batch = prepared[position]
+            self.store.append(adapter.answer(batch.index, batch.ready))
+
+    def resuming(self, examples: Sequence[Example]) -> None:
+        """Reading what has been answered, planning the rest, and answering it."""
+        self.journal_all(plan(examples, BATCH, done=finished(self.store.each())))
+
+    def journal_all(self, batches: Plan) -> None:
+        """Answer every batch."""
+        adapter = Synthetic()
+        prepared = PreparedBatches(batches, adapter.prepare)
+        for position in range(len(batches)):
+            batch = prepared[position]
+            self.store.append(adapter.answer(batch.index, batch.ready))
+
+    def gathering(self, examples: Sequence[Example]) -> None:
+        """Checking every line, and putting all into the order of the examples."""
+        self.store.consolidate([example.id for example in examples])
+
+    def metrics(self, predictions: Sequence[Prediction]) -> None:
+        """The contents of metrics.json and cost.json."""
+        batches, exact, removed = Batches(), ExactCost(SHAPE, "bfloat16"), Reduction(2)
+        gather(predictions, batches, exact, removed)
+        found = {**self.task.metrics(predictions), **exact.means, **cost_of(batches), "removed": removed.share}
+        self.store.write("metrics.json", found)
+
+    def intervals(self, predictions: Sequence[Prediction]) -> None:
+        """Bootstrap intervals, resampled by speakers."""
+        intervals_of(self.task, predictions)
+
+
+PHASES = ("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics", "intervals")
+
+
+def intervals_of(task: ASR, predictions: Sequence[Prediction]) -> None:
+    """The interval of the task's objective."""
+    print(len(predictions))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One phase at one size."""
+
+    examples: int
+    phase: str
+    seconds: float
+    peak_mib: float
+    """Resident memory of the process at its worst moment, the libraries among it."""
+    libraries_mib: float
+    """What the process had before it began."""
+
+
+def measure(folder: Path, count: int, phase: str) -> Row:
+    """Run one phase in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_measured, args=(folder, phase, theirs))
+    process.start()
+    theirs.close()
+    try:
+        seconds, peak, before = ours.recv()
+    except EOFError:
+        raise SystemExit(f"{phase} of {count} examples has failed") from None
+    process.join()
+    return Row(count, phase, round(seconds, 3), round(peak, 1), round(before, 1))
+
+
+def _measured(folder: Path, phase: str, pipe: Any) -> None:
+    before = _peak_mib()
+    job = Job(folder)
+    given = job.before(phase)
+    work: Callable[[Any], None] = getattr(job, phase)
+    began = time.perf_counter()
+    work(given)
+    pipe.send((time.perf_counter() - began, _peak_mib(), before))
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def draw(rows: Sequence[Row], file: Path) -> None:
+    """Seconds and memory of each phase against the number of examples, both axes logarithmic."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "fastadasp"
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    for phase in PHASES:
+        some = sorted((row for row in rows if row.phase == phase), key=lambda row: row.examples)
+        sizes = [row.examples for row in some]
+        left.loglog(sizes, [row.seconds for row in some], marker="o", markersize=3, label=phase)
+        right.semilogx(sizes, [row.peak_mib for row in some], marker="o", markersize=3)
+    left.set(xlabel="examples", ylabel="seconds")
+    right.set(xlabel="examples", ylabel="peak memory of the process, MiB", ylim=(0, None))
+    left.legend(fontsize=7)
+    figure.savefig(file, metadata={"Date": None})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure all phases at growing sizes; rows are written as they come."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--largest", type=int, default=1_000_000)
+    parser.add_argument("--out", type=Path, default=Path("experiments/results/scale"))
+    given = parser.parse_args(arguments)
+    given.out.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as temporary, (given.out / "examples.jsonl").open("w") as file:
+        count = 1000
+        while count <= given.largest:
+            folder = Path(temporary) / str(count)
+            write_manifest(folder / "corpus", count)
+            for phase in PHASES:
+                rows.append(measure(folder, count, phase))
+                print(rows[-1], flush=True)
+                file.write(json.dumps(vars(rows[-1])) + "\n")
+                file.flush()
+            shutil.rmtree(folder)
+            count *= 10
+    draw(rows, given.out / "examples.svg")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

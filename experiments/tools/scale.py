@@ -2,7 +2,7 @@
 
 `python -m experiments.tools.scale --largest 1000000` writes a manifest of so many examples, answers them with a
 synthetic adapter (transcripts with wrong words, drawn by a seed), and measures each phase of a run in a process of its
-own: naming the run, reading the manifest, planning, the journal, resuming, gathering, metrics and intervals. The rows
+own: naming the run, reading the manifest, planning, the journal, resuming, gathering and metrics. The rows
 go to `--out` as JSON Lines, the picture beside them. Everything but the answers is the code that runs use.
 """
 
@@ -27,12 +27,39 @@ from fastadasp.config.fingerprint import contents
 from fastadasp.evaluation.batches import Plan, PreparedBatches, finished, plan
 from fastadasp.evaluation.cost import ExactCost, Reduction, cost_of
 from fastadasp.evaluation.store import RunStore
+from fastadasp.evaluation.stored import stored
 from fastadasp.evaluation.totals import Batches, gather
 from fastadasp.reduction.flops import DecoderShape
 from fastadasp.tasks.asr import ASR
 from fastadasp.tasks.base import Example, Prediction
 
-WORDS = "the of and to in he was that it his her with as had for she not at but be on they have him which".split()
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "he",
+    "was",
+    "that",
+    "it",
+    "his",
+    "her",
+    "with",
+    "as",
+    "had",
+    "for",
+    "she",
+    "not",
+    "at",
+    "but",
+    "be",
+    "on",
+    "they",
+    "have",
+    "him",
+    "which",
+]
 RECORDINGS = 1000
 LAYERS = 28
 SHAPE = DecoderShape(
@@ -40,7 +67,6 @@ SHAPE = DecoderShape(
 )
 """Of Qwen2-7B: as many counts in a prediction's line as a 7B model has."""
 BATCH = 16
-RESAMPLES = 1000
 
 
 class Synthetic:
@@ -108,13 +134,13 @@ class Job:
 
     def before(self, phase: str) -> Any:
         """What a phase begins with; does not count."""
-        if phase in ("naming", "reading"):
+        if phase in ("naming", "reading", "intervals"):
             return None
+        if phase == "metrics":
+            return stored(self.store.folder / "predictions.jsonl")
         examples = self.task.checked_examples()
         if phase == "journal":
             return plan(examples, BATCH)
-        if phase in ("metrics", "intervals"):
-            return self.store.consolidate([example.id for example in examples])
         return examples
 
     def naming(self, _: None) -> None:
@@ -131,21 +157,17 @@ class Job:
 
     def journal(self, batches: Plan) -> None:
         """Answering batch after batch, each of which is stored at once; the last tenth is left, as by a kill."""
-        adapter = Synthetic()
-        prepared = PreparedBatches(batches, adapter.prepare)
-        for position in range(max(1, len(batches) * 9 // 10)):
-            batch = prepared[position]
-            self.store.append(adapter.answer(batch.index, batch.ready))
+        self._answer(batches, max(1, len(batches) * 9 // 10))
 
     def resuming(self, examples: Sequence[Example]) -> None:
         """Reading what has been answered, planning the rest, and answering it."""
-        self.journal_all(plan(examples, BATCH, done=finished(self.store.each())))
+        batches = plan(examples, BATCH, done=finished(self.store.each()))
+        self._answer(batches, len(batches))
 
-    def journal_all(self, batches: Plan) -> None:
-        """Answer every batch."""
+    def _answer(self, batches: Plan, count: int) -> None:
         adapter = Synthetic()
         prepared = PreparedBatches(batches, adapter.prepare)
-        for position in range(len(batches)):
+        for position in range(count):
             batch = prepared[position]
             self.store.append(adapter.answer(batch.index, batch.ready))
 
@@ -160,17 +182,8 @@ class Job:
         found = {**self.task.metrics(predictions), **exact.means, **cost_of(batches), "removed": removed.share}
         self.store.write("metrics.json", found)
 
-    def intervals(self, predictions: Sequence[Prediction]) -> None:
-        """Bootstrap intervals, resampled by speakers."""
-        intervals_of(self.task, predictions)
 
-
-PHASES = ("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics", "intervals")
-
-
-def intervals_of(task: ASR, predictions: Sequence[Prediction]) -> None:
-    """The interval of the task's objective."""
-    print(len(predictions))
+PHASES = ("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics")
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
-"""What do examples cost that no model answers? Seconds and peak memory of a run's bookkeeping, from 10^3 to 10^6 of them.
+"""What do examples cost that no model answers? Seconds and memory of a run's bookkeeping, from 10^3 to 10^6 of them.
 
-`python -m experiments.tools.scale --largest 1000000` writes a manifest of so many examples, answers them with a
-synthetic adapter (transcripts with wrong words, drawn by a seed), and measures each phase of a run in a process of its
-own: naming the run, reading the manifest, planning, the journal, resuming, gathering and metrics. The rows
-go to `--out` as JSON Lines, the picture beside them. Everything but the answers is the code that runs use.
+`python -m experiments.tools.scale --sizes 1000 1000000` writes manifests of so many examples, answers them with a
+synthetic adapter (transcripts with wrong words, drawn by a seed), and measures the phases of a run that is killed when
+nine tenths are done, and of its next start: naming the run, reading the manifest, planning, the journal, resuming,
+gathering and metrics. The rows go to `--out` as JSON Lines, the picture beside them. Everything but the answers is the
+code that runs use. For Linux.
 """
 
 import argparse
 import json
 import multiprocessing
-import resource
+import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -27,13 +28,12 @@ from fastadasp.config.fingerprint import contents
 from fastadasp.evaluation.batches import Plan, PreparedBatches, finished, plan
 from fastadasp.evaluation.cost import ExactCost, Reduction, cost_of
 from fastadasp.evaluation.store import RunStore
-from fastadasp.evaluation.stored import stored
 from fastadasp.evaluation.totals import Batches, gather
 from fastadasp.reduction.flops import DecoderShape
 from fastadasp.tasks.asr import ASR
 from fastadasp.tasks.base import Example, Prediction
 
-WORDS = [
+WORDS = (
     "the",
     "of",
     "and",
@@ -51,15 +51,7 @@ WORDS = [
     "for",
     "she",
     "not",
-    "at",
-    "but",
-    "be",
-    "on",
-    "they",
-    "have",
-    "him",
-    "which",
-]
+)
 RECORDINGS = 1000
 LAYERS = 28
 SHAPE = DecoderShape(
@@ -125,65 +117,65 @@ def write_manifest(folder: Path, count: int) -> Path:
 
 
 class Job:
-    """The bookkeeping of one run, phase by phase; each phase finds on the disk what those before have left."""
+    """The bookkeeping of one run, phase by phase; what a phase returns, the next ones of the same process use."""
 
     def __init__(self, folder: Path) -> None:
         self.task = ASR(manifest=folder / "corpus" / "manifest.jsonl")
         self.store = RunStore(folder / "run")
         self.store.folder.mkdir(exist_ok=True)
+        self.examples: Sequence[Example] = []
+        self.batches: Plan | None = None
+        self.predictions: Sequence[Prediction] = []
 
-    def before(self, phase: str) -> Any:
-        """What a phase begins with; does not count."""
-        if phase in ("naming", "reading", "intervals"):
-            return None
-        if phase == "metrics":
-            return stored(self.store.folder / "predictions.jsonl")
-        examples = self.task.checked_examples()
-        if phase == "journal":
-            return plan(examples, BATCH)
-        return examples
-
-    def naming(self, _: None) -> None:
+    def naming(self) -> None:
         """The digest of the manifest and of all files that it names."""
         contents({"task.manifest": str(self.task.manifest)})
 
-    def reading(self, _: None) -> None:
+    def reading(self) -> None:
         """Reading and checking the manifest."""
-        self.task.checked_examples()
+        self.examples = self.task.checked_examples()
 
-    def planning(self, examples: Sequence[Example]) -> None:
+    def planning(self) -> None:
         """Sorting into batches."""
-        plan(examples, BATCH)
+        self.batches = plan(self.examples, BATCH)
 
-    def journal(self, batches: Plan) -> None:
+    def journal(self) -> None:
         """Answering batch after batch, each of which is stored at once; the last tenth is left, as by a kill."""
-        self._answer(batches, max(1, len(batches) * 9 // 10))
+        self._answer(1, 10)
 
-    def resuming(self, examples: Sequence[Example]) -> None:
-        """Reading what has been answered, planning the rest, and answering it."""
-        batches = plan(examples, BATCH, done=finished(self.store.each()))
-        self._answer(batches, len(batches))
+    def resuming(self) -> None:
+        """Reading what has been answered, and planning the rest."""
+        self.batches = plan(self.examples, BATCH, done=finished(self.store.each()))
 
-    def _answer(self, batches: Plan, count: int) -> None:
-        adapter = Synthetic()
+    def rest(self) -> None:
+        """Answering the rest."""
+        self._answer(0, 1)
+
+    def gathering(self) -> None:
+        """Checking every line, and putting all into the order of the examples."""
+        self.predictions = self.store.consolidate([example.id for example in self.examples])
+
+    def metrics(self) -> None:
+        """The contents of metrics.json and cost.json."""
+        batches, exact, removed = Batches(), ExactCost(SHAPE, "bfloat16"), Reduction(2)
+        gather(self.predictions, batches, exact, removed)
+        found = {**self.task.metrics(self.predictions), **exact.means, **cost_of(batches), "removed": removed.share}
+        self.store.write("metrics.json", found)
+
+    def _answer(self, left: int, of: int) -> None:
+        """Answer all batches but a share of `left` in `of`."""
+        adapter, batches = Synthetic(), self.batches
+        if batches is None:
+            raise RuntimeError("batches are answered after they are planned")
         prepared = PreparedBatches(batches, adapter.prepare)
-        for position in range(count):
+        for position in range(len(batches) - len(batches) * left // of):
             batch = prepared[position]
             self.store.append(adapter.answer(batch.index, batch.ready))
 
-    def gathering(self, examples: Sequence[Example]) -> None:
-        """Checking every line, and putting all into the order of the examples."""
-        self.store.consolidate([example.id for example in examples])
 
-    def metrics(self, predictions: Sequence[Prediction]) -> None:
-        """The contents of metrics.json and cost.json."""
-        batches, exact, removed = Batches(), ExactCost(SHAPE, "bfloat16"), Reduction(2)
-        gather(predictions, batches, exact, removed)
-        found = {**self.task.metrics(predictions), **exact.means, **cost_of(batches), "removed": removed.share}
-        self.store.write("metrics.json", found)
-
-
-PHASES = ("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics")
+PROCESSES = (("naming", "reading", "planning", "journal"), ("reading", "resuming", "rest", "gathering", "metrics"))
+"""The phases of a run that is killed before its end, and those of the next start."""
+PHASES = tuple(dict.fromkeys(phase for process in PROCESSES for phase in process))
 
 
 @dataclass(frozen=True)
@@ -192,40 +184,43 @@ class Row:
 
     examples: int
     phase: str
-    seconds: float
+    cpu_s: float
+    """Seconds of processor time; what counts where others use the machine too."""
+    wall_s: float
     peak_mib: float
-    """Resident memory of the process at its worst moment, the libraries among it."""
+    """Resident memory of the process at the worst moment of the phase, the libraries (`libraries_mib`) among it."""
     libraries_mib: float
-    """What the process had before it began."""
 
 
-def measure(folder: Path, count: int, phase: str) -> Row:
-    """Run one phase in a process of its own."""
+def measure(folder: Path, count: int, phases: Sequence[str]) -> Iterator[Row]:
+    """Run phases in a process of their own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_measured, args=(folder, phase, theirs))
+    process = context.Process(target=_measured, args=(folder, phases, theirs))
     process.start()
     theirs.close()
-    try:
-        seconds, peak, before = ours.recv()
-    except EOFError:
-        raise SystemExit(f"{phase} of {count} examples has failed") from None
+    for phase in phases:
+        try:
+            figures = ours.recv()
+        except EOFError:
+            raise SystemExit(f"{phase} of {count} examples has failed") from None
+        yield Row(count, phase, *(round(figure, 3) for figure in figures))
     process.join()
-    return Row(count, phase, round(seconds, 3), round(peak, 1), round(before, 1))
 
 
-def _measured(folder: Path, phase: str, pipe: Any) -> None:
-    before = _peak_mib()
-    job = Job(folder)
-    given = job.before(phase)
-    work: Callable[[Any], None] = getattr(job, phase)
-    began = time.perf_counter()
-    work(given)
-    pipe.send((time.perf_counter() - began, _peak_mib(), before))
+def _measured(folder: Path, phases: Sequence[str], pipe: Any) -> None:
+    libraries, job = _peak_mib(), Job(folder)
+    for phase in phases:
+        work: Callable[[], None] = getattr(job, phase)
+        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        work()
+        pipe.send((time.process_time() - cpu_s, time.perf_counter() - wall_s, _peak_mib(), libraries))
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:
@@ -240,34 +235,33 @@ def draw(rows: Sequence[Row], file: Path) -> None:
     for phase in PHASES:
         some = sorted((row for row in rows if row.phase == phase), key=lambda row: row.examples)
         sizes = [row.examples for row in some]
-        left.loglog(sizes, [row.seconds for row in some], marker="o", markersize=3, label=phase)
+        left.loglog(sizes, [row.cpu_s for row in some], marker="o", markersize=3, label=phase)
         right.semilogx(sizes, [row.peak_mib for row in some], marker="o", markersize=3)
-    left.set(xlabel="examples", ylabel="seconds")
+    left.set(xlabel="examples", ylabel="seconds of processor time")
     right.set(xlabel="examples", ylabel="peak memory of the process, MiB", ylim=(0, None))
     left.legend(fontsize=7)
     figure.savefig(file, metadata={"Date": None})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure all phases at growing sizes; rows are written as they come."""
+    """Measure all phases at all sizes; rows are written as they come."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--largest", type=int, default=1_000_000)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[10**3, 10**4, 10**5, 10**6])
     parser.add_argument("--out", type=Path, default=Path("experiments/results/scale"))
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary, (given.out / "examples.jsonl").open("w") as file:
-        count = 1000
-        while count <= given.largest:
+        for count in given.sizes:
             folder = Path(temporary) / str(count)
             write_manifest(folder / "corpus", count)
-            for phase in PHASES:
-                rows.append(measure(folder, count, phase))
-                print(rows[-1], flush=True)
-                file.write(json.dumps(vars(rows[-1])) + "\n")
-                file.flush()
+            for phases in PROCESSES:
+                for row in measure(folder, count, phases):
+                    rows.append(row)
+                    print(row, flush=True)
+                    file.write(json.dumps(vars(row)) + "\n")
+                    file.flush()
             shutil.rmtree(folder)
-            count *= 10
     draw(rows, given.out / "examples.svg")
 
 

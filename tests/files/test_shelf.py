@@ -39,7 +39,7 @@ def test_a_shelf_is_used_like_a_list() -> None:
         assert [found[at] for at in (0, -1, 1024, 17)] == [expected[at] for at in (0, -1, 1024, 17)]
         assert found[1000:2100] == expected[1000:2100] and found[5:1:-2] == expected[5:1:-2] and found[4000:] == []
         for beyond in (3000, -3001):
-            with pytest.raises(IndexError, match="position .* of a sequence of 3000"):
+            with pytest.raises(IndexError, match=r"position .* of a sequence of 3000"):
                 found[beyond]
     assert list(Shelf(iter([]))) == []
 

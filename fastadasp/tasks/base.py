@@ -4,12 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
 from fastadasp.data.manifest import ManifestError, Record
 from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fastadasp.statistics.score import Floats, Score
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Task(ABC):
     higher_is_better: ClassVar[bool]
     percent: ClassVar[bool] = False
     """Whether the objective itself runs from 0 to 100, as BLEU does; tables show all others times 100."""
+    share: ClassVar[bool] = False
+    """Whether the objective is the share of right answers, by tallies of (0 or 1, 1)."""
     place: ClassVar[int] = 100
     """Where tables put the task among others: those with lower numbers come first."""
 
@@ -175,6 +180,26 @@ class Task(ABC):
     def score(self, sums: Sequence[float]) -> float:
         """The objective of a set of predictions, from the sums of their tallies."""
         return sums[0] / sums[1]
+
+    def scores(self, sums_RK: "Floats") -> "Floats":
+        """`score` of R sets at once, from their summed tallies; faster where a task computes whole columns."""
+        import numpy as np
+
+        return np.array([self.score(sums) for sums in sums_RK.tolist()], dtype=np.float64)
+
+    def measured(self, name: str | None = None) -> "Score":
+        """The objective, or the other score called `name`, as a function of tallies: what statistics need.
+
+        Raises ConfigError for a score that does not follow from tallies.
+        """
+        from fastadasp.statistics.score import Score
+
+        if name in (None, self.objective):
+            high = 100.0 if self.percent else 1.0
+            return Score(self.scores, self.higher_is_better, high=high, share=self.share)
+        raise ConfigError(
+            f"task {self.name} has no score {name!r} of which intervals are known; {self.objective} is one"
+        )
 
     def refuse(self, records: Sequence[Record], problem: Callable[[Record], str | None]) -> None:
         """Raise one ManifestError with every line in which `problem` finds one."""

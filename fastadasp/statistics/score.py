@@ -26,6 +26,14 @@ class Score:
     share: bool = False
     """Whether the score is the share of clips that are right: counts are (0 or 1, 1)."""
 
+    counts: tuple[int, int | None] = (0, None)
+    """Which of a task's counts `of` takes: from the first number on, up to the second one."""
+
+    @property
+    def columns(self) -> slice:
+        """`counts` as an index."""
+        return slice(*self.counts)
+
     @property
     def span(self) -> float:
         """The difference between the best and the worst score."""
@@ -43,6 +51,7 @@ class Score:
             low=-self.span,
             high=self.span,
             share=False,
+            counts=(0, None),
         )
 
 

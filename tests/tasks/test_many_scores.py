@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sacrebleu
+import torch
+from torchmetrics.functional.classification import multiclass_f1_score, multiclass_recall
 
+from fastadasp.errors import ConfigError
 from fastadasp.tasks.asr import ASR
 from fastadasp.tasks.base import Prediction, Task
 from fastadasp.tasks.er import ER
@@ -54,3 +57,40 @@ def test_bleu_of_a_resample_is_sacrebleus_of_its_sentences(tmp_path: Path, seed:
     assert task.scores(sums_K[None].astype(float))[0] == pytest.approx(
         sacrebleu.corpus_bleu(answers, [references]).score
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_macro_scores_are_those_of_torchmetrics(tmp_path: Path, seed: int) -> None:
+    labels = ["happy", "sad", "angry", "neutral"]
+    draw = np.random.default_rng(seed)
+    references = draw.choice(labels[: 2 + seed % 3], 30)
+    answers = [str(draw.choice([*labels, "", reference, reference])) for reference in references]
+    found = [Prediction(str(n), "", a, str(r)) for n, (a, r) in enumerate(zip(answers, references, strict=True))]
+    scores = ER(tmp_path).metrics(found)
+    index = {**{label: number for number, label in enumerate(labels)}, "": 4}
+    guessed, true = (torch.tensor([index[str(one)] for one in side]) for side in (answers, references))
+    occurring = torch.unique(true)
+    for name, measure in (("macro_recall", multiclass_recall), ("macro_f1", multiclass_f1_score)):
+        expected = measure(guessed, true, num_classes=5, average="none")[occurring].double().mean().item()
+        assert scores[name] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [ER, ST])
+def test_further_scores_of_many_sets_are_those_of_each(tmp_path: Path, kind: type[Task]) -> None:
+    task = kind(tmp_path)
+    found = (sentences if kind is ST else letters)(12, seed=2)
+    tallies_NK = np.array([task.tally(prediction) for prediction in found], dtype=np.float64)
+    times_RN = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), 30)
+    for name in task.further():
+        score = task.measured(name)
+        expected = [
+            task.metrics([one for one, n in zip(found, times, strict=True) for _ in range(n)]) for times in times_RN
+        ]
+        assert score.of((times_RN @ tallies_NK)[:, score.columns]) == pytest.approx([each[name] for each in expected])
+
+
+def test_a_score_without_an_interval_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match="task er has no score 'wer' with an interval; it has accuracy, macro_recall, m"
+    ):
+        ER(tmp_path).measured("wer")

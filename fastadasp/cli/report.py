@@ -25,10 +25,10 @@ def report(arguments: Sequence[str]) -> None:
         "--trust", metavar="MODULE", action="append", default=[], help="module of your own whose tasks may be used"
     )
     given = parser.parse_args(arguments)
-    from fastadasp.report.bootstrap import check_resamples
     from fastadasp.report.runs import find_runs, names
     from fastadasp.report.tables import tabulate
     from fastadasp.report.write import text, write
+    from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
     runs = find_runs(given.folders, given.trust)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fastadasp.errors import InputError
-from fastadasp.report.bootstrap import Bootstrap, Interval
 from fastadasp.report.conditions import alike, check_clips
 from fastadasp.report.runs import Run
+from fastadasp.statistics.intervals import Interval
+from fastadasp.statistics.paired import difference
+from fastadasp.tasks.counted import Counted
 
 FULL_TOKENS = "full tokens"
 LEAST_SAVED = 0.005
@@ -127,8 +129,7 @@ def tabulate(runs: Sequence[Run], names: Mapping[Path, str], resamples: int = 20
 def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart: str) -> Table:
     task = runs[0].task
     check_clips(runs)
-    bootstrap = Bootstrap(len(runs[0].predictions), resamples)
-    scores = {run.folder: bootstrap.scores(task, run.predictions) for run in runs}
+    counted = {run.folder: Counted.of(task, run.predictions) for run in runs}
     full = _only([run for run in runs if run.amount is None])
     rows: dict[str, dict[tuple[str, float], Cell]] = {}
     for run in runs:
@@ -140,13 +141,13 @@ def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart
                 f"{run.folder} and {row[run.amount].run.folder} are both {names[run.folder]} at {run.amount[0]}="
                 f"{run.amount[1]}; leave one out"
             )
-        row[run.amount] = _cell(run, scores, full)
+        row[run.amount] = _cell(run, counted, full, resamples)
     return Table(
         *runs[0].group,
         task.objective,
         task.higher_is_better,
         len(runs[0].predictions),
-        None if full is None else _cell(full, scores, full),
+        None if full is None else _cell(full, counted, full, resamples),
         {name: sorted(row.values(), key=lambda cell: cell.amount or ("", 0)) for name, row in rows.items()},
         apart,
         task.percent,
@@ -160,10 +161,9 @@ def _only(full: Sequence[Run]) -> Run | None:
     return full[0] if full else None
 
 
-def _cell(run: Run, scores: Mapping[Path, Any], full: Run | None) -> Cell:
-    value, resampled = scores[run.folder]
-    difference = None
+def _cell(run: Run, counted: Mapping[Path, Counted], full: Run | None, resamples: int) -> Cell:
+    score, own, apart = run.task.measured(), counted[run.folder], None
     if full is not None:
-        full_value, full_resampled = scores[full.folder]
-        difference = Interval.of(value - full_value, resampled - full_resampled)
-    return Cell(run.amount, Interval.of(value, resampled), difference, run)
+        first = counted[full.folder]
+        apart = difference(first.counts(score), own.counts(score), score, first.clusters, resamples).interval()
+    return Cell(run.amount, own.estimate(score, resamples).interval(), apart, run)

@@ -3,13 +3,15 @@
 N clips, G clusters, K counts.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from array import array
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastadasp.errors import ConfigError
+from fastadasp.files.text import shown
 from fastadasp.statistics.score import Floats
 
 AUTO, CLIPS = "auto", "clips"
@@ -35,34 +37,11 @@ class Clusters:
         return cls(np.arange(clips), clips)
 
     @classmethod
-    def by(cls, labels: Sequence[Hashable], field: str) -> "Clusters":
+    def by(cls, labels: Iterable[Hashable], field: str) -> "Clusters":
         """Clips with equal labels together."""
         numbers: dict[Hashable, int] = {}
-        of_N = np.fromiter((numbers.setdefault(label, len(numbers)) for label in labels), np.int64, len(labels))
+        of_N = np.fromiter((numbers.setdefault(label, len(numbers)) for label in labels), np.int64)
         return cls(of_N, len(numbers), field)
-
-    @classmethod
-    def found(cls, metas: Sequence[Mapping[str, object]], asked: str = AUTO) -> "Clusters":
-        """The clusters that clips with these further fields have.
-
-        asked: a field, `clips` or `auto`. Raises ConfigError where a field that was asked for is missing in a clip, or
-        is the same in all of them.
-        """
-        if asked == CLIPS:
-            return cls.each(len(metas))
-        for field in FIELDS if asked == AUTO else (asked,):
-            lacking = next((number for number, meta in enumerate(metas, 1) if not _known(meta.get(field))), None)
-            if lacking is None:
-                clusters = cls.by([_label(meta[field]) for meta in metas], field)
-                if clusters.count > 1:
-                    return clusters
-            if asked != AUTO:
-                what = f"clip {lacking} of {len(metas)} has no {field!r}" if lacking else f"all have the same {field!r}"
-                raise ConfigError(
-                    f"clips cannot be grouped by {field!r}: {what}. Name a field that all lines of the manifest have, "
-                    f"'{AUTO}' (the first of {', '.join(FIELDS)} that they have) or '{CLIPS}' (every clip by itself)"
-                )
-        return cls.each(len(metas))
 
     def sums(self, counts_NK: Floats) -> Floats:
         """(G, K) counts of the clusters."""
@@ -79,8 +58,48 @@ class Clusters:
         )
 
 
-def _known(value: object) -> bool:
-    return value is not None and value != "" and value != []
+class Grouping:
+    """Finds the clusters of clips while these are walked through: a few bytes for each of them.
+
+    asked: a field of the clips' further fields, `clips` or `auto`.
+    """
+
+    def __init__(self, asked: str = AUTO) -> None:
+        self._asked = asked
+        fields = {AUTO: FIELDS, CLIPS: ()}.get(asked, (asked,))
+        self._numbers: dict[str, dict[Hashable, int]] = {field: {} for field in fields}
+        self._of: dict[str, array[int]] = {field: array("q") for field in fields}
+        self._clips = 0
+        self._lacking = 0
+        """Number of the first clip that lacks the field that was asked for; 0: none."""
+
+    def add(self, fields: Mapping[str, object]) -> None:
+        """Take in the next clip's further fields."""
+        self._clips += 1
+        for field, numbers in list(self._numbers.items()):
+            value = fields.get(field)
+            if value is None or value in ("", []):
+                self._lacking = self._lacking or self._clips
+                del self._numbers[field]
+                continue
+            self._of[field].append(numbers.setdefault(_label(value), len(numbers)))
+
+    def clusters(self) -> Clusters:
+        """The clusters by the first field that all clips have and in which they differ; else each clip by itself.
+
+        Raises ConfigError where a field that was asked for is missing in a clip, or is the same in all of them.
+        """
+        for field, numbers in self._numbers.items():
+            if len(numbers) > 1:
+                return Clusters(np.frombuffer(self._of[field], np.int64), len(numbers), field)
+        if self._asked not in (AUTO, CLIPS):
+            what = f"clip {self._lacking} of {self._clips} has no value" if self._lacking else "all have the same value"
+            raise ConfigError(
+                f"clips cannot be grouped by {shown(self._asked)}: {what} in this field. Name a field that all lines "
+                f"of the manifest have, '{AUTO}' (the first of {', '.join(FIELDS)} that they have) or '{CLIPS}' "
+                "(every clip by itself)"
+            )
+        return Clusters.each(self._clips)
 
 
 def _label(value: object) -> Hashable:

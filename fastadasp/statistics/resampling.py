@@ -10,8 +10,8 @@ import numpy as np
 from fastadasp.errors import ConfigError
 from fastadasp.statistics.score import Floats
 
-RESAMPLES = range(100, 1_000_001)
-"""Numbers of resamples that are allowed."""
+RESAMPLES = range(40, 100_001)
+"""Numbers of resamples that are allowed: with fewer, none lies beyond either bound of an interval."""
 DRAWN_AT_ONCE = 4_000_000
 """Draws that are held in memory together, whatever the number of clips."""
 

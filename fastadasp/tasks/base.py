@@ -87,6 +87,10 @@ class Task(ABC):
     """AudioOptions: which channel of audio files is read, and the format of files without a header; None: the defaults.
     `Any`, because OmegaConf cannot put one frozen dataclass into another."""
 
+    cluster: str = "auto"
+    """Field of the manifest whose values name clips that belong together, for intervals: `speaker`, ...; `auto`: the
+    first of speaker, document, talk, dialogue and recording that all clips have; `clips`: every clip by itself."""
+
     name: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised whenever prompts, parsing or metrics change: scores of different versions must not be compared."""
@@ -155,16 +159,21 @@ class Task(ABC):
         """What computed the scores (metric signature, normaliser, versions), to be recorded beside them."""
         return {}
 
-    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+    def metrics(
+        self,
+        predictions: Sequence[Prediction],
+        each: Callable[[Prediction, Sequence[float]], None] = lambda prediction, tally: None,
+    ) -> dict[str, float]:
         """Corpus scores over all predictions, failed ones included as empty answers.
 
         The objective is the score of the summed tallies. `unanswered` counts empty answers where something was to be
-        said, `interpreted` the answers that stood in a longer text.
+        said, `interpreted` the answers that stood in a longer text. each: is shown every prediction with its tally.
         """
         sums: list[float] = []
         unanswered = interpreted = 0
         for prediction in predictions:
             counts = self.tally(prediction)
+            each(prediction, counts)
             sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)
             unanswered += not prediction.answer and bool(prediction.reference)
             interpreted += self.interpreted(prediction)

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 
 from fastadasp.errors import ConfigError
-from fastadasp.statistics.clusters import Clusters
+from fastadasp.statistics.clusters import Clusters, Grouping
 
 
 def metas(**fields: list[object]) -> list[dict[str, object]]:
     return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+
+
+def found_in(clips: list[dict[str, object]], asked: str) -> Clusters:
+    grouping = Grouping(asked)
+    for clip in clips:
+        grouping.add(clip)
+    return grouping.clusters()
 
 
 @pytest.mark.parametrize(
@@ -29,21 +36,21 @@ def metas(**fields: list[object]) -> list[dict[str, object]]:
 def test_fields_of_the_manifest_make_clusters(
     fields: dict[str, list[object]], asked: str, field: str | None, count: int
 ) -> None:
-    found = Clusters.found(metas(**fields), asked)
+    found = found_in(metas(**fields), asked)
     assert (found.field, found.count) == (field, count)
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("voice", r"by 'voice': clip 2 of 3 has no 'voice'"),
-        ("engine", "by 'engine': all have the same 'engine'"),
-        ("nothing", "by 'nothing': clip 1 of 3 has no 'nothing'. Name a field .* 'auto' .* or 'clips'"),
+        ("voice", "by 'voice': clip 2 of 3 has no value"),
+        ("engine", "by 'engine': all have the same value"),
+        ("nothing", "by 'nothing': clip 1 of 3 has no value in this field. Name a field .* 'auto' .* or 'clips'"),
     ],
 )
 def test_a_field_that_makes_no_clusters_is_refused(asked: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Clusters.found(metas(voice=["a", "", "b"], engine=["e", "e", "e"]), asked)
+        found_in(metas(voice=["a", "", "b"], engine=["e", "e", "e"]), asked)
 
 
 def test_counts_are_summed_by_cluster() -> None:

@@ -126,7 +126,8 @@ class Estimate:
         if self.method == "none-differ":
             z = _NORMAL.inv_cdf(quantile)
             reach = (self.value - self.score.low) if z < 0 else (self.score.high - self.value)
-            return self.value + np.sign(z) * max(reach, 0.0) * wilson(0.0, self.clusters.count, abs(z))
+            share = wilson(0.0, self.clusters.count, abs(z)) * (1 if z > 0 else -1)
+            return self.value + share * max(reach, 0.0)
         by_t = self.value + float(student.ppf(quantile, self.freedom)) * self.error
         if self.studentised_R is None:
             return by_t

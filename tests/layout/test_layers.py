@@ -28,6 +28,7 @@ ROOMS = (
     "selection",
     "benchmark",
     "report",
+    "comparing",
     "grid",
     "sweep",
     "cli",

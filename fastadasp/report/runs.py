@@ -71,7 +71,7 @@ class Run:
     @cached_property
     def predictions(self) -> Sequence[Prediction]:
         """In the order of the task's examples; InputError where some are missing."""
-        found = list(RunStore(self.folder).predictions().values())
+        found = RunStore(self.folder).gathered()
         expected = self.metrics.get("examples", len(found))
         if not found or len(found) != expected:
             raise InputError(

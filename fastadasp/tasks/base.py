@@ -3,13 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
-from fastadasp.data.manifest import ManifestError, Record
+from fastadasp.data.manifest import Problems, Record
 from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,15 @@ class Task(ABC):
         general = AudioOptions() if self.audio is None else self.audio
         if not isinstance(general, AudioOptions):
             raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")
-        found, problems = [], []
-        for example in self.examples():
+        examples, problems = self.examples(), Problems()
+        own = False
+        for example in examples:
             try:
-                own = example.meta.get("audio_options")
-                found.append(replace(example, reading=general if own is None else general.updated(own)))
+                own = own or _reading(general, example) is not general
             except ConfigError as error:
-                problems.append(f"example {example.id}: {error}")
-        if problems:
-            raise ManifestError.listing(self.manifest, problems)
-        return found
+                problems.add(f"example {example.id}: {error}")
+        problems.refuse(self.manifest)
+        return examples if not own and general == AudioOptions() else mapped(examples, partial(_as_read, general))
 
     @abstractmethod
     def examples(self) -> Sequence[Example]:
@@ -153,20 +154,33 @@ class Task(ABC):
         The objective is the score of the summed tallies. `unanswered` counts empty answers where something was to be
         said, `interpreted` the answers that stood in a longer text.
         """
-        sums = [sum(counts) for counts in zip(*map(self.tally, predictions), strict=True)]
+        sums: list[float] = []
+        unanswered = interpreted = 0
+        for prediction in predictions:
+            counts = self.tally(prediction)
+            sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)
+            unanswered += not prediction.answer and bool(prediction.reference)
+            interpreted += self.interpreted(prediction)
         return {
             self.objective: self.score(sums),
+            **self.details_of(sums),
             **self.details(predictions),
-            "unanswered": sum(not prediction.answer and bool(prediction.reference) for prediction in predictions),
-            "interpreted": sum(map(self.interpreted, predictions)),
+            "unanswered": unanswered,
+            "interpreted": interpreted,
         }
 
+    def details_of(self, sums: Sequence[float]) -> dict[str, float]:
+        """Further scores and counts that follow from the summed tallies."""
+        return {}
+
     def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Further scores and counts over all predictions."""
+        """Further scores and counts over all predictions, which may be millions: walk through them, make no list."""
         return {}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
         """One prediction's counts, from whose sums over any set `score` makes the objective: what resampling needs.
+
+        There may be further counts for `details_of`.
 
         As it stands: right answers and all answers, for an objective that is the share of right ones.
         """
@@ -178,10 +192,18 @@ class Task(ABC):
 
     def refuse(self, records: Sequence[Record], problem: Callable[[Record], str | None]) -> None:
         """Raise one ManifestError with every line in which `problem` finds one."""
-        found = [
-            f"line {record.where.rpartition(':')[2]}: {text}"
-            for record in records
-            if (text := problem(record)) is not None
-        ]
-        if found:
-            raise ManifestError.listing(self.manifest, found)
+        problems = Problems()
+        for record in records:
+            if (text := problem(record)) is not None:
+                problems.add(f"line {record.where.rpartition(':')[2]}: {text}")
+        problems.refuse(self.manifest)
+
+
+def _reading(general: AudioOptions, example: Example) -> AudioOptions:
+    """How the audio of an example is read. Raises ConfigError for options of its own that cannot be used."""
+    own = example.meta.get("audio_options")
+    return general if own is None else general.updated(own)
+
+
+def _as_read(general: AudioOptions, example: Example) -> Example:
+    return replace(example, reading=_reading(general, example))

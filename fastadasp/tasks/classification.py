@@ -1,5 +1,6 @@
 """Tasks whose answer is one of a few labels, which the model names in its own words."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +8,7 @@ from typing import ClassVar
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
 from fastadasp.files.text import shown
 from fastadasp.tasks.base import Example, Prediction
 from fastadasp.tasks.choice_task import ChoiceTask
@@ -56,22 +58,21 @@ class Classification(ChoiceTask):
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio` and a label."""
-        *others, last = self._labels
-        instruction = self.instruction.replace("{labels}", f"{', '.join(others)} or {last}")
         records = read_manifest(self.manifest, {self.reference: Field(object)}, self.limit)
         self.refuse(records, self._problem)
-        return [
-            Example(
-                id=record.id,
-                audio=record.audio,
-                instruction=instruction,
-                reference=self._label_of[_word(record.fields[self.reference])],
-                seconds=record.seconds,
-                task=self.name,
-                meta=record.fields,
-            )
-            for record in records
-        ]
+        return mapped(records, self._example)
+
+    def _example(self, record: Record) -> Example:
+        *others, last = self._labels
+        return Example(
+            id=record.id,
+            audio=record.audio,
+            instruction=self.instruction.replace("{labels}", f"{', '.join(others)} or {last}"),
+            reference=self._label_of[_word(record.fields[self.reference])],
+            seconds=record.seconds,
+            task=self.name,
+            meta=record.fields,
+        )
 
     def _problem(self, record: Record) -> str | None:
         value = record.fields[self.reference]
@@ -104,8 +105,10 @@ class Classification(ChoiceTask):
 
         index = {label: number for number, label in enumerate(self._labels)}
         classes = len(index) + 1
-        answers = torch.tensor([index.get(prediction.answer, classes - 1) for prediction in predictions])
-        references = torch.tensor([index[prediction.reference] for prediction in predictions])
+        pairs = array("h")
+        for prediction in predictions:
+            pairs.extend((index.get(prediction.answer, classes - 1), index[prediction.reference]))
+        answers, references = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T
         occurring = torch.tensor(sorted(set(references.tolist())))
         recall = multiclass_recall(answers, references, num_classes=classes, average="none")
         f1 = multiclass_f1_score(answers, references, num_classes=classes, average="none")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fastadasp.data.manifest import Field, read_manifest
+from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
 from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.languages import language_of
 from fastadasp.tasks.reading.transcripts import unwrap
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
 
 _ORDERS = 4
+_BLEU_COUNTS = 2 * _ORDERS + 3
+"""Numbers in a tally that are BLEU's; those of chrF follow."""
 _EXTRAS = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
 
 
@@ -62,18 +65,18 @@ class ST(Task):
 
     def examples(self) -> Sequence[Example]:
         """One example per manifest line with `id`, `audio` and the reference field."""
-        return [
-            Example(
-                id=record.id,
-                audio=record.audio,
-                instruction=self.instruction.replace("{language}", self.language),
-                reference=str(record.fields[self.reference]),
-                seconds=record.seconds,
-                task=self.name,
-                meta={**record.fields, "language": self.language},
-            )
-            for record in read_manifest(self.manifest, {self.reference: Field(str)}, self.limit)
-        ]
+        return mapped(read_manifest(self.manifest, {self.reference: Field(str)}, self.limit), self._example)
+
+    def _example(self, record: Record) -> Example:
+        return Example(
+            id=record.id,
+            audio=record.audio,
+            instruction=self.instruction.replace("{language}", self.language),
+            reference=str(record.fields[self.reference]),
+            seconds=record.seconds,
+            task=self.name,
+            meta={**record.fields, "language": self.language},
+        )
 
     def parse(self, text: str, example: Example) -> str:
         """The translation without what a model wraps around it."""
@@ -81,25 +84,24 @@ class ST(Task):
 
     def scorer(self) -> dict[str, str]:
         """sacreBLEU's signatures: scores with unlike ones must not be compared."""
-        from sacrebleu.metrics.chrf import CHRF
-
         signatures = {}
-        for name, metric in (("bleu", _bleu(self.tokenizer)), ("chrf", CHRF())):
+        for name, metric in (("bleu", _bleu(self.tokenizer)), ("chrf", _chrf())):
             metric.corpus_score(["a"], [["a"]])  # the number of references is part of the signature
             signatures[name] = str(metric.get_signature())
         return signatures
 
-    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+    def details_of(self, sums: Sequence[float]) -> dict[str, float]:
         """Corpus `chrf`."""
-        from sacrebleu.metrics.chrf import CHRF
-
-        answers = [prediction.answer for prediction in predictions]
-        return {"chrf": CHRF().corpus_score(answers, [[prediction.reference for prediction in predictions]]).score}
+        return {"chrf": _chrf()._compute_score_from_stats(list(map(int, sums[_BLEU_COUNTS:]))).score}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
-        """What BLEU counts: n-grams that match and all (n from 1 to 4), both lengths; and the reference's 4-grams."""
+        """What BLEU counts: n-grams that match and all (n from 1 to 4), both lengths; and the reference's 4-grams; then
+        what chrF counts."""
         counts = _bleu(self.tokenizer).corpus_score([prediction.answer], [[prediction.reference]])
-        return *counts.counts, *counts.totals, counts.sys_len, counts.ref_len, max(counts.ref_len - _ORDERS + 1, 0)
+        bleu = *counts.counts, *counts.totals, counts.sys_len, counts.ref_len, max(counts.ref_len - _ORDERS + 1, 0)
+        # sacreBLEU's own resampling takes chrF apart by the same two functions.
+        (chrf,) = _chrf()._extract_corpus_statistics([prediction.answer], [[prediction.reference]])
+        return *bleu, *chrf
 
     def score(self, sums: Sequence[float]) -> float:
         """Corpus BLEU, from 0 to 100.
@@ -122,3 +124,10 @@ def _bleu(tokenizer: str) -> "BLEU":
 
     metric: Any = BLEU(tokenize=tokenizer)
     return metric  # type: ignore[no-any-return]
+
+
+@cache
+def _chrf() -> Any:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()

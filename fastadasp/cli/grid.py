@@ -28,7 +28,7 @@ def grid(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, help="folder of the report (default: outputs/<name of the grid file>)")
     parser.add_argument("--resamples", type=int, default=2000, help="for the intervals (default: 2000)")
     given = parser.parse_intermixed_args(arguments)
-    from fastadasp.report.bootstrap import check_resamples
+    from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
     grid = read(given.grid)

@@ -32,9 +32,9 @@ def report(arguments: Sequence[str]) -> None:
         "--trust", metavar="MODULE", action="append", default=[], help="module of your own whose tasks may be used"
     )
     given = parser.parse_args(arguments)
-    from fastadasp.report.bootstrap import check_resamples
     from fastadasp.report.gather import gather
     from fastadasp.report.write import text, write
+    from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
     gathered = gather(given.folders, given.trust, given.resamples)

@@ -10,9 +10,9 @@ from fastadasp.files.json_text import JsonError, parse, read_json
 from fastadasp.files.records import record
 from fastadasp.files.text import read_lines, short
 from fastadasp.report.blocks import blocks
-from fastadasp.report.bootstrap import Interval
 from fastadasp.report.families import FAMILIES
 from fastadasp.report.tables import FULL_TOKENS, Cell, Table
+from fastadasp.statistics.intervals import Interval
 
 ANSWERS = ".answers.jsonl"
 FULL = FULL_TOKENS.replace(" ", "_")

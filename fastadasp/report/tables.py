@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fastadasp.report.bootstrap import Interval
+from fastadasp.statistics.intervals import Interval
 
 FULL_TOKENS = "full tokens"
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from fastadasp.errors import InputError
-from fastadasp.report.bootstrap import Bootstrap, Interval
 from fastadasp.report.conditions import alike, check_clips
 from fastadasp.report.families import family
 from fastadasp.report.runs import Run
 from fastadasp.report.tables import FULL_TOKENS, Cell, Table
+from fastadasp.statistics.paired import difference
+from fastadasp.tasks.counted import Counted
 
 TIMES = ("prefill_s", "ttft_s", "merge_s", "decode_step_s", "compute_s", "examples_per_s", "rtf", "peak_bytes")
 """Entries of `cost.json` that tables keep."""
@@ -26,8 +27,7 @@ def tabulate(runs: Sequence[Run], names: Mapping[Path, str], resamples: int = 20
 def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart: str) -> Table:
     task = runs[0].task
     check_clips(runs)
-    bootstrap = Bootstrap(len(runs[0].predictions), resamples)
-    scores = {run.folder: bootstrap.scores(task, run.predictions) for run in runs}
+    counted = {run.folder: Counted.of(task, run.predictions) for run in runs}
     full = _only([run for run in runs if run.amount is None])
     rows: dict[str, dict[tuple[str, float], Run]] = {}
     for run in runs:
@@ -46,8 +46,8 @@ def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart
         task.objective,
         task.higher_is_better,
         len(runs[0].predictions),
-        None if full is None else _cell(full, scores, full),
-        {name: [_cell(row[amount], scores, full) for amount in sorted(row)] for name, row in rows.items()},
+        None if full is None else _cell(full, counted, full, resamples),
+        {name: [_cell(row[amount], counted, full, resamples) for amount in sorted(row)] for name, row in rows.items()},
         apart,
         task.percent,
         {name: family(next(iter(row.values())).settings.get("_target_")) for name, row in rows.items()},
@@ -65,14 +65,13 @@ def _only(full: Sequence[Run]) -> Run | None:
     return full[0] if full else None
 
 
-def _cell(run: Run, scores: Mapping[Path, Any], full: Run | None) -> Cell:
-    value, resampled = scores[run.folder]
-    difference = None
+def _cell(run: Run, counted: Mapping[Path, Counted], full: Run | None, resamples: int) -> Cell:
+    score, own, apart = run.task.measured(), counted[run.folder], None
     if full is not None:
-        full_value, full_resampled = scores[full.folder]
-        difference = Interval.of(value - full_value, resampled - full_resampled)
+        first = counted[full.folder]
+        apart = difference(first.counts(score), own.counts(score), score, first.clusters, resamples).interval()
     answers = [prediction.answer for prediction in run.predictions]
-    return Cell(run.amount, Interval.of(value, resampled), difference, facts(run), answers)
+    return Cell(run.amount, own.estimate(score, resamples).interval(), apart, facts(run), answers)
 
 
 def facts(run: Run) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from experiments.tools.measured import DOCUMENT, README, RESULTS, section, summary, with_lines
 from fastadasp.config.build import build
 from fastadasp.config.paths import REPOSITORY
-from fastadasp.report.bootstrap import Interval
 from fastadasp.report.stored import find_tables
 from fastadasp.report.tables import Cell, Table
+from fastadasp.statistics.intervals import Interval
 from tests.helpers.configs import composed
 
 

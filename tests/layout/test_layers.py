@@ -13,6 +13,7 @@ ROOMS = (
     "process",
     "files",
     "config",
+    "statistics",
     "ops",
     "reduction",
     "merge",

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,7 @@ def run(kind: str, size: int, settings: Sequence[str], outputs: Path) -> dict[st
     if any(status for _, status in ends):
         raise SystemExit(f"{kind}, {size} processes: " + "\n".join(text.decode()[-2000:] for text, _ in ends))
     ids = stored(outputs)
-    lasts = [at for name, at in latest.items() if size == 1 or name != "predictions.jsonl"] if kind == "spawn" else None
-    ended = list(latest.values()) if lasts is None else lasts
+    ended = list(latest.values())
     return {
         "kind": kind,
         "processes": size,
@@ -119,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for kind, size in [("spawn", 1), *((kind, size) for kind in given.kinds for size in given.sizes)]:
             found = alone if size == 1 else run(kind, size, settings, Path(folder) / f"{kind}-{size}")
             found = {**found, "equal": found["metrics"] == alone["metrics"] and found["each_once"]}
+            if not found["equal"]:
+                print("\n".join(unified_diff(alone["metrics"].split("\n"), found["metrics"].split("\n"), n=0)))
             del found["metrics"]
             equal = equal and found["equal"]
             print(found, flush=True)

@@ -3,8 +3,8 @@
 `python -m experiments.tools.scale --sizes 1000 1000000` writes manifests of so many examples, answers them with a
 synthetic adapter (transcripts with wrong words, drawn by a seed), and measures the phases of a run that is killed when
 nine tenths are done, and of its next start: naming the run, reading the manifest, planning, the journal, resuming,
-gathering and metrics. The rows go to `--out` as JSON Lines, the picture beside them. Everything but the answers is the
-code that runs use. For Linux.
+gathering, metrics and intervals. The rows go to `--out` as JSON Lines, the picture beside them. Everything but the
+answers is the code that runs use. For Linux.
 """
 
 import argparse
@@ -27,11 +27,13 @@ import soundfile
 from fastadasp.config.fingerprint import contents
 from fastadasp.evaluation.batches import Plan, PreparedBatches, finished, plan
 from fastadasp.evaluation.cost import ExactCost, Reduction, cost_of
+from fastadasp.evaluation.metrics import RESAMPLES
 from fastadasp.evaluation.store import RunStore
 from fastadasp.evaluation.totals import Batches, gather
 from fastadasp.reduction.flops import DecoderShape
 from fastadasp.tasks.asr import ASR
 from fastadasp.tasks.base import Example, Prediction
+from fastadasp.tasks.counted import Counting, intervals
 
 WORDS = (
     "the",
@@ -119,13 +121,15 @@ def write_manifest(folder: Path, count: int) -> Path:
 class Job:
     """The bookkeeping of one run, phase by phase; what a phase returns, the next ones of the same process use."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: int) -> None:
+        self.size = size
         self.task = ASR(manifest=folder / "corpus" / "manifest.jsonl")
         self.store = RunStore(folder / "run")
         self.store.folder.mkdir(exist_ok=True)
         self.examples: Sequence[Example] = []
         self.batches: Plan | None = None
         self.predictions: Sequence[Prediction] = []
+        self.counting = Counting(self.task)
 
     def naming(self) -> None:
         """The digest of the manifest and of all files that it names."""
@@ -162,6 +166,18 @@ class Job:
         found = {**self.task.metrics(self.predictions), **exact.means, **cost_of(batches), "removed": removed.share}
         self.store.write("metrics.json", found)
 
+    def counts(self) -> None:
+        """What the metrics have counted of each example, drawn here: wrong words of twelve; fifty with each speaker."""
+        draw, self.counting = np.random.default_rng(0), Counting(self.task)
+        for number in range(self.size):
+            wrong = float(draw.binomial(12, 0.1))
+            spoken = Prediction(str(number), "", "", "", meta={"speaker": f"speaker-{number // 50}"})
+            self.counting.add(spoken, (wrong, 12.0, wrong, 0.0, 0.0, 0.0, 0.0))
+
+    def intervals(self) -> None:
+        """Intervals of the score, speakers resampled, as metrics.json holds them."""
+        intervals(self.task, self.counting.done(), RESAMPLES)
+
     def _answer(self, left: int, of: int) -> None:
         """Answer all batches but a share of `left` in `of`."""
         adapter, batches = Synthetic(), self.batches
@@ -173,9 +189,13 @@ class Job:
             self.store.append(adapter.answer(batch.index, batch.ready))
 
 
-PROCESSES = (("naming", "reading", "planning", "journal"), ("reading", "resuming", "rest", "gathering", "metrics"))
-"""The phases of a run that is killed before its end, and those of the next start."""
-PHASES = tuple(dict.fromkeys(phase for process in PROCESSES for phase in process))
+PROCESSES = {
+    "first": ("naming", "reading", "planning", "journal"),
+    "second": ("reading", "resuming", "rest", "gathering", "metrics"),
+    "intervals": ("counts", "intervals"),
+}
+"""The phases of a run that is killed before its end, those of the next start, and those that follow from the counts."""
+PHASES = ("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics", "intervals")
 
 
 @dataclass(frozen=True)
@@ -196,7 +216,7 @@ def measure(folder: Path, count: int, phases: Sequence[str]) -> Iterator[Row]:
     """Run phases in a process of their own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_measured, args=(folder, phases, theirs))
+    process = context.Process(target=_measured, args=(folder, count, phases, theirs))
     process.start()
     theirs.close()
     for phase in phases:
@@ -208,8 +228,8 @@ def measure(folder: Path, count: int, phases: Sequence[str]) -> Iterator[Row]:
     process.join()
 
 
-def _measured(folder: Path, phases: Sequence[str], pipe: Any) -> None:
-    libraries, job = _peak_mib(), Job(folder)
+def _measured(folder: Path, count: int, phases: Sequence[str], pipe: Any) -> None:
+    libraries, job = _peak_mib(), Job(folder, count)
     for phase in phases:
         work: Callable[[], None] = getattr(job, phase)
         Path("/proc/self/clear_refs").write_text("5")  # sets the peak back
@@ -247,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all phases at all sizes; rows are written as they come."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", nargs="+", type=int, default=[10**3, 10**4, 10**5, 10**6])
+    parser.add_argument("--parts", nargs="+", choices=PROCESSES, default=list(PROCESSES))
     parser.add_argument("--out", type=Path, default=Path("experiments/results/scale"))
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -255,8 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for count in given.sizes:
             folder = Path(temporary) / str(count)
             write_manifest(folder / "corpus", count)
-            for phases in PROCESSES:
-                for row in measure(folder, count, phases):
+            for part in given.parts:
+                for row in measure(folder, count, PROCESSES[part]):
                     rows.append(row)
                     print(row, flush=True)
                     file.write(json.dumps(vars(row)) + "\n")

@@ -54,6 +54,8 @@ class PreparedBatch:
     spent: Mapping[str, float] = field(default_factory=dict)
     """Seconds that went into it: `read_s` (decoding and resampling of audio), `features_s` (all else that the adapter
     made of it), and `wait_s` (the model had to wait for it)."""
+    inputs: Mapping[tuple[str, ...], Any] = field(default_factory=dict)
+    """What the model reads, by the ids of the examples that it reads together, where that was made ahead."""
 
 
 class Plan(Sequence[Batch]):

@@ -55,7 +55,7 @@ def free_port() -> int:
 
 @contextmanager
 def watching(outputs: Path) -> Iterator[dict[str, float]]:
-    """By the name of each process's file of answers, when it was last added to; gathering all into a new file is not."""
+    """By the name of each process's file of answers, when it was last added to; gathering them all does not count."""
     latest: dict[str, float] = {}
     numbers: dict[str, int] = {}
     done = threading.Event()

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -17,8 +18,12 @@ from fastadasp.evaluation.spent import where_time_goes
 from fastadasp.evaluation.totals import Batches, Total, gather
 from fastadasp.reduction.method import Site
 from fastadasp.tasks.base import Prediction
+from fastadasp.tasks.counted import Counting, intervals
 
 log = logging.getLogger(__name__)
+
+RESAMPLES = 2000
+"""Of the intervals in `metrics.json`."""
 
 
 class Noted(Total):
@@ -56,7 +61,9 @@ def results(
     limits = Limits(setup.adapter.shape, dtype, setup.hardware, setup.generation.num_beams)
     gather(predictions, noted, batches, exact, removed, limits)
     began = time.perf_counter()
-    quality = setup.task.metrics(predictions)
+    counting = Counting(setup.task)
+    quality = setup.task.metrics(predictions, counting.add)
+    bounds = {name: asdict(found) for name, found in intervals(setup.task, counting.done(), RESAMPLES).items()}
     scoring_s = time.perf_counter() - began
     cost = cost_of(batches) | limits.shares(batches) | where_time_goes(batches, scoring_s)
     choices = HydraConfig.get().runtime.choices
@@ -66,6 +73,7 @@ def results(
         "fingerprint": name,
         "objective": setup.task.objective,
         "quality": quality,
+        "intervals": {"resamples": RESAMPLES, **bounds},
         "scorer": {"task_version": setup.task.version, **setup.task.scorer()},
         "examples": len(predictions),
         "failed": len(noted.failures),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
@@ -12,6 +13,9 @@ from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.languages import is_unspaced, language_of
 from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
 from fastadasp.tasks.reading.transcripts import unwrap
+
+if TYPE_CHECKING:
+    from fastadasp.statistics.score import Floats
 
 _ENOUGH = 1000
 """Transcripts that show whether words are written apart."""
@@ -135,6 +139,13 @@ class ASR(Task):
     def score(self, sums: Sequence[float]) -> float:
         """Errors by reference words; where there is no word at all, the number of inserted ones."""
         return sums[0] / max(sums[1], 1)
+
+    def scores(self, sums_RK: "Floats") -> "Floats":
+        """As in Task."""
+        import numpy as np
+
+        rate_R: Floats = sums_RK[:, 0] / np.maximum(sums_RK[:, 1], 1.0)
+        return rate_R
 
     def _normalized(self, text: str) -> str:
         text = normalizer(self._normalizer)(spoken_words(text) if self.conversational else text).strip()

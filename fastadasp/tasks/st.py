@@ -1,6 +1,6 @@
 """Speech translation: corpus BLEU and chrF."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from fastadasp.tasks.reading.transcripts import unwrap
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
+
+    from fastadasp.statistics.score import Floats, Score
 
 _ORDERS = 4
 _BLEU_COUNTS = 2 * _ORDERS + 3
@@ -38,6 +40,7 @@ class ST(Task):
     objective = "bleu"
     higher_is_better = True
     percent = True
+    objective_counts = _BLEU_COUNTS
     place = 1
 
     def __post_init__(self) -> None:
@@ -116,6 +119,37 @@ class ST(Task):
             counts[:4], counts[4:8], counts[8], counts[9], smooth_method="exp", effective_order=counts[10] == 0
         )
         return float(bleu.score)
+
+    def further(self) -> "Mapping[str, Score]":
+        """As in Task."""
+        from fastadasp.statistics.score import Score
+
+        return {"chrf": Score(_chrf_scores, higher_is_better=True, high=100.0, counts=(_BLEU_COUNTS, None))}
+
+    def scores(self, sums_RK: "Floats") -> "Floats":
+        """As in Task: sacreBLEU's formula for whole columns."""
+        import numpy as np
+
+        right_RO, all_RO = sums_RK[:, :_ORDERS], sums_RK[:, _ORDERS : 2 * _ORDERS]
+        spoken_R, wanted_R, fours_R = sums_RK[:, 8], sums_RK[:, 9], sums_RK[:, 10]
+        counted_RO = np.logical_and.accumulate(all_RO > 0, axis=1)
+        missed_RO = counted_RO & (right_RO <= 0)
+        smoothed_RO = np.where(missed_RO, 0.5 ** np.cumsum(missed_RO, axis=1), right_RO)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs_RO = np.where(counted_RO, np.log(smoothed_RO / all_RO), np.where(fours_R > 0, -np.inf, 0.0)[:, None])
+            orders_R = np.where(fours_R > 0, _ORDERS, np.maximum(counted_RO.sum(1), 1))
+            brevity_R = np.where(spoken_R < wanted_R, np.minimum(1.0, np.exp(1 - wanted_R / spoken_R)), 1.0)
+            bleu_R = 100 * brevity_R * np.exp(logs_RO.sum(1) / orders_R)
+        scores_R: Floats = np.where((right_RO > 0).any(1), bleu_R, 0.0)
+        return scores_R
+
+
+def _chrf_scores(sums_RK: "Floats") -> "Floats":
+    """chrF of R sets, from 0 to 100; takes sums that are no whole numbers, too."""
+    import numpy as np
+
+    metric = _chrf()
+    return np.array([metric._compute_f_score(sums) for sums in sums_RK.tolist()], dtype=np.float64)
 
 
 @cache

@@ -191,3 +191,13 @@ def test_a_damaged_member_is_listed_beside_all_other_problems(tmp_path: Path) ->
     packed.tar(tmp_path / "x.tar", {"a.wav": clip[:-100], "b.wav": b"RIFF", "c.wav": clip, "c.json": b"{"})
     with pytest.raises(ManifestError, match=r"(?s)3 problems.*a: .*cut off.*b: .*c: a file beside its recording"):
         WebDataset(tmp_path / "x.tar").convert(tmp_path / "m.jsonl")
+
+
+def test_a_page_of_clips_embeds_what_a_browser_could_not_open(tmp_path: Path) -> None:
+    from fastadasp.comparing.page import _player
+
+    packed.tar(tmp_path / "x.tar", {"a.wav": tone(tmp_path / "a.wav").read_bytes()})
+    member = Member(tmp_path / "x.tar", "a.wav")
+    assert _player(Cut(tmp_path / "a.wav", 0.1, 0.2), tmp_path, False).count('src="a.wav#t=0.1,0.3') == 1
+    for source in (member, Cut(member, 0.1, 0.2)):
+        assert 'src="data:audio/wav;base64,' in _player(source, tmp_path, False)

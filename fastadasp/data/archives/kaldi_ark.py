@@ -23,7 +23,7 @@ class Ark(Archive):
         self._size = file.stat().st_size
 
     def names(self) -> Iterator[str]:
-        """As `Archive.names`: where each recording begins."""
+        """The bytes at which the recordings begin, in their order within the archive."""
         position = 0
         with self._path.open("rb") as file:
             while position < self._size:
@@ -36,7 +36,7 @@ class Ark(Archive):
                 position = begin + length
 
     def read(self, name: str) -> bytes:
-        """As `Archive.read`."""
+        """The bytes of a member. Raises KeyError where there is none of that name, ArchiveError where it is damaged."""
         if not name.isdecimal() or int(name) >= self._size:
             raise KeyError(name)
         begin, length = self._extent(int(name))

@@ -42,11 +42,11 @@ class Tar(Archive):
         self._path = file
 
     def names(self) -> Iterator[str]:
-        """As `Archive.names`."""
+        """The names of all members, in their order within the archive."""
         yield from self._places
 
     def read(self, name: str) -> bytes:
-        """As `Archive.read`."""
+        """The bytes of a member. Raises KeyError where there is none of that name, ArchiveError where it is damaged."""
         begin, size = self._places[plain(name)]
         self._file.seek(begin)
         content: bytes = self._file.read(size)
@@ -75,11 +75,11 @@ class Zip(Archive):
         self._path = file
 
     def names(self) -> Iterator[str]:
-        """As `Archive.names`."""
+        """The names of all members, in their order within the archive."""
         yield from self._names
 
     def read(self, name: str) -> bytes:
-        """As `Archive.read`."""
+        """The bytes of a member. Raises KeyError where there is none of that name, ArchiveError where it is damaged."""
         info = self._names[plain(name)]
         if info.flag_bits & 1:
             raise ArchiveError(f"{self._path}: {name} is encrypted; unpack the archive with its password")

@@ -27,12 +27,12 @@ class Table(Archive):
         self._group = lru_cache(maxsize=_GROUPS)(self._decoded)
 
     def names(self) -> Iterator[str]:
-        """As `Archive.names`, for each column of audio."""
+        """The column and row of each recording, for one column of audio after the other."""
         for column in audio_columns(schema_of(self._path)):
             yield from (f"{column}/{row}" for row in range(rows_of(self._path)))
 
     def read(self, name: str) -> bytes:
-        """As `Archive.read`."""
+        """The bytes of a member. Raises KeyError where there is none of that name, ArchiveError where it is damaged."""
         column, _, number = name.rpartition("/")
         if not number.isdecimal():
             raise KeyError(name)

@@ -12,6 +12,7 @@ from fastadasp.data.sources import Source
 from fastadasp.errors import InputError
 from fastadasp.report.runs import Run
 from fastadasp.statistics.score import Floats, Score
+from fastadasp.tasks.asking import asked
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def sounds(run: Run, ids: Sequence[str]) -> Mapping[str, tuple[Source, ...]]:
     """By id, where the audio of clips lies; empty where the run's manifest is not on this machine any more."""
     wanted = set(ids)
     try:
-        examples = run.task.checked_examples()
+        examples = asked(run.task)
     except (InputError, OSError):
         return {}
     return {example.id: example.audio for example in examples if example.id in wanted}

@@ -13,6 +13,7 @@ from fastadasp.errors import InputError
 from fastadasp.report.runs import Run
 from fastadasp.statistics.score import Floats, Score
 from fastadasp.tasks.asking import asked
+from fastadasp.tasks.base import Prediction
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def changed(
     gain_N = _of_clips(second_NK, score) - _of_clips(first_NK, score)
     moved = np.flatnonzero(np.abs(gain_N) > 1e-12)
     order = sorted(moved.tolist(), key=lambda at: -abs(gain_N[at]))
-    found = [_clip(first, second, at, float(gain_N[at])) for at in order]
+    answers = [run.task.gathered(run.predictions) for run in (first, second)]
+    found = [_clip(answers[0][at], answers[1][at], float(gain_N[at])) for at in order]
     return [clip for clip in found if clip.change < 0], [clip for clip in found if clip.change > 0]
 
 
@@ -47,8 +49,7 @@ def _of_clips(counts_NK: Floats, score: Score) -> Floats:
     return score.of(counts_NK) if score.higher_is_better else -counts_NK[:, 0]
 
 
-def _clip(first: Run, second: Run, at: int, change: float) -> Clip:
-    one, other = first.predictions[at], second.predictions[at]
+def _clip(one: Prediction, other: Prediction, change: float) -> Clip:
     return Clip(one.id, one.reference, one.answer or one.text, other.answer or other.text, change)
 
 

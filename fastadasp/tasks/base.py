@@ -186,7 +186,7 @@ class Task(ABC):
         """
         sums: list[float] = []
         unanswered = interpreted = 0
-        for prediction in predictions:
+        for prediction in self.gathered(predictions):
             counts = self.tally(prediction)
             for watch in watching:
                 watch(prediction, counts)
@@ -200,6 +200,10 @@ class Task(ABC):
             "unanswered": unanswered,
             "interpreted": interpreted,
         }
+
+    def gathered(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
+        """The predictions as they are scored: as they stand, unless several of them answer one thing together."""
+        return predictions
 
     def details_of(self, sums: Sequence[float]) -> dict[str, float]:
         """Further scores and counts that follow from the summed tallies."""

@@ -55,15 +55,18 @@ def free_port() -> int:
 
 @contextmanager
 def watching(outputs: Path) -> Iterator[dict[str, float]]:
-    """By the name of each process's file of answers, when it was last written to."""
+    """By the name of each process's file of answers, when it was last added to; gathering them all does not count."""
     latest: dict[str, float] = {}
+    numbers: dict[str, int] = {}
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.1):
             for file in outputs.glob("*/*/*/*/predictions*.jsonl"):
                 try:
-                    latest[file.name] = max(file.stat().st_mtime, latest.get(file.name, 0.0))
+                    about = file.stat()
+                    if numbers.setdefault(file.name, about.st_ino) == about.st_ino:
+                        latest[file.name] = about.st_mtime
                 except FileNotFoundError:  # the leading process has gathered it
                     continue
 

@@ -54,7 +54,7 @@ class Clusters:
     def unit(self) -> str:
         """What is drawn, in the plural."""
         return (
-            "clips" if self.field is None else f"{self.field}s" if self.field in FIELDS else f"values of {self.field}"
+            "clips" if self.field is None else f"{self.field}s" if self.field in FIELDS else f"groups by {self.field}"
         )
 
 

@@ -48,7 +48,7 @@ def _shots(task: Task) -> Sequence[Example]:
             f"task.shots={task.shots} needs task.shots_manifest: a manifest of the same task with examples to show, "
             "such as one of the training set"
         )
-    found = replace(task, manifest=task.shots_manifest, limit=task.shots, shots=0, prompts=[]).checked_examples()
+    found = replace(task, manifest=task.shots_manifest, limit=task.shots, shots=0, prompts=[]).examples()
     if len(found) < task.shots:
         raise ConfigError(f"task.shots={task.shots}, but {short(task.shots_manifest)} holds {len(found)} examples")
     return found

@@ -57,8 +57,7 @@ def read_with_remarks(
     silent channel or no sound at all.
     """
     stream = Stream(path, max_seconds, rate, options, start, seconds)
-    samples = np.concatenate([np.zeros(0, np.float32), *stream])
-    return Reading(samples, stream.remarks)
+    return Reading(_joined(stream), stream.remarks)
 
 
 class Stream(Iterable[Samples]):
@@ -176,6 +175,18 @@ def _picked(path: Path, block: Block, channel: str, loudest: int | None) -> Samp
         return pick(block, channel, loudest)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from None
+
+
+def _joined(blocks: Iterable[Samples]) -> Samples:
+    """All blocks as one array, which grows in its place: memory is that of the result."""
+    samples, count = np.zeros(0, np.float32), 0
+    for block in blocks:
+        if count + len(block) > len(samples):
+            samples.resize(max(count + len(block), len(samples) * 5 // 4), refcheck=False)
+        samples[count : count + len(block)] = block
+        count += len(block)
+    samples.resize(count, refcheck=False)
+    return samples
 
 
 def _resampled(blocks: Iterator[Samples], own_rate: int, rate: int) -> Iterator[Samples]:

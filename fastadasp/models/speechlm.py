@@ -199,14 +199,17 @@ class SpeechLM(ModelAdapter):
         return torch.tensor(ids)
 
     def wording(self, example: "Example") -> str:
-        """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
+        """The text of the prompt as this model wants it. Raises ConfigError when it cannot be worded."""
         for token in self.reserved:
-            if token in example.instruction:
+            if token in example.instruction or token in example.context:
                 raise ConfigError(
                     f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
                     "model; change the manifest's text or the task's instruction"
                 )
-        template = self.instructions.get(example.task)
+        return f"{example.context}{self._question(example)}"
+
+    def _question(self, example: "Example") -> str:
+        template = None if example.verbatim else self.instructions.get(example.task)
         if template is None:
             return example.instruction
         fields: Mapping[str, object] = {**example.meta, "instruction": example.instruction}

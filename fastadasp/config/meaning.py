@@ -64,7 +64,7 @@ def _meant(schema: DictConfig, name: str, value: Any) -> Any:
     if name not in list(schema) or "${" in str(value):
         return value
     field = schema._get_node(name)
-    if value == NONE and field is not None and field._is_optional():  # type: ignore[union-attr]
+    if value == NONE and field is not None and field._is_optional():
         return None
     if isinstance(value, dict):  # of any content: OmegaConf would keep what it is given
         return _spelled(value)

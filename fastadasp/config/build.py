@@ -6,6 +6,7 @@ A node with `_target_` is built by the dataclass it names: the fields are the sc
 from collections.abc import Mapping
 from typing import Any, cast
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,15 +20,18 @@ def build_all(cfg: DictConfig, nodes: Mapping[str, str]) -> dict[str, Any]:
     """By name, the objects that the config nodes `nodes[name]` describe; one ConfigError lists all that is wrong."""
     built: dict[str, Any] = {}
     problems: list[str] = []
+    kinds: set[type[ConfigError]] = set()
     for part, key in nodes.items():
         try:
             built[part] = build(cfg[key], key)
         except ConfigError as error:
             problems.append(str(error))
+            kinds.add(type(error))
     if not isinstance(cfg.seed, int):
         problems.append(f"seed must be a whole number, got {cfg.seed!r}")
+        kinds.add(ConfigError)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise (kinds.pop() if len(kinds) == 1 else ConfigError)("\n".join(problems))
     return built
 
 
@@ -38,8 +42,8 @@ def build(node: DictConfig, key: str) -> Any:
     """
     if not OmegaConf.is_dict(node):
         raise ConfigError(
-            f"{key}={node!s:.80} is no mapping of settings: choose an option ({key}=..., see --help), and set single "
-            f"keys as {key}.NAME=..."
+            f"{key}={node!s:.80} is no mapping of settings{_file_of(key)}: choose an option ({key}=..., see --help), "
+            f"and set single keys as {key}.NAME=..."
         )
     settings = meant_node(cast(dict[str, Any], OmegaConf.to_container(node, resolve=True)))
     if not isinstance(settings.get("_target_"), str):
@@ -66,4 +70,10 @@ def build(node: DictConfig, key: str) -> Any:
         missing = ", ".join(f"{key}.{name}" for name in sorted(OmegaConf.missing_keys(schema)))
         raise ConfigError(f"{missing} must be given: it has no default") from None
     except ValueError as error:
-        raise ConfigError(str(error)) from error
+        raise (type(error) if isinstance(error, ConfigError) else ConfigError)(str(error)) from error
+
+
+def _file_of(key: str) -> str:
+    """Where a node comes from, if a file of a group was chosen for it."""
+    choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+    return f" (from the file {key}/{choices[key]}.yaml)" if choices.get(key) else ""

@@ -8,4 +8,4 @@ from fastadasp.reduction.pooling import Pooling
 
 @dataclass(frozen=True)
 class AffinityPooling(Pooling, InputMethod):
-    """Pool the output of the projector: a token may only join its direct neighbour (`window` 1)."""
+    """Pool the output of the projector: a token is compared with its direct neighbour alone (`window` 1)."""

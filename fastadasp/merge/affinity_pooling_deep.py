@@ -8,7 +8,7 @@ from fastadasp.reduction.pooling import Pooling
 
 @dataclass(frozen=True)
 class DeepAffinityPooling(Pooling):
-    """Pool hidden states in one deep layer: a token may join one of the three tokens before it.
+    """Pool hidden states in one deep layer: a token is compared with the last three tokens of the open group.
 
     Together with affinity pooling at the input, this method is the paper's dual affinity pooling (DAP).
     """
@@ -16,7 +16,7 @@ class DeepAffinityPooling(Pooling):
     layer: int | None = None  # type: ignore[assignment]  # settled by `at_depth` before anything asks
     """The decoder layer, counted from 0; null stands for 29/32 of the depth of the decoder, as in the paper."""
     window: int = 3
-    """The number of tokens back to which a token may join."""
+    """Number of tokens of the open group, from its last token back, with which a token is compared."""
 
     def check_layer(self) -> None:
         """Check that `layer` is a layer or null. Raises ConfigError."""

@@ -1,0 +1,112 @@
+"""How a processor takes audio in a chat: found by trying it.
+
+A chat template says in its own way where a recording stands, and a processor puts as many audio tokens there as the
+recording needs. So a short and a longer sound are put into the same prompt: the token whose number grows is the audio
+token, whatever the checkpoint calls it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastadasp.files.text import FileError, short, shown
+
+SECONDS = (1.0, 4.0)
+"""Lengths of the two sounds that are tried."""
+_LEAST_GROWTH = 6
+"""Tokens that three more seconds must bring: two a second."""
+
+Content = str | list[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What was found."""
+
+    form: str
+    """How the turn with the recording is written, a key of FORMS."""
+    token: str
+    """The audio token's text, which stands in the prompt for a recording."""
+    token_id: int
+    per_second: float
+    """Audio tokens for a second of audio."""
+
+
+def plain_parts(recordings: int, text: str, token: str, first: bool) -> Content:
+    """Parts of a turn, as most templates take them."""
+    return _ordered([{"type": "audio"}] * recordings, text, first)
+
+
+def named_parts(recordings: int, text: str, token: str, first: bool) -> Content:
+    """Parts with a source, for templates that look for that."""
+    return _ordered([{"type": "audio", "audio": "recording", "audio_url": "recording"}] * recordings, text, first)
+
+
+def written(recordings: int, text: str, token: str, first: bool) -> Content:
+    """One text that holds the audio tokens, for templates whose turns are texts."""
+    return token * recordings + text if first else text + token * recordings
+
+
+def _ordered(audio: list[dict[str, str]], text: str, first: bool) -> Content:
+    said = [{"type": "text", "text": text}] if text else []
+    return [*audio, *said] if first else [*said, *audio]
+
+
+FORMS: Mapping[str, Callable[[int, str, str, bool], Content]] = {
+    "parts": plain_parts,
+    "named parts": named_parts,
+    "written": written,
+}
+
+
+def find_listening(
+    render: Callable[[Content], str],
+    ids_of: Callable[[str, Any], Sequence[int]],
+    rate: int,
+    tokenizer: Any,
+    known: Sequence[str],
+) -> Listening:
+    """Try all forms of a turn until one lets audio tokens grow with the audio; FileError with what was tried.
+
+    render: the prompt of a turn. ids_of: the token ids of a prompt with a recording.
+    known: the audio token's text, where the configuration, the processor or the user says it (first one counts).
+    """
+    tried: list[str] = []
+    sounds = [_sound(seconds, rate) for seconds in SECONDS]
+    for form, build in FORMS.items():
+        if form == "written" and not known:
+            continue
+        try:
+            prompt = render(build(1, "Listen.", known[0] if known else "", True))
+            if known and prompt.count(known[0]) != 1:
+                raise FileError(f"the chat template writes {prompt.count(known[0])} times {known[0]} for one recording")
+            few, many = (Counter(ids_of(prompt, sound)) for sound in sounds)
+            token_id = _grown(few, many)
+        except Exception as error:  # a template and a processor are programs of other people
+            tried.append(f"as {form}: {type(error).__name__}: {short(error, 200)}")
+            continue
+        growth = (many[token_id] - few[token_id]) / (SECONDS[1] - SECONDS[0])
+        return Listening(form, str(tokenizer.convert_ids_to_tokens(token_id)), token_id, growth)
+    raise FileError("no way was found to put audio into its prompts.\n" + "\n".join(tried))
+
+
+def _sound(seconds: float, rate: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """Soft noise: some processors leave silence out."""
+    return (0.01 * np.random.default_rng(0).standard_normal(round(seconds * rate))).astype(np.float32)
+
+
+def _grown(few: Counter[int], many: Counter[int]) -> int:
+    """The token whose number grows with the audio; FileError for none, or for several."""
+    growth = Counter({token: many[token] - few[token] for token in many})
+    first, *others = growth.most_common(2)
+    if first[1] < _LEAST_GROWTH:
+        raise FileError(
+            f"its processor writes {sum(few.values())} tokens for {SECONDS[0]:g} s of audio and {sum(many.values())} for "
+            f"{SECONDS[1]:g} s, so none stands for a stretch of audio"
+        )
+    if others and others[0][1] > first[1] / 2:
+        raise FileError(f"tokens {shown(first[0])} and {shown(others[0][0])} both grow with the audio")
+    return first[0]

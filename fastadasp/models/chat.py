@@ -3,7 +3,7 @@
 Their processors cut long audio into encoder windows themselves; the decoder must be one that `merging()` knows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from fastadasp.errors import ConfigError
 from fastadasp.files.text import FileError
 from fastadasp.models.base import ModelError
-from fastadasp.models.hf.listening import FORMS, Content, Listening, find_listening
+from fastadasp.models.checks import check_prompt
+from fastadasp.models.hf.listening import FORMS, SECONDS, TOKENISED, Content, Listening, find_listening
 from fastadasp.models.pretrained import Pretrained
 
 if TYPE_CHECKING:
@@ -23,28 +24,16 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS = 0.1
 """Shorter audio is padded with silence: some encoders make no token of less."""
-OPTIONS = {
-    "audioflamingo3": "audio_flamingo_3",
-    "musicflamingo": "music_flamingo",
-    "glmasr": "glm_asr_nano",
-    "qwen3_asr": "qwen3_asr",
-    "fun_asr_nano": "fun_asr_nano",
-    "vibevoice_asr": "vibevoice_asr",
-    "moss_transcribe_diarize": "moss_transcribe_diarize",
-    "granite_speech": "granite_speech",
-    "granite_speech_plus": "granite_speech_plus",
-    "qwen2_5_omni": "qwen2_5_omni",
-    "qwen3_omni_moe": "qwen3_omni",
-    "phi4_multimodal": "phi4_multimodal",
-}
-"""The option of `conf/model` for each family that has prompts and limits of its own."""
 
 
 @dataclass(frozen=True)
 class PreparedChat:
     """One user turn: audio at the encoder's sampling rate, and the prompt around it."""
 
-    prompt: str
+    prompt: str | None
+    """None where the processor makes it of the turn itself."""
+    text: str
+    """The instruction."""
     audio: list["Samples"]
 
 
@@ -62,6 +51,10 @@ class ChatSpeechLM(Pretrained):
     """What stands in a system turn before the user's; empty: no such turn."""
     answer_start: str = ""
     """How every answer begins: the prompt ends with these words."""
+    adapter: str | None = None
+    """Folder inside the checkpoint with LoRA weights for audio, which are put on (needs peft)."""
+    equal_lengths: bool = False
+    """Only put recordings of equal length into a batch, for encoders whose result depends on the padding."""
     arguments: dict[str, bool] = field(default_factory=dict)
     """Switches of the model's `forward` that are set for each prompt, such as `sample: false` for an encoder that would
     add noise."""
@@ -69,6 +62,8 @@ class ChatSpeechLM(Pretrained):
     @classmethod
     def option_for(cls, described: Mapping[str, Any]) -> str | None:
         """As in Pretrained, for the families that have an option of their own."""
+        from fastadasp.models.hf import OPTIONS
+
         return OPTIONS.get(str(described.get("model_type")))
 
     def _build_config(self) -> "PreTrainedConfig":
@@ -107,7 +102,7 @@ class ChatSpeechLM(Pretrained):
     def _build_model(
         self, *, device: str, dtype: str, attention: "str | dict[str, str]", device_map: str | None
     ) -> "PreTrainedModel":
-        """As in SpeechLM; where an encoder has no such attention kernel, the decoder alone gets the kernel asked for."""
+        """As in SpeechLM; where an encoder has no such attention kernel, the decoder alone gets it."""
         build = partial(super()._build_model, device=device, dtype=dtype, device_map=device_map)
         try:
             return build(attention=attention)
@@ -127,31 +122,25 @@ class ChatSpeechLM(Pretrained):
     @cached_property
     def listening(self) -> Listening:
         """How the processor takes audio; ModelError with what was tried where that cannot be found."""
+        from fastadasp.models.hf.parts import known_token
+
+        known = self.audio_token or known_token(self.config, self.processor)
         try:
-            found = find_listening(
-                self._rendered, self._ids_of, self.sampling_rate, self.processor.tokenizer, self._known_tokens()
-            )
+            return find_listening(self._tried, self.sampling_rate, self.processor.tokenizer, known)
         except FileError as error:
             raise ModelError(
-                f"{self._named}: {error}\nName what is missing: model.audio_token (the text of the token that stands for "
-                "audio in a prompt) or model.chat_template (a Jinja template that writes this token for a part with "
-                "type 'audio'); a model without audio tokens cannot be reduced"
+                f"{self._named}: {error}\nName what is missing: model.audio_token (the text of the token that stands "
+                "for audio in a prompt), or model.chat_template (a Jinja template that writes this token where a part "
+                "has the type 'audio'). A model without audio tokens cannot be reduced."
             ) from error
-        return found
 
-    def _known_tokens(self) -> list[str]:
-        """The texts by which the user, the processor and the configuration name the audio token."""
-        from fastadasp.models.hf.parts import token_ids_named
-
-        tokenizer = self.processor.tokenizer
-        named = [self.audio_token, *(getattr(part, "audio_token", None) for part in (self.processor, tokenizer))]
-        vocabulary = len(tokenizer)
-        named += [
-            tokenizer.convert_ids_to_tokens(token)
-            for token in token_ids_named(self.config, self.processor)
-            if token < vocabulary
-        ]
-        return [name for name in named if isinstance(name, str)]
+    def _tried(self, form: str, token: str, sound: "Samples") -> list[int]:
+        """The ids of a prompt with a sound, in one of the forms of a turn."""
+        prompt = None if form == TOKENISED else self._rendered(FORMS[form](1, "Listen.", token, self.audio_first))
+        if prompt is not None and token:
+            check_prompt(prompt, token, 1)
+        ids: list[int] = self._process([PreparedChat(prompt, "Listen.", [sound])])["input_ids"][0].tolist()
+        return ids
 
     @property
     def audio_token_id(self) -> int:
@@ -168,19 +157,38 @@ class ChatSpeechLM(Pretrained):
         from fastadasp.data.audio import pad_to
 
         least = round(_LEAST_SECONDS * self.sampling_rate)
-        audio = [pad_to(samples, least) for samples in self.read(example)]
-        return self._prompted(example, audio)
+        prepared = self._prompted(example, [pad_to(samples, least) for samples in self.read(example)])
+        self._check_whole(example, prepared)
+        return prepared
 
     def _prompted(self, example: "Example", audio: "list[Samples]") -> PreparedChat:
         """`audio` with the prompt that the chat template makes around it."""
         text, found = self.wording(example), self.listening
+        if found.form == TOKENISED:
+            return PreparedChat(None, text, audio)
         prompt = self.render(FORMS[found.form](len(audio), text, found.token, self.audio_first), len(audio))
         if text.strip() not in prompt and example.task != "asr":
             raise ConfigError(
-                f"example {example.id}: the chat template of {self.path} leaves the instruction out, so this model only "
-                f"transcribes (task=asr); it was {text!r}"
+                f"example {example.id}: the chat template of {self.path} leaves the instruction out, so this model "
+                f"only transcribes (task=asr); it was {text!r}"
             )
-        return PreparedChat(prompt, audio)
+        return PreparedChat(prompt, text, audio)
+
+    def _check_whole(self, example: "Example", prepared: PreparedChat) -> None:
+        """AudioError where the processor drops the end of the audio; looked at whenever longer audio comes."""
+        from fastadasp.data.audio import AudioError
+
+        seconds = sum(map(len, prepared.audio)) / self.sampling_rate
+        if seconds <= self.__dict__.get("_whole_seconds", SECONDS[1]):
+            return
+        tokens, needed = self.prompt_tokens(prepared)[0], self.listening.per_second * seconds
+        if tokens < 0.9 * needed:
+            raise AudioError(
+                f"example {example.id}: {self.path} makes {tokens} audio tokens of {seconds:.1f} s, which need "
+                f"{needed:.0f}: its processor drops what comes after {tokens / self.listening.per_second:.0f} s "
+                "(model.max_seconds)"
+            )
+        self.__dict__["_whole_seconds"] = seconds  # the dataclass is frozen: it is the run's config
 
     def _conversation(self, content: Content) -> list[dict[str, Any]]:
         """As in SpeechLM, with the system's turn."""
@@ -220,19 +228,31 @@ class ChatSpeechLM(Pretrained):
         batch.update(self.arguments)
         return batch
 
+    def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
+        """As in ModelAdapter; some tokenizers pad with the token that stands for audio."""
+        return super().audio_mask(inputs) & inputs["attention_mask"].bool()
+
+    def batch_key(self, prepared: PreparedChat) -> Hashable:
+        """As in ModelAdapter."""
+        return tuple(map(len, prepared.audio)) if self.equal_lengths else None
+
     def _process(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
-        from fastadasp.models.hf.parts import call
+        from fastadasp.models.hf.parts import call, call_with_chats
 
-        prompts, audio = [item.prompt for item in prepared], [one for item in prepared for one in item.audio]
-        return call(self.processor, prompts, audio, self.sampling_rate)
-
-    def _ids_of(self, prompt: str, sound: "Samples") -> list[int]:
-        ids: list[int] = self._process([PreparedChat(prompt, [sound])])["input_ids"][0].tolist()
-        return ids
+        audio, rate = [one for item in prepared for one in item.audio], self.sampling_rate
+        prompts = [item.prompt for item in prepared if item.prompt is not None]
+        if prompts:
+            return call(self.processor, prompts, audio, rate)
+        parts = [FORMS["parts"](len(item.audio), item.text, "", self.audio_first) for item in prepared]
+        return call_with_chats(self.processor, [self._conversation(content) for content in parts], audio, rate)
 
     def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; an adapter for audio that the checkpoint carries is on, as its `generate()` would do."""
+        """As in ModelAdapter; LoRA weights for audio that come with the checkpoint are on."""
         model = super().load(device=device, dtype=dtype, attention=attention, device_map=device_map)
+        if self.adapter is not None:
+            with self._explained(f"its adapter {self.adapter}"):
+                options = {"subfolder": self.adapter, "revision": self.revision}
+                model.load_adapter(self._source, adapter_kwargs=options)
         if getattr(model, "_hf_peft_config_loaded", False):
             model.enable_adapters()
         return model
@@ -244,10 +264,14 @@ class ChatSpeechLM(Pretrained):
         return texts if transcript is None else [str(transcript(text)) for text in texts]
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
-        """As in SpeechLM. Where that is not possible, each beam reads the audio itself, if a row of features is a row of
-        the batch."""
-        if self._reads_embeddings():
-            return super().beam_prompt(inputs)
+        """As in SpeechLM. Where that is not possible, each beam reads the audio itself, if a row of features is a row
+        of the batch."""
+        from fastadasp.models.hf.parts import reads_embeddings
+
+        if reads_embeddings(self.model):
+            prompt = super().beam_prompt(inputs)
+            if prompt["inputs_embeds"] is not None:  # some decoders embed text and audio themselves
+                return prompt
         rows = len(inputs["input_ids"])
         if any(len(value) != rows for value in inputs.values() if hasattr(value, "shape")):
             raise ConfigError(
@@ -255,18 +279,3 @@ class ChatSpeechLM(Pretrained):
                 "another number of rows than the batch; set generation.engine=static, or generation.num_beams=1"
             )
         return inputs
-
-    def _reads_embeddings(self) -> bool:
-        """Whether transformers' `generate()` can go on from the embeddings of a whole prompt."""
-        import inspect
-
-        from fastadasp.decoding.prefill import has_several_positions
-        from fastadasp.engine.decoder import find_decoder
-
-        model = self.model
-        return (
-            not has_several_positions(model)
-            and not getattr(model, "_hf_peft_config_loaded", False)
-            and "inputs_embeds" in inspect.signature(model.prepare_inputs_for_generation).parameters
-            and "inputs_embeds" in inspect.signature(find_decoder(model).forward).parameters
-        )

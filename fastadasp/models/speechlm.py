@@ -129,8 +129,8 @@ class SpeechLM(ModelAdapter):
         return audio, ids.numel() - audio
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter: the expanded audio placeholders; some tokenizers pad with the same token."""
-        mask: Tensor = (inputs["input_ids"] == self.audio_token_id) & inputs["attention_mask"].bool()
+        """As in ModelAdapter: the expanded audio placeholders."""
+        mask: Tensor = inputs["input_ids"] == self.audio_token_id
         return mask
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
@@ -179,8 +179,8 @@ class SpeechLM(ModelAdapter):
     def render(self, content: "str | Sequence[Mapping[str, str]]", clips: int) -> str:
         """The prompt of one user turn by the chat template, up to where the answer begins.
 
-        content: the turn's text, or its parts (`audio`, `text`), of which `clips` are audio. Raises ModelError where the
-        template, which is a program that came with the checkpoint, fails or does not place the audio.
+        content: the turn's text, or its parts (`audio`, `text`), of which `clips` are audio. Raises ModelError where
+        the template, which is a program that came with the checkpoint, fails or does not place the audio.
         """
         try:
             prompt = self._rendered(content)

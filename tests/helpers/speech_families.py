@@ -105,7 +105,12 @@ def whisper_like(name: str, decoder: str, mels: int = 128, **settings: Any) -> C
     """A model of an encoder shaped like Whisper's and a decoder of a known type."""
 
     def build(audio: int) -> Any:
-        encoder = {"model_type": f"{settings.get('kind', name.lower())}_encoder", **WHISPER, "num_mel_bins": mels, **settings.get("encoder", {})}
+        encoder = {
+            "model_type": f"{settings.get('kind', name.lower())}_encoder",
+            **WHISPER,
+            "num_mel_bins": mels,
+            **settings.get("encoder", {}),
+        }
         text = {**(EIGHT_CHANNELS if decoder == "qwen3" else DECODER), "model_type": decoder}
         config = getattr(t, f"{name}Config")(
             audio_config=encoder, text_config=text, audio_token_id=audio, **settings.get("config", {})
@@ -254,7 +259,10 @@ FAMILIES: dict[str, Family] = {
     ),
     "qwen3_asr": Family(
         whisper_like(
-            "Qwen3ASR", "qwen3", kind="qwen3_asr", encoder={"output_dim": 32, "downsample_hidden_size": 16, "encoder_layers": 1}
+            "Qwen3ASR",
+            "qwen3",
+            kind="qwen3_asr",
+            encoder={"output_dim": 32, "downsample_hidden_size": 16, "encoder_layers": 1},
         ),
         with_extractor("Qwen3ASR", lambda: t.Qwen3ASRFeatureExtractor()),
         "<|audio_pad|>",
@@ -290,7 +298,9 @@ FAMILIES: dict[str, Family] = {
         further=("<|object_ref_start|>", "<|object_ref_end|>", "<|AUDIO_DURATION|>"),
     ),
     "moss_transcribe_diarize": Family(
-        whisper_like("MossTranscribeDiarize", "qwen3", mels=80, encoder={"model_type": "moss_transcribe_diarize_audio"}),
+        whisper_like(
+            "MossTranscribeDiarize", "qwen3", mels=80, encoder={"model_type": "moss_transcribe_diarize_audio"}
+        ),
         with_extractor("MossTranscribeDiarize", lambda: t.MossTranscribeDiarizeFeatureExtractor()),
         "<|audio_pad|>",
         "<|audio_start|>{audio}<|audio_end|>",

@@ -1,8 +1,9 @@
 """Adapt the bundled model to a reduction method with LoRA: `python -m experiments.training.under_merging.adapt`.
 
-Every step reads its prompts under `merging()`: the gradients pass through the fused tokens, so the decoder learns to read
-what the method leaves. The audio encoder stays as it is. Started again, the training goes on from its last checkpoint. At
-the end the adapted weights are written as an ordinary checkpoint, which `run.py model=tiny model.path=FOLDER` evaluates.
+Every step reads its prompts under `merging()`: the gradients pass through the fused tokens, so the decoder learns to
+read what the method leaves. The audio encoder stays as it is. Started again, the training goes on from its last
+checkpoint. At the end the adapted weights are written as an ordinary checkpoint, which `run.py model=tiny
+model.path=FOLDER` evaluates.
 Needs peft (`pip install -e '.[lora]'`).
 """
 
@@ -58,9 +59,7 @@ def solved_method(model: SpeechModel, lessons: Sequence[Lesson], name: str, flop
     node = OmegaConf.load(options("merge")[name])
     method: MergeMethod = instantiate(node, schedule="constant", flops_reduction=flops_reduction)
     shape = model.adapter.shape
-    prompts = [
-        model.adapter.count(encode(model, [lesson]).inputs["input_ids"]) for lesson in lessons[:SOLVED_OVER]
-    ]
+    prompts = [model.adapter.count(encode(model, [lesson]).inputs["input_ids"]) for lesson in lessons[:SOLVED_OVER]]
     return solve_ratio(method, prompts, shape.layers, lambda tokens: paper_prompt_flops(tokens, shape))
 
 

@@ -78,8 +78,8 @@ def encode(model: SpeechModel, lessons: Sequence[Lesson]) -> Batch:
 def loss(network: nn.Module, method: MergeMethod, batch: Batch) -> Tensor:
     """Mean cross-entropy of the answers' tokens, each foretold from the reduced prompt and the tokens before it.
 
-    The prompt is read first and the answer from its caches, as in decoding: read together, the answer would take part in
-    choosing which audio tokens are merged, and a model could learn to be told by that.
+    The prompt is read first and the answer from its caches, as in decoding: read together, the answer would take part
+    in choosing which audio tokens are merged, and a model could learn to be told by that.
     """
     with merging(network, method, batch.audio_BT):
         prompt = network(**batch.inputs, use_cache=True)
@@ -89,4 +89,6 @@ def loss(network: nn.Module, method: MergeMethod, batch: Batch) -> Tensor:
             input_ids=given_BN, attention_mask=mask_BT, past_key_values=prompt.past_key_values, use_cache=True
         )
     logits_BNV = torch.cat([prompt.logits[:, -1:], answer.logits], dim=1)
-    return nn.functional.cross_entropy(logits_BNV.flatten(0, 1).float(), batch.labels_BN.flatten(), ignore_index=IGNORED)
+    return nn.functional.cross_entropy(
+        logits_BNV.flatten(0, 1).float(), batch.labels_BN.flatten(), ignore_index=IGNORED
+    )

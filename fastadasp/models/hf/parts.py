@@ -26,8 +26,8 @@ def speech_config(config: "PreTrainedConfig") -> "PreTrainedConfig":
     """
     if config.model_type in NO_AUDIO_TOKENS:
         raise FileError(
-            f"token reduction cannot apply to {config.model_type}: {NO_AUDIO_TOKENS[config.model_type]}, so there are no "
-            "audio tokens between which one could choose"
+            f"token reduction cannot apply to {config.model_type}: {NO_AUDIO_TOKENS[config.model_type]}, so there are "
+            "no audio tokens of which some could go"
         )
     if getattr(config, "text_config", None) is not None:
         return config
@@ -90,10 +90,12 @@ def extractor_of(processor: Any) -> Any:
         rate = getattr(part, "sampling_rate", None)
         if callable(part) and rate is not None:
             if type(rate) is not int or rate < 1:
-                raise FileError(f"the feature extractor's sampling_rate must be a whole number from 1, got {shown(rate)}")
+                raise FileError(
+                    f"the feature extractor's sampling_rate must be a whole number from 1, got {shown(rate)}"
+                )
             return part
     raise FileError(
-        f"its processor ({type(processor).__name__}) has no feature extractor with a sampling_rate, so it takes no audio"
+        f"its processor ({type(processor).__name__}) has no feature extractor with a sampling_rate: it takes no audio"
     )
 
 
@@ -113,7 +115,7 @@ def call(processor: Any, prompts: list[str], audio: list[Any], rate: int) -> Any
     return processor(**arguments)
 
 
-def token_ids_named(config: Any, processor: Any) -> Iterator[int]:
+def _ids_named(config: Any, processor: Any) -> Iterator[int]:
     """The ids by which configuration and processor name their audio token, if they do."""
     holders = (config, getattr(config, "audio_config", None), processor, getattr(processor, "tokenizer", None))
     for holder in holders:
@@ -123,6 +125,52 @@ def token_ids_named(config: Any, processor: Any) -> Iterator[int]:
                 yield found
 
 
-def as_mapping(batch: Any) -> Mapping[str, Any]:
-    """A processor's output by name."""
-    return batch if isinstance(batch, Mapping) else dict(batch.items())
+def call_with_chats(processor: Any, chats: list[list[dict[str, Any]]], audio: list[Any], rate: int) -> Any:
+    """A left-padded batch from a processor that reads whole chats; their parts of type `audio` get `audio` in order."""
+    left = iter(audio)
+    filled = [
+        [{**turn, "content": [_filled(part, left, rate) for part in turn["content"]]} for turn in chat]
+        for chat in chats
+    ]
+    return processor.apply_chat_template(
+        filled,
+        tokenize=True,
+        return_dict=True,
+        processor_kwargs={"text_kwargs": {"padding": True, "padding_side": "left"}},
+    )
+
+
+def _filled(part: Mapping[str, Any], audio: Iterator[Any], rate: int) -> dict[str, Any]:
+    """The part with the samples as a file of its own, in letters."""
+    import base64
+    import io
+
+    import soundfile
+
+    if part["type"] != "audio":
+        return dict(part)
+    file = io.BytesIO()
+    soundfile.write(file, next(audio), rate, format="WAV", subtype="FLOAT")
+    return {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
+
+
+def known_token(config: Any, processor: Any) -> str:
+    """The text of the audio token as processor, tokenizer or configuration name it; empty where none does."""
+    tokenizer = processor.tokenizer
+    named: list[Any] = [getattr(part, "audio_token", None) for part in (processor, tokenizer)]
+    named += [tokenizer.convert_ids_to_tokens(one) for one in _ids_named(config, processor) if one < len(tokenizer)]
+    return next((name for name in named if isinstance(name, str)), "")
+
+
+def reads_embeddings(model: Any) -> bool:
+    """Whether transformers' `generate()` can go on from the embeddings of a whole prompt."""
+    from fastadasp.decoding.prefill import has_several_positions
+    from fastadasp.engine.decoder import find_decoder
+
+    takes_them = "inputs_embeds" in inspect.signature(model.prepare_inputs_for_generation).parameters
+    return (
+        not has_several_positions(model)
+        and not getattr(model, "_hf_peft_config_loaded", False)
+        and "inputs_embeds" in inspect.signature(type(find_decoder(model)).forward).parameters
+        and (takes_them or model.main_input_name != "input_ids")  # transformers asks no more than that
+    )

@@ -179,7 +179,7 @@ class ChatSpeechLM(Pretrained):
         from fastadasp.data.audio import AudioError
 
         seconds = sum(map(len, prepared.audio)) / self.sampling_rate
-        if seconds <= self.__dict__.get("_whole_seconds", SECONDS[1]):
+        if seconds <= self.__dict__.get("_whole_seconds", SECONDS[0][1]):
             return
         tokens, needed = self.prompt_tokens(prepared)[0], self.listening.per_second * seconds
         if tokens < 0.9 * needed:

@@ -24,7 +24,7 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft
 
 import fastadasp
 from experiments.training.under_merging.lessons import Lesson, batches, encode, loss, read_lessons
-from fastadasp import MergeMethod, SpeechModel
+from fastadasp import MergeMethod, NoReduction, SpeechModel
 from fastadasp.config.paths import options
 from fastadasp.reduction.flops import paper_prompt_flops
 from fastadasp.reduction.target import solve_ratio
@@ -56,6 +56,8 @@ class Recipe:
 
 def solved_method(model: SpeechModel, lessons: Sequence[Lesson], name: str, flops_reduction: float) -> MergeMethod:
     """The method with one ratio that saves this share of FLOPs over the first lessons' prompts, as a run solves it."""
+    if not flops_reduction:
+        return NoReduction()
     node = OmegaConf.load(options("merge")[name])
     method: MergeMethod = instantiate(node, schedule="constant", flops_reduction=flops_reduction)
     shape = model.adapter.shape
@@ -123,7 +125,12 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, default=Path("outputs/under_merging/train"), help="folder of shards")
     parser.add_argument("--out", type=Path, default=Path("outputs/under_merging/fastadasp"))
     parser.add_argument("--method", default="fastadasp", help="an option of conf/merge")
-    parser.add_argument("--flops", type=float, default=0.5, help="share of the prefill's FLOPs to save")
+    parser.add_argument(
+        "--flops",
+        type=float,
+        default=0.5,
+        help="share of the prefill's FLOPs to save; 0: the control, whose training has no reduction",
+    )
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rank", type=int, default=16)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fastadasp.files.text import FileError, short, shown
+from fastadasp.files.text import FileError, short
 
-SECONDS = (1.0, 4.0)
-"""Lengths of the two sounds that are tried."""
-_LEAST_GROWTH = 6
-"""Tokens that three more seconds must bring: two a second."""
+SECONDS = ((1.0, 4.0), (1.0, 61.0))
+"""Lengths of the two sounds that are tried; the second pair is for processors that fill whole windows of 30 s."""
+_LEAST_GROWTH = 2
+"""Tokens that each second more must bring."""
 
 Content = str | list[Mapping[str, str]]
 
@@ -75,18 +75,20 @@ def find_listening(
     known: the audio token's text, where the user, the processor or the configuration says it; else empty.
     """
     tried: list[str] = []
-    sounds = [_sound(seconds, rate) for seconds in SECONDS]
     for form in (*FORMS, TOKENISED):
         if form == "written" and not known:
             continue
-        try:
-            few, many = (Counter(ids_of(form, known, sound)) for sound in sounds)
-            token_id = _grown(few, many)
-        except Exception as error:  # a template and a processor are programs of other people
-            tried.append(f"as {form}: {type(error).__name__}: {short(error, 200)}")
-            continue
-        growth = (many[token_id] - few[token_id]) / (SECONDS[1] - SECONDS[0])
-        return Listening(form, str(tokenizer.convert_ids_to_tokens(token_id)), token_id, growth)
+        for seconds in SECONDS:
+            try:
+                few, many = (Counter(ids_of(form, known, _sound(length, rate))) for length in seconds)
+                token_id, growth = _grown(few, many, *seconds)
+            except _NoGrowthError as error:
+                tried.append(f"as {form}: {error}")
+            except Exception as error:  # a template and a processor are programs of other people
+                tried.append(f"as {form}: {type(error).__name__}: {short(error, 200)}")
+                break
+            else:
+                return Listening(form, str(tokenizer.convert_ids_to_tokens(token_id)), token_id, growth)
     raise FileError("no way was found to put audio into its prompts\n" + "\n".join(tried))
 
 
@@ -95,15 +97,19 @@ def _sound(seconds: float, rate: int) -> "np.ndarray[Any, np.dtype[np.float32]]"
     return (0.01 * np.random.default_rng(0).standard_normal(round(seconds * rate))).astype(np.float32)
 
 
-def _grown(few: Counter[int], many: Counter[int]) -> int:
-    """The token whose number grows with the audio; FileError for none, or for several."""
-    growth = Counter({token: many[token] - few[token] for token in many})
-    first, *others = growth.most_common(2)
-    if first[1] < _LEAST_GROWTH:
-        raise FileError(
-            f"its processor writes {sum(few.values())} tokens for {SECONDS[0]:g} s of audio and {sum(many.values())} "
-            f"for {SECONDS[1]:g} s, so none stands for a stretch of audio"
+class _NoGrowthError(FileError):
+    """No token, or more than one, grows with the audio."""
+
+
+def _grown(few: Counter[int], many: Counter[int], short_s: float, long_s: float) -> tuple[int, float]:
+    """The token whose number grows with the audio, and by how many a second."""
+    growth = Counter({token: (many[token] - few[token]) / (long_s - short_s) for token in many})
+    (token, rate), *others = growth.most_common(2)
+    if rate < _LEAST_GROWTH:
+        raise _NoGrowthError(
+            f"its processor writes {sum(few.values())} tokens for {short_s:g} s of audio and {sum(many.values())} for "
+            f"{long_s:g} s, so none stands for a stretch of audio"
         )
-    if others and others[0][1] > first[1] / 2:
-        raise FileError(f"tokens {shown(first[0])} and {shown(others[0][0])} both grow with the audio")
-    return first[0]
+    if others and others[0][1] > rate / 2:
+        raise _NoGrowthError(f"tokens {token} and {others[0][0]} both grow with the audio")
+    return token, rate

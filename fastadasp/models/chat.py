@@ -99,11 +99,9 @@ class ChatSpeechLM(Pretrained):
 
         return speech_class(self.config)
 
-    def _build_model(
-        self, *, device: str, dtype: str, attention: "str | dict[str, str]", device_map: str | None
-    ) -> "PreTrainedModel":
+    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
         """As in SpeechLM; where an encoder has no such attention kernel, the decoder alone gets it."""
-        build = partial(super()._build_model, device=device, dtype=dtype, device_map=device_map)
+        build = partial(self._from_files, device=device, dtype=dtype, device_map=device_map)
         try:
             return build(attention=attention)
         except ModelError as error:
@@ -190,12 +188,12 @@ class ChatSpeechLM(Pretrained):
             )
         self.__dict__["_whole_seconds"] = seconds  # the dataclass is frozen: it is the run's config
 
-    def _conversation(self, content: Content) -> list[dict[str, Any]]:
+    def _conversation(self, content: str | Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
         """As in SpeechLM, with the system's turn."""
         system: Content = self.system if isinstance(content, str) else [{"type": "text", "text": self.system}]
         return [*([{"role": "system", "content": system}] if self.system else []), *super()._conversation(content)]
 
-    def _rendered(self, content: Content) -> str:
+    def _rendered(self, content: str | Sequence[Mapping[str, str]]) -> str:
         return super()._rendered(content) + self.answer_start
 
     def check(self, examples: Sequence["Example"]) -> None:
@@ -230,7 +228,8 @@ class ChatSpeechLM(Pretrained):
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
         """As in ModelAdapter; some tokenizers pad with the token that stands for audio."""
-        return super().audio_mask(inputs) & inputs["attention_mask"].bool()
+        mask: Tensor = super().audio_mask(inputs) & inputs["attention_mask"].bool()
+        return mask
 
     def batch_key(self, prepared: PreparedChat) -> Hashable:
         """As in ModelAdapter."""
@@ -272,10 +271,11 @@ class ChatSpeechLM(Pretrained):
             prompt = super().beam_prompt(inputs)
             if prompt["inputs_embeds"] is not None:  # some decoders embed text and audio themselves
                 return prompt
+        features: Mapping[str, Tensor] = inputs
         rows = len(inputs["input_ids"])
-        if any(len(value) != rows for value in inputs.values() if hasattr(value, "shape")):
+        if any(len(value) != rows for value in features.values() if hasattr(value, "shape")):
             raise ConfigError(
                 f"beam search of transformers mixes up the recordings of {self.path}, whose features have "
                 "another number of rows than the batch; set generation.engine=static, or generation.num_beams=1"
             )
-        return inputs
+        return features

@@ -89,9 +89,13 @@ class Pretrained(SpeechLM):
         """FileError where config.json cannot be that of a SpeechLM."""
         check_config(config)
 
-    def _build_model(
+    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+        return self._from_files(device=device, dtype=dtype, attention=attention, device_map=device_map)
+
+    def _from_files(
         self, *, device: str, dtype: str, attention: "str | dict[str, str]", device_map: str | None
     ) -> "PreTrainedModel":
+        """As `_build_model`; attention: for all parts, or by the part's name in the configuration."""
         with self._explained():
             check_index(self._source, self.revision)
             # Weights of other sizes would end the loading with a hint at what transformers has printed.

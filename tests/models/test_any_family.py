@@ -221,3 +221,25 @@ def test_families_whose_audio_has_no_tokens_are_refused_with_the_reason(
     (tmp_path / "config.json").write_text(json.dumps({**kind.to_diff_dict(), "model_type": family}))
     with pytest.raises(ModelError, match=rf"token reduction cannot apply to {family}: it {reason}"):
         _ = ChatSpeechLM(path=str(tmp_path)).shape
+
+
+def test_a_decoder_of_mamba_layers_is_refused_with_the_layer_and_left_as_it_was() -> None:
+    blocks = ["attention", "mlp", "mamba", "attention"]
+    config = transformers.NemotronHConfig(
+        **{**DECODER, "num_hidden_layers": 4},
+        head_dim=8,
+        mamba_num_heads=4,
+        mamba_head_dim=16,
+        ssm_state_size=8,
+        n_groups=2,
+        layers_block_type=blocks,
+    )
+    torch.manual_seed(0)
+    model = transformers.NemotronHForCausalLM(config).eval()
+    ids = torch.randint(1, 300, (1, 10), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = model(ids).logits
+        with pytest.raises(ValueError, match=r"does not support NemotronHBlock .*attention"):
+            with merging(model, FastAdaSP(ratio=0.5, layer=0), (torch.arange(10) % 9 > 2)[None]):
+                model(ids)
+        assert torch.equal(model(ids).logits, before)

@@ -224,3 +224,31 @@ def test_weights_that_a_folder_lacks_are_named(folders: Path, tmp_path: Path) ->
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         ChatSpeechLM(path=str(folder)).load(device="cpu", dtype="float32", attention="sdpa")
+
+
+def test_lora_weights_inside_the_checkpoint_are_put_on(tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    folder = FAMILIES["glmasr"].save(tmp_path / "glmasr")
+    plain = ChatSpeechLM(path=str(folder))
+    model = plain.load(device="cpu", dtype="float32", attention="sdpa")
+    inputs = plain.encode([plain.prepare(example(tmp_path, 1.0))])
+    with torch.no_grad():
+        before = model(**inputs).logits
+        adapted = get_peft_model(model, LoraConfig(r=2, target_modules=r".*language_model.*\.v_proj"))
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.1)
+        wanted = adapted(**inputs).logits
+    adapted.save_pretrained(folder / "speech")
+    loaded = ChatSpeechLM(path=str(folder), adapter="speech")
+    loaded.load(device="cpu", dtype="float32", attention="sdpa")
+    with torch.no_grad():
+        given = loaded.model(**inputs).logits
+    torch.testing.assert_close(given, wanted)
+    assert not torch.allclose(given, before, atol=1e-3)
+    with merging(loaded.model, FastAdaSP(ratio=0.4, layer=1), loaded.audio_mask(inputs)):
+        beams = loaded.generate(inputs, Generation(max_new_tokens=3, num_beams=2))[0]
+    assert beams.shape == (1, 3)
+    with pytest.raises(ModelError, match="its adapter nowhere"):
+        ChatSpeechLM(path=str(folder), adapter="nowhere").load(device="cpu", dtype="float32", attention="sdpa")

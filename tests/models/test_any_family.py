@@ -239,7 +239,9 @@ def test_a_decoder_of_mamba_layers_is_refused_with_the_layer_and_left_as_it_was(
     ids = torch.randint(1, 300, (1, 10), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         before = model(ids).logits
-        with pytest.raises(ValueError, match=r"does not support NemotronHBlock .*attention"):
-            with merging(model, FastAdaSP(ratio=0.5, layer=0), (torch.arange(10) % 9 > 2)[None]):
-                model(ids)
+        with (
+            pytest.raises(ValueError, match=r"does not support NemotronHBlock .*attention"),
+            merging(model, FastAdaSP(ratio=0.5, layer=0), (torch.arange(10) % 9 > 2)[None]),
+        ):
+            model(ids)
         assert torch.equal(model(ids).logits, before)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from fastadasp.ops.attention import ScoreShape
 from fastadasp.ops.log_sum_exp import LogSumExpTap
 
 LISTS = ("layers", "h", "blocks", "block")
@@ -141,6 +142,13 @@ class AttentionTap:
         self.thread = threading.get_ident()
         self.query_BHTd: Any = None
         """None until attention has been called."""
+        self.found_BTHd: Any = None
+        """What the kernel has answered."""
+
+    @property
+    def shape(self) -> ScoreShape:
+        """What the kernel was told to do to scores."""
+        return ScoreShape(self.told.get("softcap"), self.told.get("s_aux"))
 
     @property
     def _attn_implementation(self) -> str:
@@ -174,11 +182,14 @@ def _tapped_kernel(
     tap: AttentionTap = module.config
     tap.record(query, key, value, attention_mask, kwargs)
     kernel = ALL_ATTENTION_FUNCTIONS.get_interface(module.config._attn_implementation, _eager(module))
-    if attention_mask is not None:  # only without a mask is attention known to be causal and nothing else
-        return kernel(module, query, key, value, attention_mask, *args, **kwargs)
-    with LogSumExpTap() as told:
-        result = kernel(module, query, key, value, None, *args, **kwargs)
-    tap.lse_BHT = told.lse_BHT(query)
+    # Only without a mask is attention known to be causal and nothing else; kernels do not agree on sinks in the sum.
+    if attention_mask is not None or tap.shape.sinks_H is not None:
+        result = kernel(module, query, key, value, attention_mask, *args, **kwargs)
+    else:
+        with LogSumExpTap() as told:
+            result = kernel(module, query, key, value, None, *args, **kwargs)
+        tap.lse_BHT = told.lse_BHT(query)
+    tap.found_BTHd = result[0]
     return result
 
 

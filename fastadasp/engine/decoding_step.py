@@ -32,5 +32,5 @@ def read_on(prefill: Prefill, index: int, forward: Forward, hidden_BQD: Tensor, 
     with AttentionTap(attention) as tap:
         output = forward(hidden_BQD, **inputs)
     with torch.autocast(hidden_BQD.device.type, enabled=False):
-        stored.step(tap.query_BHTd, tap.scaling)
+        stored.step(tap.query_BHTd, tap.scaling, tap.shape)
     return output

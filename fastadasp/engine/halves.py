@@ -53,7 +53,9 @@ class Halves:
     tells_kernel: bool
     """Whether further arguments of the decoder reach the attention kernel."""
     plain: bool
-    """Whether scores are scaled products alone: no soft cap, no sinks."""
+    """Whether scores are scaled products alone: no soft cap, no sinks, nothing that is not known here."""
+    explained: bool
+    """Whether attention is what queries and keys give by scaling, soft cap, sinks and softmax, and nothing else."""
     projection: str | None
     """The module in which attention's heads meet."""
 

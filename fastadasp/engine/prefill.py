@@ -114,6 +114,7 @@ class Prefill:
             keys_BGTd=tap.key_BGTd,
             values_BGTd=tap.value_BGTd,
             scaling=tap.scaling,
+            shape=tap.shape if halves.explained else None,
             lse_BHT=tap.lse_BHT,
             rotary=_rotary(halves, inputs.get("position_embeddings"), tap.key_BGTd),
             head_output=partial(head_output, projection, tap.query_BHTd.shape[1]),

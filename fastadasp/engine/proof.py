@@ -25,6 +25,7 @@ from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap, attention_mask
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 from fastadasp.engine.span import at_columns, tables_at
+from fastadasp.ops.attention import attention_rows
 from fastadasp.reduction.state import unrotate
 
 ROWS, TOKENS = 2, 11
@@ -99,6 +100,7 @@ class _Proof:
             return found
         self.name, self.tap, returned = found
         self.window = _window(self.layer, self.tap.attention, self.tap.told)
+        explained = self._explained()
         halves = Halves(
             attention=self.name,
             entry=None,
@@ -108,7 +110,8 @@ class _Proof:
             rotated=False,
             head_dim=self.tap.query_BHTd.shape[-1],
             tells_kernel=MARKER in self.tap.told,
-            plain=all(self.tap.told.get(extra) is None for extra in ("softcap", "s_aux", "position_bias")),
+            plain=self.tap.shape.plain and explained,
+            explained=explained,
             projection=self._projection(),
         )
         cut = self._cut(halves)
@@ -157,11 +160,25 @@ class _Proof:
             )
         return called[0], taps[called[0]], returned[called[0]]
 
+    def _explained(self) -> bool:
+        """Whether the kernel's answer follows from queries, keys and values; within a window no query sees past."""
+        tap, most = self.tap, min(self.window or TOKENS, TOKENS)
+        repeats = tap.query_BHTd.shape[1] // tap.value_BGTd.shape[1]
+        try:
+            rows_BHQK = attention_rows(tap.query_BHTd[:, :, :most], tap.key_BGTd, 0, None, tap.scaling, shape=tap.shape)
+            values_BHKd = tap.value_BGTd[:, :, :most].float().repeat_interleave(repeats, 1)
+            right = (rows_BHQK @ values_BHKd).transpose(1, 2)
+            error = (right - tap.found_BTHd[:, :most].view_as(right).float()).norm()
+        except (RuntimeError, AttributeError, TypeError):  # of other shapes
+            return False
+        return bool(error <= TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * right.norm())
+
     def _projection(self) -> str | None:
         """The only module within attention that is given what all heads have found."""
         channels = self.tap.query_BHTd.shape[1] * self.tap.value_BGTd.shape[-1]
         inside = [(name, x) for name, x in self.after if name.startswith(f"{self.name}.")]
-        given = {name for name, x in inside if x.shape[-1] == channels}
+        weighted = {name for name, module in self.layer.named_modules() if any(True for _ in module.parameters())}
+        given = {name for name, x in inside if x.shape[-1] == channels and name in weighted}
         outer = {name for name in given if not any(name.startswith(f"{other}.") for other in given)}
         return outer.pop() if len(outer) == 1 else None
 
@@ -256,20 +273,25 @@ class _Proof:
         return f": `{'`, `'.join(others)}` stands for the prompt as it came" if others else ""
 
     def _rotated(self) -> bool:
-        """Whether queries turned back by the layer's own tables do not depend on the position."""
+        """Whether queries turned back by the layer's own tables, if any, do not depend on the position."""
         tables = self.call.inputs.get("position_embeddings")
-        if tables is None:
-            return self.call.inputs.get("position_ids") is None
-        if not isinstance(tables, tuple) or len(tables) != 2 or any(table.ndim < 3 for table in tables):
+        if tables is None and self.call.inputs.get("position_ids") is None:
+            return True
+        whole = isinstance(tables, tuple) and len(tables) == 2 and all(table.ndim >= 3 for table in tables)
+        if tables is not None and not whole:
             return False
         seen = []
-        for columns in (slice(0, TOKENS), torch.arange(TOKENS, device=tables[0].device).flip(0).expand(ROWS, -1)):
+        backwards = torch.arange(TOKENS, device=self.call.hidden_BTD.device).flip(0).expand(ROWS, -1)
+        for columns in (slice(0, TOKENS), backwards):
             moved = self.positions(columns)
             inputs = self.call.with_fresh_cache(**moved)
             with AttentionTap(self.tap.attention) as tap:
                 self.forward(self.call.hidden_BTD, **inputs)
-            cos, sin = (table[0] if table.ndim == 4 else table for table in moved["position_embeddings"])
-            seen.append(unrotate(tap.query_BHTd.float(), (cos.float(), sin.float())))
+            queries_BHTd = tap.query_BHTd.float()
+            if tables is not None:
+                cos, sin = (table[0] if table.ndim == 4 else table for table in moved["position_embeddings"])
+                queries_BHTd = unrotate(queries_BHTd, (cos.float(), sin.float()))
+            seen.append(queries_BHTd)
         error, size = (seen[0] - seen[1]).norm(), seen[0].norm()
         return bool(error <= 2 * TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * size)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -78,6 +78,13 @@ _SIZES: dict[str, Any] = {
 }
 
 
+_ONE_HEAD_EACH = {"kv_lora_rank", "kv_channels"}
+"""Where a config has one of these, queries and keys have equally many heads."""
+
+_OWN: dict[str, dict[str, Any]] = {}
+"""What single families want besides."""
+
+
 def family_names() -> list[str]:
     """The model types that transformers has a causal LM for."""
     return sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
@@ -88,22 +95,15 @@ def tiny_family(name: str) -> PreTrainedModel:
 
     Raises whatever transformers raises where there is no such small model.
     """
-    config_class = CONFIG_MAPPING[name]
-    standard = config_class()
-    text = standard.get_text_config()
-    if text is not standard:
-        raise ValueError(f"{name} is made of several models")
-    known = {key for key in _SIZES if hasattr(standard, key)}
-    if isinstance(getattr(standard, "layer_types", None), list):
-        kinds = list(dict.fromkeys(standard.layer_types))
-        _sizes = {**_SIZES, "layer_types": (kinds * LAYERS)[:LAYERS]}
-        known |= {"layer_types"}
-    else:
-        _sizes = _SIZES
-    config = config_class(**{key: _sizes[key] for key in known})
-    with _within_seconds(3):
+    return tiny_model(AutoModelForCausalLM, name)
+
+
+def tiny_model(auto_class: Any, name: str, **own: Any) -> PreTrainedModel:
+    """As `tiny_family`, by another auto class of transformers; `own` goes into the config."""
+    with _within_seconds(5):
+        config = CONFIG_MAPPING[name](**_shrunk(CONFIG_MAPPING[name]()), **own)
         torch.manual_seed(0)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(config).eval()
+        model: PreTrainedModel = auto_class.from_config(config).eval()
     if sum(parameter.numel() for parameter in model.parameters()) > 5_000_000:
         raise ValueError(f"{name} does not get small by the usual settings")
     with torch.no_grad():
@@ -113,6 +113,32 @@ def tiny_family(name: str) -> PreTrainedModel:
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     return model
+
+
+def _shrunk(standard: PreTrainedConfig) -> dict[str, Any]:
+    """The arguments that make a family's config small, those of the configs inside included."""
+    held = standard.to_dict()
+    small = {key: value for key, value in _SIZES.items() if key in held or _settable(standard, key)}
+    if _ONE_HEAD_EACH & held.keys():
+        small["num_key_value_heads"] = 4
+    kinds = getattr(standard, "layer_types", None)
+    if isinstance(kinds, list) and _settable(standard, "layer_types"):
+        small["layer_types"] = (list(dict.fromkeys(kinds)) * LAYERS)[:LAYERS]
+    for key, value in held.items():
+        inside = getattr(standard, key, None)
+        if isinstance(inside, PreTrainedConfig):
+            small[key] = {**_shrunk(inside), "model_type": inside.model_type}
+    return small | _OWN.get(standard.model_type, {})
+
+
+def _settable(config: PreTrainedConfig, key: str) -> bool:
+    found = getattr(type(config), key, None)
+    if isinstance(found, property):
+        return found.fset is not None
+    try:
+        return hasattr(config, key)
+    except Exception:  # an attribute of single layers, which the whole does not have
+        return False
 
 
 @contextmanager

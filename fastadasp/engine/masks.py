@@ -1,9 +1,9 @@
 """Attention masks that a model has made itself: what they say of padding, and whether they are causal and no more.
 
-After a reduction each layer gets a mask that is made anew (`fastadasp.engine.decoder.attention_mask`): causal, within the
-layer's window, without padding. That is right only where the model's own mask for the prompt is of this kind. Tokens
-that see later ones (images of Gemma 3, prefixes), chunks (Llama 4 beyond 8,192 tokens) and biases of positions are not,
-and are found here by comparing the masks themselves.
+After a reduction each layer gets a mask that is made anew (`fastadasp.engine.decoder.attention_mask`): causal, within
+the layer's window, without padding. That is right only where the model's own mask for the prompt is of this kind.
+Tokens that see later ones (images of Gemma 3, prefixes), chunks (Llama 4 beyond 8,192 tokens) and biases of positions
+are not, and are found here by comparing the masks themselves.
 
 B rows (left-padded), T columns, Q queries, K keys.
 """
@@ -48,15 +48,11 @@ def _entries(mask: Any) -> Iterable[Any]:
 
 
 def _real(mask_B1TT: Tensor) -> Tensor:
-    """(B, T) bool: a token that is none sees neither itself nor, where kernels want a row that is not empty, only some."""
+    """(B, T) bool: padding sees nothing, not even itself, or, for kernels that want no empty row, everything."""
     seen_BTT = allowed(mask_B1TT)[:, 0]
-    return seen_BTT.diagonal(dim1=1, dim2=2) & ~seen_BTT.all(-1).logical_and(_first(seen_BTT))
-
-
-def _first(seen_BTT: Tensor) -> Tensor:
-    """(B, T) bool: all but the last column, whose token may see all."""
-    column = torch.arange(seen_BTT.shape[-1], device=seen_BTT.device)
-    return (column < len(column) - 1).expand(len(seen_BTT), -1)
+    real_BT = seen_BTT.diagonal(dim1=1, dim2=2).clone()
+    real_BT[:, :-1] &= ~seen_BTT[:, :-1].all(-1)
+    return real_BT
 
 
 def allowed(mask: Tensor) -> Tensor:
@@ -102,7 +98,7 @@ class MaskCheck:
             return
         index = next(index for index, wrong in self._wrong if bool(wrong))
         raise ValueError(
-            f"merging() makes masks anew after a reduction, causal ones, within the layer's window; for this prompt layer "
-            f"{index} uses a mask of another kind (chunks, tokens that see later ones, or biases of positions). Shorten "
-            "the prompt if it is longer than a chunk, or choose another model"
+            "merging() makes masks anew after a reduction, causal ones, within the layer's window; for this prompt "
+            f"layer {index} uses a mask of another kind (chunks, tokens that see later ones, or biases of positions). "
+            "Shorten the prompt if it is longer than a chunk, or choose another model"
         )

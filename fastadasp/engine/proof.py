@@ -18,22 +18,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DynamicCache
 
 from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap, attention_mask
+from fastadasp.engine.facts import ROWS, TOKENS, TOLERANCE, is_explained, is_quantised, window_of
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 from fastadasp.engine.span import at_columns, tables_at
-from fastadasp.ops.attention import attention_rows
 from fastadasp.reduction.state import unrotate
 
-ROWS, TOKENS = 2, 11
 KEPT = (0, 2, 3, 5, 8, 10)
 KEPT_OF_FEW = tuple(range(5, TOKENS))
 """Under a window shorter than the prompt: tokens whose distances stay."""
-TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-"""Greatest difference, relative to what a layer adds; half of the tokens must stay below."""
 COARSE = 0.5
 """The same for some of the tokens in quantised layers, where activations may be rounded by all that a call gives."""
 MARKER = "fastadasp_marker"
@@ -85,7 +82,7 @@ class _Proof:
 
     def __init__(self, layer: Layer, forward: Any, call: Call, whole_BTD: Tensor) -> None:
         self.layer, self.forward, self.call, self.whole_BTD = layer, forward, call, whole_BTD
-        self.coarse = _is_quantised(layer)
+        self.coarse = is_quantised(layer)
         self.before: list[tuple[str, Tensor]] = []
         """Modules that ended before attention began, and what they gave."""
         self.after: list[tuple[str, Tensor]] = []
@@ -99,8 +96,8 @@ class _Proof:
         if isinstance(found, str):
             return found
         self.name, self.tap, returned = found
-        self.window = _window(self.layer, self.tap.attention, self.tap.told)
-        explained = self._explained()
+        self.window = window_of(self.layer, self.tap.attention, self.tap.told)
+        explained = is_explained(self.tap, self.window)
         halves = Halves(
             attention=self.name,
             entry=None,
@@ -159,19 +156,6 @@ class _Proof:
                 "interface (ALL_ATTENTION_FUNCTIONS) where there must be one, which caches keys and values"
             )
         return called[0], taps[called[0]], returned[called[0]]
-
-    def _explained(self) -> bool:
-        """Whether the kernel's answer follows from queries, keys and values; within a window no query sees past."""
-        tap, most = self.tap, min(self.window or TOKENS, TOKENS)
-        repeats = tap.query_BHTd.shape[1] // tap.value_BGTd.shape[1]
-        try:
-            rows_BHQK = attention_rows(tap.query_BHTd[:, :, :most], tap.key_BGTd, 0, None, tap.scaling, shape=tap.shape)
-            values_BHKd = tap.value_BGTd[:, :, :most].float().repeat_interleave(repeats, 1)
-            right = (rows_BHQK @ values_BHKd).transpose(1, 2)
-            error = (right - tap.found_BTHd[:, :most].view_as(right).float()).norm()
-        except (RuntimeError, AttributeError, TypeError):  # of other shapes
-            return False
-        return bool(error <= TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * right.norm())
 
     def _projection(self) -> str | None:
         """The only module within attention that is given what all heads have found."""
@@ -294,21 +278,3 @@ class _Proof:
             seen.append(queries_BHTd)
         error, size = (seen[0] - seen[1]).norm(), seen[0].norm()
         return bool(error <= 2 * TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * size)
-
-
-def _is_quantised(layer: nn.Module) -> bool:
-    """Whether any weight is no plain floating-point tensor."""
-    weights = [*layer.parameters(), *layer.buffers()]
-    packed = any("quantized" in type(module).__module__ for module in layer.modules())
-    return packed or any(not x.is_floating_point() or type(x.data) is not Tensor for x in weights)
-
-
-def _window(layer: Layer, attention: Any, told: dict[str, Any]) -> int | None:
-    """How far back attention looks, by what the kernel was told, or by the attention's own attribute or config."""
-    if "sliding_window" in told:
-        found = told["sliding_window"]
-    elif hasattr(attention, "sliding_window"):
-        found = attention.sliding_window
-    else:
-        found = None
-    return found if isinstance(found, int) and found > 0 else None

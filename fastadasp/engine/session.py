@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from fastadasp.engine.cache import EvictingLayer, cache_of, check_cache, whole_layers
+from fastadasp.engine.callers import Callers
 from fastadasp.engine.decoding_step import read_on
 from fastadasp.engine.halves import Forward, named_inputs, uncompiled
 from fastadasp.engine.masks import padding_of
@@ -35,19 +36,14 @@ class Session:
         parts, and says so by the argument `prompt_length`."""
         self._cut = 0
         """Columns that are padding in every row, which the decoder does not see."""
-        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        self.callers = Callers()
         self._busy: int | None = None
-
-    def serves(self) -> bool:
-        """Whether this call is the block's: of its own thread or one that was started since, not of an older thread."""
-        backward = torch._C._current_graph_task_id() != -1  # checkpoints are recomputed in autograd's own threads
-        return backward or threading.get_ident() not in self._others
 
     @uncompiled
     def decoder_forward(self, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the decoder's `forward`."""
-        if not self.serves():
-            return forward(*args, **kwargs)
+        if not self.callers.served():
+            return self._of_another(forward, args, kwargs)
         if self._busy not in (None, threading.get_ident()):
             raise RuntimeError(
                 "two threads use one merging() block at the same time; open a block in each thread, on a model of its "
@@ -62,6 +58,13 @@ class Session:
             return self._begin(forward, inputs)
         finally:
             self._busy = before
+
+    def _of_another(self, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of a thread that the block does not serve: it may finish an answer of its own, and no more."""
+        cache = _by_name(forward, args, kwargs).get("past_key_values")
+        if cache is None or cache.get_seq_length() == 0 or (self._cache is not None and self._cache() is cache):
+            self.callers.refuse_prompt()
+        return forward(*args, **kwargs)
 
     def _begin(self, forward: Forward, inputs: dict[str, Any]) -> Any:
         """A new prompt, and perhaps candidates for what follows."""
@@ -202,7 +205,7 @@ class Session:
     @uncompiled
     def layer_forward(self, index: int, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the `forward` of a decoder layer; what it is given is right for a prompt that was never reduced."""
-        if not self.serves() or self.prefill is None:
+        if not self.callers.served() or self.prefill is None:
             return forward(*args, **kwargs)
         hidden_BTD, inputs = named_inputs(forward, args, kwargs)
         if self._in_prefill or cache_of(inputs) is None:  # without a cache: recomputed for gradients
@@ -211,7 +214,7 @@ class Session:
 
     def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
-        if self.serves() and self.prefill is not None:
+        if self.callers.served() and self.prefill is not None:
             self.prefill.positions = kwargs["position_ids"] if "position_ids" in kwargs else args[1]
 
     def guess(self, forward: Forward, *args: Any, **kwargs: Any) -> Any:

@@ -124,7 +124,7 @@ def _shrunk(standard: PreTrainedConfig) -> dict[str, Any]:
     kinds = getattr(standard, "layer_types", None)
     if isinstance(kinds, list) and _settable(standard, "layer_types"):
         small["layer_types"] = (list(dict.fromkeys(kinds)) * LAYERS)[:LAYERS]
-    for key, value in held.items():
+    for key in held:
         inside = getattr(standard, key, None)
         if isinstance(inside, PreTrainedConfig):
             small[key] = {**_shrunk(inside), "model_type": inside.model_type}

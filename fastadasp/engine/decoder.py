@@ -91,19 +91,22 @@ def attention_mask(
     keys: int,
     bias_BK: Tensor | None = None,
     window: int | None = None,
+    *,
+    always: bool = False,
 ) -> Tensor | None:
     """The mask that the kernel of `attention` wants for the last Q of `keys` positions; None where it needs none.
 
     real_BK: False on padding, None without any. Padding sees itself, so that no kernel meets an empty row.
     bias_BK: what all queries add to the scores of each key, if anything.
     window: how many tokens a query looks back, itself included; None for all.
+    always: make a mask even where the kernel needs none.
     """
     implementation, queries = implementation_of(attention), hidden_BQD.shape[1]
     window = None if window is None or window >= keys else window
     if "flash" in implementation:
         return real_BK
     plain = real_BK is None and bias_BK is None and window is None
-    if plain and (queries == 1 or (queries == keys and implementation == "sdpa")):
+    if not always and plain and (queries == 1 or (queries == keys and implementation == "sdpa")):
         return None
     column = torch.arange(keys, device=hidden_BQD.device)
     row = column[keys - queries :, None]
@@ -140,6 +143,7 @@ class AttentionTap:
         self.attention = attention
         self.config = attention.config
         self.thread = threading.get_ident()
+        self.calls = 0
         self.query_BHTd: Any = None
         """None until attention has been called."""
         self.found_BTHd: Any = None
@@ -168,7 +172,8 @@ class AttentionTap:
     def record(
         self, query_BHTd: Tensor, key_BGTd: Tensor, value_BGTd: Tensor, mask: Tensor | None, told: dict[str, Any]
     ) -> None:
-        """Keep what the kernel gets, and step aside."""
+        """Keep what the kernel gets, and step aside while the real kernel runs."""
+        self.calls += 1
         self.query_BHTd, self.key_BGTd, self.value_BGTd = query_BHTd, key_BGTd, value_BGTd
         self.mask, self.told = mask, told
         scaling = told.get("scaling")
@@ -190,6 +195,7 @@ def _tapped_kernel(
             result = kernel(module, query, key, value, None, *args, **kwargs)
         tap.lse_BHT = told.lse_BHT(query)
     tap.found_BTHd = result[0]
+    module.config = tap  # some modules call the kernel several times
     return result
 
 

@@ -58,6 +58,11 @@ class Halves:
     """Whether attention is what queries and keys give by scaling, soft cap, sinks and softmax, and nothing else."""
     projection: str | None
     """The module in which attention's heads meet."""
+    numbered: bool = False
+    """Whether position numbers are needed beside rotary tables. (Where they are not, none are given: some kernels look
+    for packed sequences in them.)"""
+    masked: bool = False
+    """Whether a mask is needed even where the kernel would do without."""
 
 
 class Reached(BaseException):

@@ -78,7 +78,7 @@ class Prefill:
         attention = self.block.attention(index)
         if span.columns is None:
             self.masks.note(index, attention, inputs.get("attention_mask"), span.real_BT, halves.windowed)
-        inputs |= span.inputs(attention, hidden_BTD, inputs, halves.windowed)
+        inputs |= span.inputs(attention, hidden_BTD, inputs, halves)
         cache = cache_of(inputs)
         entered = [earlier.layout.audio for earlier in self.spans[: index + 1]]
         removal = self.amounts.removal(index, entered)

@@ -83,6 +83,7 @@ class _Proof:
     def __init__(self, layer: Layer, forward: Any, call: Call, whole_BTD: Tensor) -> None:
         self.layer, self.forward, self.call, self.whole_BTD = layer, forward, call, whole_BTD
         self.coarse = is_quantised(layer)
+        self.numbered = self.masked = False
         self.before: list[tuple[str, Tensor]] = []
         """Modules that ended before attention began, and what they gave."""
         self.after: list[tuple[str, Tensor]] = []
@@ -114,9 +115,14 @@ class _Proof:
         cut = self._cut(halves)
         if isinstance(cut, str):
             return cut
-        if reason := self._minds_inputs():
-            return reason
-        return replace(cut, rotated=self._rotated())
+        reasons = []
+        for numbered, masked in ((False, False), (True, False), (False, True), (True, True)):
+            self.numbered, self.masked = numbered, masked
+            reason = self._minds_inputs()
+            if reason is None:
+                return replace(cut, rotated=self._rotated(), numbered=numbered, masked=masked)
+            reasons.append(reason)
+        return reasons[0]
 
     def _watch(self) -> tuple[str, AttentionTap, Any] | str:
         """Which module attends, what it was told and returned; what ran before and after it is noted."""
@@ -155,6 +161,9 @@ class _Proof:
                 f"{len(called) or 'none'} of its modules call{'s' if len(called) < 2 else ''} transformers' attention "
                 "interface (ALL_ATTENTION_FUNCTIONS) where there must be one, which caches keys and values"
             )
+        if taps[called[0]].calls > 1:
+            times = taps[called[0]].calls
+            return f"its {called[0]} calls the attention kernel {times} times, and methods read a single call"
         return called[0], taps[called[0]], returned[called[0]]
 
     def _projection(self) -> str | None:
@@ -224,7 +233,9 @@ class _Proof:
         hidden_mask = attention_mask(attention, real_BT, hidden_BTD, TOKENS, window=self.window)
         hidden_BKD = hidden_BTD[:, list(kept)]
         inputs = self.call.with_fresh_cache(
-            attention_mask=attention_mask(attention, None, hidden_BKD, len(kept), window=self.window),
+            attention_mask=attention_mask(
+                attention, None, hidden_BKD, len(kept), window=self.window, always=self.masked
+            ),
             **self.positions(columns_BK),
         )
         try:
@@ -243,7 +254,8 @@ class _Proof:
         if tables is not None:
             moved["position_embeddings"] = tables_at(tables, columns)
         if "position_ids" in self.call.inputs:
-            moved["position_ids"] = None if tables is not None else at_columns(numbers, columns, -1)
+            wanted = tables is None or self.numbered
+            moved["position_ids"] = at_columns(numbers, columns, -1) if wanted else None
         return moved
 
     def _whole_prompt(self) -> str:

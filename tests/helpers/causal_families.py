@@ -81,7 +81,49 @@ _SIZES: dict[str, Any] = {
 _ONE_HEAD_EACH = {"kv_lora_rank", "kv_channels"}
 """Where a config has one of these, queries and keys have equally many heads."""
 
-_OWN: dict[str, dict[str, Any]] = {}
+_MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_ssm": 64, "mamba_d_state": 8, "mamba_chunk_size": 8}
+_OWN: dict[str, dict[str, Any]] = {
+    "bamba": {**_MAMBA, "attn_layer_indices": [1]},
+    "falcon_h1": _MAMBA,
+    "granitemoehybrid": {**_MAMBA, "layer_types": ["linear_attention", "full_attention"]},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 0, "mamba_dt_rank": 4},
+    "nemotron_h": {
+        "layers_block_type": ["linear_attention", "full_attention"],
+        "mamba_num_heads": 4,
+        "mamba_head_dim": 16,
+        "ssm_state_size": 8,
+        "n_groups": 2,
+    },
+    "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    "lfm2_moe": {"layer_types": ["full_attention", "conv"], "num_dense_layers": 1},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 256},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 2, "state_size": 8},
+    "zaya": {"num_experts_per_tok": 1},
+    "gemma4_text": {"per_layer_config": {}, "hidden_size_per_layer_input": 8},
+    "gemma4_unified_text": {"per_layer_config": {}},
+    "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
+    "gemma3n_text": {"laurel_rank": 4},
+    "qwen4_exp_text": {
+        "layer_types": ["indexed_attention"] * LAYERS,
+        "indexer_n_heads": 2,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 8,
+        "indexer_budget": 8,
+        "indexer_compress_ratio": 4,
+        "ngram_vocab_size_base": 64,
+        "make_ngram_vocab_size_divisible_by": 8,
+        "hc_lowrank": 4,
+        "split_ngram_parts": 1,
+    },
+    "cohere_compass_text": {"rope_parameters": {"full_attention": {"rope_theta": 10000.0, "rope_type": "default"}}},
+    "phi4_multimodal_audio": {
+        "num_blocks": 2,
+        "ext_pw_out_channel": HIDDEN,
+        "depthwise_separable_out_channel": HIDDEN,
+        "nemo_conv_channels": 16,
+    },
+    "phi4_multimodal_vision": {"image_size": 28, "crop_size": 28},
+}
 """What single families want besides."""
 
 
@@ -125,14 +167,14 @@ def _shrunk(standard: PreTrainedConfig) -> dict[str, Any]:
     if isinstance(kinds, list) and _settable(standard, "layer_types"):
         small["layer_types"] = (list(dict.fromkeys(kinds)) * LAYERS)[:LAYERS]
     for key in held:
-        inside = getattr(standard, key, None)
+        inside = vars(standard).get(key)
         if isinstance(inside, PreTrainedConfig):
             small[key] = {**_shrunk(inside), "model_type": inside.model_type}
     return small | _OWN.get(standard.model_type, {})
 
 
 def _settable(config: PreTrainedConfig, key: str) -> bool:
-    found = getattr(type(config), key, None)
+    found = getattr(type(config), config.attribute_map.get(key, key), None)
     if isinstance(found, property):
         return found.fset is not None
     try:

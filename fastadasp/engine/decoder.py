@@ -21,7 +21,7 @@ LISTS = ("layers", "h", "blocks", "block")
 
 def find_decoder(model: nn.Module) -> Any:
     """The one text decoder (token embedding and a list of layers) of a causal LM or SpeechLM; ValueError if not one."""
-    found = _decoders(model)
+    found = decoders(model)
     if len(found) != 1:
         names = ", ".join(f"{type(module).__name__} at .{name}" for name, module in found.items()) or "none"
         raise ValueError(
@@ -31,7 +31,7 @@ def find_decoder(model: nn.Module) -> Any:
     return next(iter(found.values()))
 
 
-def _decoders(model: nn.Module) -> dict[str, nn.Module]:
+def decoders(model: nn.Module) -> dict[str, nn.Module]:
     """By name: what has a token embedding and a list of layers beside each other."""
     modules = dict(model.named_modules())
     found = {name: module for name, module in modules.items() if hasattr(module, "embed_tokens") and _list(module)}

@@ -82,6 +82,14 @@ _ONE_HEAD_EACH = {"kv_lora_rank", "kv_channels"}
 """Where a config has one of these, queries and keys have equally many heads."""
 
 _MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_ssm": 64, "mamba_d_state": 8, "mamba_chunk_size": 8}
+_VISION = {
+    "depth": 1,
+    "num_heads": 4,
+    "out_hidden_size": HIDDEN,
+    "deepstack_visual_indexes": [0],
+    "num_position_embeddings": 16,
+    "fullatt_block_indexes": [0],
+}
 _OWN: dict[str, dict[str, Any]] = {
     "bamba": {**_MAMBA, "attn_layer_indices": [1]},
     "falcon_h1": _MAMBA,
@@ -122,6 +130,16 @@ _OWN: dict[str, dict[str, Any]] = {
         "depthwise_separable_out_channel": HIDDEN,
         "nemo_conv_channels": 16,
     },
+    "qwen3_omni_moe_audio_encoder": {"downsample_hidden_size": 16, "output_dim": HIDDEN},
+    "qwen3_omni_moe_vision_encoder": _VISION,
+    "qwen2_5_omni_audio_encoder": {"output_dim": HIDDEN},
+    "qwen2_5_omni_vision_encoder": _VISION,
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 90, "vision_end_token_id": 91},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 90, "vision_end_token_id": 91},
+    "qwen2_5_omni_text": {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default", "mrope_section": [1, 1, 2]}},
+    "qwen3_asr": {"eos_token_id": 98},
+    "qwen3_asr_encoder": {"downsample_hidden_size": 16, "output_dim": HIDDEN},
+    "fun_asr_nano_adaptor": {"intermediate_size": HIDDEN // 4},
     "phi4_multimodal_vision": {"image_size": 28, "crop_size": 28},
 }
 """What single families want besides."""

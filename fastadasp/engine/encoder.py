@@ -55,7 +55,11 @@ class EncoderTap:
         """
         tap, self._tap = self._tap, None
         if tap is None or tap.query_BHTd is None:
-            reason = "its encoder did not run inside merging()" if self.attention is not None else "it has none in transformers' attention interface"
+            reason = (
+                "its encoder did not run inside merging()"
+                if self.attention is not None
+                else "it has none in transformers' attention interface"
+            )
             raise ValueError(
                 f"this method needs attention of the audio encoder, which {self.model_name} does not show ({reason}); "
                 "choose a method that looks at the embeddings alone, or one inside the decoder"

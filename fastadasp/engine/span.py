@@ -79,9 +79,7 @@ class Span:
         """Masks for the layers that cache this span."""
         return KeyMask(self.layout.tokens, self.size_BT.clamp_min(1).log() if self.proportional else None)
 
-    def inputs(
-        self, attention: Any, hidden_BTD: Tensor, given: Mapping[str, Any], halves: Halves
-    ) -> dict[str, Any]:
+    def inputs(self, attention: Any, hidden_BTD: Tensor, given: Mapping[str, Any], halves: Halves) -> dict[str, Any]:
         """The arguments of a layer over this span that differ from those over the prompt as it came, `given`."""
         if self.columns is None:
             return {}

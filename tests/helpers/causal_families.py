@@ -161,7 +161,7 @@ def tiny_family(name: str) -> PreTrainedModel:
 def tiny_model(auto_class: Any, name: str, **own: Any) -> PreTrainedModel:
     """As `tiny_family`, by another auto class of transformers; `own` goes into the config."""
     with _within_seconds(5):
-        config = CONFIG_MAPPING[name](**_shrunk(CONFIG_MAPPING[name]()), **own)
+        config = CONFIG_MAPPING[name](**shrunk(CONFIG_MAPPING[name]()), **own)
         torch.manual_seed(0)
         model: PreTrainedModel = auto_class.from_config(config).eval()
     if sum(parameter.numel() for parameter in model.parameters()) > 5_000_000:
@@ -175,7 +175,7 @@ def tiny_model(auto_class: Any, name: str, **own: Any) -> PreTrainedModel:
     return model
 
 
-def _shrunk(standard: PreTrainedConfig) -> dict[str, Any]:
+def shrunk(standard: PreTrainedConfig) -> dict[str, Any]:
     """The arguments that make a family's config small, those of the configs inside included."""
     held = standard.to_dict()
     small = {key: value for key, value in _SIZES.items() if key in held or _settable(standard, key)}
@@ -187,7 +187,7 @@ def _shrunk(standard: PreTrainedConfig) -> dict[str, Any]:
     for key in held:
         inside = vars(standard).get(key)
         if isinstance(inside, PreTrainedConfig):
-            small[key] = {**_shrunk(inside), "model_type": inside.model_type}
+            small[key] = {**shrunk(inside), "model_type": inside.model_type}
     return small | _OWN.get(standard.model_type, {})
 
 

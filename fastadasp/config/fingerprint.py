@@ -29,6 +29,7 @@ IRRELEVANT = frozenset(
         "hardware.trainer",
         "hardware.peak_flops",
         "hardware.bandwidth",
+        "task.cluster",
     }
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""

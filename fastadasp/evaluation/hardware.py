@@ -39,6 +39,8 @@ class Hardware:
     """accelerate's placement of a model that is too large for one GPU, e.g. `auto`; null: one device."""
     batch_size: int = 8
     """Examples in one batch; halved and retried where memory runs out."""
+    batch_tokens: int | None = None
+    """Prompt tokens of a batch, padding included: as many examples run together as fit; null: `batch_size` of them."""
     num_workers: int = 2
     """Processes that read and resample audio ahead of the model; 0 reads in the main process."""
     threads: int | None = None
@@ -55,7 +57,7 @@ class Hardware:
         for name, allowed in (("device", DEVICES), ("dtype", DTYPES), ("attention", ATTENTIONS)):
             if getattr(self, name) not in allowed:
                 problems.append(f"hardware.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")
-        for name, least in (("batch_size", 1), ("num_workers", 0), ("threads", 1)):
+        for name, least in (("batch_size", 1), ("batch_tokens", 1), ("num_workers", 0), ("threads", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 problems.append(f"hardware.{name} must be at least {least}, got {value}")

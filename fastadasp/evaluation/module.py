@@ -11,7 +11,7 @@ from torch import Tensor
 from fastadasp.engine.merging import MergeTrace
 from fastadasp.errors import InputError
 from fastadasp.evaluation.answering import Answers, answer, score_options
-from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
+from fastadasp.evaluation.batches import Plan, PreparedBatch, PreparedBatches
 from fastadasp.evaluation.hardware import load
 from fastadasp.evaluation.reading import ReadAhead
 from fastadasp.evaluation.session import Session
@@ -28,14 +28,11 @@ class EvalModule(LightningModule):
     next batch that none has taken, and writes a file of its own.
     """
 
-    def __init__(
-        self, session: Session, batches: Sequence[Batch], total: int, signal_handlers: Mapping[int, Handler]
-    ) -> None:
-        """batches: what is left of the `total` batches of the run; signal_handlers: those to be kept while it runs."""
+    def __init__(self, session: Session, batches: Plan, signal_handlers: Mapping[int, Handler]) -> None:
+        """batches: what is left of the run; signal_handlers: those to be kept while it runs."""
         super().__init__()
         self.session = session
         self.batches = batches
-        self.total = total
         self.signal_handlers = signal_handlers
 
     def setup(self, stage: str) -> None:
@@ -48,7 +45,7 @@ class EvalModule(LightningModule):
         alone = session.meeting.team.size == 1
         return ReadAhead(
             PreparedBatches(self.batches, session.setup.adapter.prepare, session.setup.adapter.heard),
-            Turns(self.batches, self.total, session.meeting.take),
+            Turns(self.batches, session.meeting.take),
             length=len(self.batches) if alone else None,
             workers=session.setup.hardware.num_workers,
             ahead=2 if alone else 1,  # what is read ahead is taken from the others

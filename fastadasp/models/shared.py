@@ -98,6 +98,10 @@ class SharedAdapter(ModelAdapter):
         """As in ModelAdapter."""
         return self.inner.prompt_tokens(prepared)
 
+    def expected_tokens(self, example: "Example") -> int:
+        """As in ModelAdapter."""
+        return self.inner.expected_tokens(example)
+
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
         """As in ModelAdapter."""
         return self.inner.encode(prepared)

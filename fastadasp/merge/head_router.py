@@ -139,7 +139,9 @@ def text_to_audio(state: "LayerState") -> "Tensor":
     query_BHMd = query_BHTd.gather(2, column_BM[:, None, :, None].expand(-1, heads, -1, channels))
     grouped = query_BHMd.reshape(len(column_BM), groups, -1, channels).float()
     scores = (grouped @ key_BGNd.float().transpose(2, 3)).view(len(column_BM), heads, -1, key_BGNd.shape[2])
-    scores_BHMN = scores.mul(state.scaling).masked_fill(~state.audio_BT[:, None, None, hull], float("-inf"))
+    scores_BHMN = state.score_shape.capped(scores.mul_(state.scaling)).masked_fill(
+        ~state.audio_BT[:, None, None, hull], float("-inf")
+    )
     weight_BM = real_BM.float() / real_BM.sum(1, keepdim=True).clamp_min(1)
     probe_BHN = (scores_BHMN.softmax(-1) * weight_BM[:, None, :, None]).sum(2)
     return state.spread(probe_BHN.nan_to_num(0.0))  # rows without audio

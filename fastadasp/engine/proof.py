@@ -25,7 +25,7 @@ from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap, attention_mask
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 from fastadasp.engine.span import at_columns, tables_at
-from fastadasp.reduction.state import unrotate
+from fastadasp.ops.rotary import unrotate
 
 ROWS, TOKENS = 2, 11
 KEPT = (0, 2, 3, 5, 8, 10)

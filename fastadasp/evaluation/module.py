@@ -1,4 +1,4 @@
-"""One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
+"""One evaluation as lightning runs it: on each process, answer its part of the batches and store the answers."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace

@@ -22,10 +22,10 @@ def shares_of_limit(
     measured = batches(answered)
     prefill_s = sum(cost["prefill_s"] for cost in measured)
     decode_s = sum(cost["decode_s"] for cost in measured)
-    shares = {}
+    reached = {}
     if hardware.peak_flops is not None and prefill_s:
         flops = sum(_copies(p, beams) * prefill_flops(tokens_entering(p), shape) for p in answered)
-        shares["prefill_mfu"] = flops / (prefill_s * hardware.peak_flops)
+        reached["prefill_mfu"] = flops / (prefill_s * hardware.peak_flops)
     if hardware.bandwidth is not None and decode_s:
         steps = sum(cost["decode_steps"] for cost in measured)
         read = steps * weight_bytes(shape, dtype) + sum(
@@ -35,8 +35,8 @@ def shares_of_limit(
             )
             for p in answered
         )
-        shares["decode_mbu"] = read / (decode_s * hardware.bandwidth)
-    return shares
+        reached["decode_mbu"] = read / (decode_s * hardware.bandwidth)
+    return reached
 
 
 def weight_bytes(shape: DecoderShape, dtype: str) -> int:

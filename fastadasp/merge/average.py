@@ -16,4 +16,4 @@ class Average(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, all tokens alike."""
-        return state.fuse(state.key_similarity_BT)
+        return state.fuse_best_pairs(state.key_similarity_BT)

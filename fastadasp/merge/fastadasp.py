@@ -20,4 +20,4 @@ class FastAdaSP(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, weighted by attention."""
-        return state.fuse(state.key_similarity_BT, state.attention_received_BT)
+        return state.fuse_best_pairs(state.key_similarity_BT, state.attention_received_BT)

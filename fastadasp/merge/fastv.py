@@ -31,4 +31,4 @@ class FastV(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep the tokens that get the most attention."""
-        return state.keep(state.last_attention_BT if self.queries is Queries.last else state.attention_received_BT)
+        return state.keep_top(state.last_attention_BT if self.queries is Queries.last else state.attention_received_BT)

@@ -16,4 +16,4 @@ class RandomEvict(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Drop random tokens."""
-        return state.drop(state.random_BT(self.seed))
+        return state.drop_top(state.random_BT(self.seed))

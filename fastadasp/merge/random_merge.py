@@ -16,4 +16,4 @@ class RandomMerge(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse random pairs, weighted by attention."""
-        return state.fuse(state.random_BT(self.seed), state.attention_received_BT)
+        return state.fuse_best_pairs(state.random_BT(self.seed), state.attention_received_BT)

@@ -18,6 +18,7 @@ _FACE = {
     "Generation": "models.base",
     "merging": "engine.merging",
     "MergeTrace": "engine.trace",
+    "valid_frames": "engine.valid_frames",
     "compose": "config.compose",
     "Assignment": "ops.assignment",
     "MergeMethod": "reduction.method",

@@ -8,6 +8,7 @@ from fastadasp.api.loading import load as load
 from fastadasp.config.compose import compose as compose
 from fastadasp.engine.merging import merging as merging
 from fastadasp.engine.trace import MergeTrace as MergeTrace
+from fastadasp.engine.valid_frames import valid_frames as valid_frames
 from fastadasp.merge.a_tome import ATome as ATome
 from fastadasp.merge.adakv import AdaKV as AdaKV
 from fastadasp.merge.affinity_pooling import AffinityPooling as AffinityPooling

@@ -28,15 +28,14 @@ def grid(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, help="folder of the report (default: outputs/<name of the grid file>)")
     parser.add_argument("--resamples", type=int, default=2000, help="for the intervals (default: 2000)")
     given = parser.parse_intermixed_args(arguments)
-    from fastadasp.report.bootstrap import check_resamples
+    from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
     grid = read(given.grid)
     cells = list(grid.cells())
     from fastadasp.grid.runner import Outcome, run_all
-    from fastadasp.report.plain import escaped
     from fastadasp.report.runs import Run
-    from fastadasp.report.tables import tabulate
+    from fastadasp.report.tabulate import tabulate
     from fastadasp.report.write import text, write
 
     start = perf_counter()
@@ -50,9 +49,7 @@ def grid(arguments: Sequence[str]) -> None:
     names = {outcome.folder: outcome.cell.name for outcome in done}
     tables = tabulate([Run.read(outcome.folder) for outcome in done], names, given.resamples)
     problems = {str(outcome.cell): outcome.problem for outcome in outcomes if outcome.problem}
-    lines = [f"- {escaped(cell)}: {escaped(problem, 400)}" for cell, problem in problems.items()]
-    notes = ["Not run:", "", *lines, ""] if lines else []
     folder = given.out or Path("outputs") / given.grid.stem
-    write(tables, folder, preface="\n".join([f"# {escaped(grid.title, 200)}", "", *notes]), more={"not_run": problems})
+    write(tables, folder, grid.title, problems)
     print(text(tables))
     print(f"Report: {folder}")

@@ -29,6 +29,7 @@ IRRELEVANT = frozenset(
         "hardware.trainer",
         "hardware.peak_flops",
         "hardware.bandwidth",
+        "task.cluster",
     }
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
@@ -104,7 +105,7 @@ def _path_digest(path: Path) -> str:
         files = sorted(file for file in _inside(path) if is_file(file) and file.suffix != ".md")
         return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *digests(audio_files(path))])
+        return _digest([_file_digest(path), *digests(dict.fromkeys(audio_files(path)))])
     return _file_digest(path)
 
 

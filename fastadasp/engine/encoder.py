@@ -61,7 +61,7 @@ class EncoderTap:
                 "choose a method that looks at the embeddings alone, or one inside the decoder"
             )
         clips, length = tap.query_BHTd.shape[0], tap.query_BHTd.shape[2]
-        frames = _real_frames(tap.mask, clips, length)
+        frames = real_frames(tap.mask, clips, length)
         once = rows_read_once(beams, tap.query_BHTd, frames, audio_BT, self.stride)
         tokens, stride = tokens_per_clip(frames, audio_BT[::once], self.stride)
         device = audio_BT.device
@@ -123,7 +123,7 @@ def find_encoder(model: nn.Module) -> Any:
     return None
 
 
-def _real_frames(mask: Tensor | None, clips: int, length: int) -> tuple[int, ...]:
+def real_frames(mask: Tensor | None, clips: int, length: int) -> tuple[int, ...]:
     """Frames that each clip's mask lets through, whichever kernel the mask is for."""
     if mask is None:
         return (length,) * clips

@@ -28,6 +28,7 @@ from fastadasp.engine.prefill import Block
 from fastadasp.engine.ragged import check_masks_by_head
 from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
+from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
 
@@ -75,7 +76,9 @@ def merging(
             undo.callback(hook.remove)
         if hasattr(reading, GUESSES):
             undo.enter_context(replaced_method(reading, GUESSES, partial(session.guess, getattr(reading, GUESSES))))
-        if block.stages.input is not None:
+        listens = block.stages.input is not None
+        undo.enter_context(valid_frames(reading, grouped=not listens))
+        if listens:
             undo.enter_context(block.encoder.listening())
         for index in block.stages.patched:
             layer = block.layers[index]

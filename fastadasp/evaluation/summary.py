@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fastadasp.evaluation.spent import described
 from fastadasp.reduction.amount import KINDS, amount
 
 
@@ -36,6 +37,8 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
             rows.append(("time to first token", f"{cost['ttft_s'] * 1e3:.1f} ms"))
         rows.append(("decoding", f"{cost['decode_step_s'] * 1e3:.1f} ms per step, {cost['tokens_per_s']:.1f} tokens/s"))
         rows.append(("real-time factor", f"{cost['rtf']:.4f}"))
+        if parts := described(cost):
+            rows.append(("time spent", parts))
         for name, label in (
             ("prefill_mfu", "prefill, share of peak FLOP/s"),
             ("decode_mbu", "decoding, share of bandwidth"),

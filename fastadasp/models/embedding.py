@@ -28,13 +28,15 @@ def prompt_embeddings(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> "T
 def decoder_arguments(model: "PreTrainedModel", inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """What `model` calls its decoder with for a batch's prompts. The decoder does not run."""
     from fastadasp.engine.decoder import find_decoder
+    from fastadasp.engine.valid_frames import valid_frames
 
     def stop(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         raise _Reached(kwargs)
 
     hook = find_decoder(model).register_forward_pre_hook(stop, with_kwargs=True)
     try:
-        model(**inputs, use_cache=False)
+        with valid_frames(model):
+            model(**inputs, use_cache=False)
     except _Reached as reached:
         return reached.arguments
     finally:

@@ -12,6 +12,7 @@ from fastadasp.files.text import short
 from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
 from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
+from fastadasp.process.stopwatch import spent_on
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -222,7 +223,8 @@ class SpeechLM(ModelAdapter):
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
         rate = self.processor.feature_extractor.sampling_rate
-        files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
+        with spent_on("read"):
+            files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
         audio = [file.samples for file in files]
         seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:

@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from fastadasp.engine.decoder import find_decoder
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.engine.patch import replaced_forward
+from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.reduction.method import MergeMethod
 
 
@@ -44,6 +45,7 @@ class Recording:
                 recording.decoder.register_forward_hook(recording._note_final),
             ):
                 undo.callback(hook.remove)
+            undo.enter_context(valid_frames(model))
             model(**inputs, use_cache=False)
         return recording
 

@@ -5,10 +5,14 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.reading.options import Options
 from fastadasp.tasks.reading.reader import read_answer
+
+if TYPE_CHECKING:
+    from fastadasp.statistics.score import Floats
 
 Scoring = Enum("Scoring", ["generate", "likelihood", "both"])
 """`generate`: the model answers in its own words, which are read; `likelihood`: the likeliest option is the answer, no
@@ -32,6 +36,13 @@ class ChoiceTask(Task):
 
     objective = "accuracy"
     higher_is_better = True
+    share = True
+
+    def scores(self, sums_RK: "Floats") -> "Floats":
+        """As in Task."""
+        from fastadasp.statistics.score import share
+
+        return share(sums_RK)
 
     @property
     def generates(self) -> bool:

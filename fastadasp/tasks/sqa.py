@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from string import ascii_uppercase
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
 from fastadasp.tasks.base import Example
 from fastadasp.tasks.choice_task import ChoiceTask
 from fastadasp.tasks.choices import MeaningError, choice_texts, first_number, letter_of
@@ -43,7 +45,7 @@ class SQA(ChoiceTask):
         self.refuse(records, lambda record: self._problem(record, 0))
         first = self._first(records)
         self.refuse(records, lambda record: self._problem(record, first, answers=True))
-        return [self._example(record, first) for record in records]
+        return mapped(records, partial(self._example, first))
 
     def _first(self, records: Sequence[Record]) -> int | None:
         if self.first_choice is not None:
@@ -62,7 +64,7 @@ class SQA(ChoiceTask):
             return f"field {field!r} {error}"
         return None
 
-    def _example(self, record: Record, first: int | None) -> Example:
+    def _example(self, first: int | None, record: Record) -> Example:
         choices = choice_texts(record.fields["choices"])
         texts = list(choices.values())
         return Example(

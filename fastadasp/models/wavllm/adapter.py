@@ -11,6 +11,7 @@ from fastadasp.errors import ConfigError
 from fastadasp.models.embedding import decoder_arguments
 from fastadasp.models.pretrained import ModelError, Pretrained
 from fastadasp.models.speechlm import SpeechLM
+from fastadasp.models.transfer import to_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +76,7 @@ class WavLLMFamily(SpeechLM, ABC):
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
         """As in ModelAdapter."""
-        return self.processor.collate(prepared).to(self.model.device)
+        return to_device(self.processor.collate(prepared), self.model.device)
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
         """As in SpeechLM; the instruction is read once, too."""

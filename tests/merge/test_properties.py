@@ -106,7 +106,7 @@ def test_a_row_of_which_nothing_is_to_go_is_left_as_it_is(name: str) -> None:
         state.hidden_BTD[:] = torch.ones(state.hidden_BTD.shape[2])
         if isinstance(state, LayerState):
             state.keys_BGTd[:] = torch.ones(state.keys_BGTd.shape[3])
-        assignment = stage.assign(replace(state, budget=(0, 20)))
+        assignment = stage.assign(replace(state, n_remove=(0, 20)))
         heads = len(assignment.slot) // 2
         assert assignment.lengths == (14,) * heads + (37,) * heads
         assert assignment.slot[:heads, -14:].tolist() == [list(range(14))] * heads

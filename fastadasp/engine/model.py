@@ -27,8 +27,8 @@ def model_inside(given: Any) -> Any:
             f"merging() needs one model of transformers; {type(model).__name__} holds {len(found)} "
             f"({', '.join('.' + name for name in found)}); pass the one that reads the audio and writes the text"
         )
-    inside = next(iter(found.values()), None)
-    return model if inside is None else _listener(inside)
+    outermost = next(iter(found.values()), None)
+    return model if outermost is None else _listener(outermost)
 
 
 def _listener(model: PreTrainedModel) -> PreTrainedModel:

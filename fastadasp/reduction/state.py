@@ -143,14 +143,6 @@ class LayerState(State):
     """float32: natural log-sum-exp of each query's causal scores; None where this layer's attention did not tell it."""
     shape: ScoreShape | None = PLAIN
     """What else this layer does to its scores; None where its attention does not follow from queries and keys."""
-    affordable: tuple[int, ...] = ()
-    """Audio tokens that may go from each row, ahead of the schedule too (`Plan.affordable`); () for the budget."""
-
-    def fuse_ahead(self, score_BT: Tensor, weight_BT: Tensor | None, early_BT: Tensor) -> Assignment:
-        """`fuse`, and as many more of the pairs `early_BT` as the whole schedule's budget lasts for."""
-        most = tuple(map(min, self.affordable or self.budget, self.layout.pairs))
-        due_BT = choose_top(score_BT, self.pair_BT, tuple(map(min, self.budget, most)))
-        return self.join(due_BT | early_BT & choose_top(score_BT, self.pair_BT, most), None, weight_BT)
 
     @cached_property
     def unrotated_queries_BHTd(self) -> Tensor:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 from fastadasp.data.audio_options import AudioOptions
 from fastadasp.data.sources import Cut, Joined, Source
@@ -124,4 +123,4 @@ class ASRLong(ASR):
 def _bounds(whole: Cut, lengths: tuple[float, float, float], reading: AudioOptions) -> tuple[tuple[float, float], ...]:
     from fastadasp.data.audio import bounds
 
-    return tuple(bounds(Path(whole.file), *lengths, reading, whole.start, whole.seconds))
+    return tuple(bounds(whole.file, *lengths, reading, whole.start, whole.seconds))

@@ -29,8 +29,24 @@ class SV(Classification):
     }
     own_wordings: ClassVar[Mapping[str, Sequence[str]]] = {
         "yes": [
-            *("monologue", "monolog", "monólogo", "nobody else", "no one else", "no difference between the voices"),
-            *("absolutely.", "i think so.", "exactly.", "no hay más de un", "never more than a single", "not more than one"),
+            *(
+                "monologue",
+                "monolog",
+                "monólogo",
+                "nobody else",
+                "not hear anyone else",
+                "not hear anybody else",
+                "no one else",
+                "no difference between the voices",
+            ),
+            *(
+                "absolutely.",
+                "i think so.",
+                "exactly.",
+                "no hay más de un",
+                "never more than a single",
+                "not more than one",
+            ),
             *(f"{count} * {noun}" for count in _ONE for noun in _SPEAKER),
             *(f"{nouns} are the same" for nouns in (*_SPEAKERS, "utterances", "clips", "segments", "recordings")),
             *(f"{noun} is the same" for noun in _SPEAKER),

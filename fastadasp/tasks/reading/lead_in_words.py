@@ -68,14 +68,14 @@ ENGLISH = Grammar(
     determiner=r"the|my|your|its",
     quality=r"original|full|exact|verbatim|word-for-word|complete|literal|direct|spoken|transcribed|translated|audio|speech|"
     r"corresponding|correct|following|final|accurate|written|text",
-    result=r"(?:asr )?(?:transcriptions?|transcripts?|translations?)|(?:translated|transcribed) (?:text|speech)|asr output",
+    result=r"(?:asr )?(?:transcriptions?|transcripts?|translations?)(?: (?:result|output|text))?|(?:translated|transcribed) (?:text|speech)|asr output",
     speech=r"audio(?: clip| file| recording| message)?|(?:sentence|phrase|words?) (?:in the audio|spoken)|speech(?: clip| recording)?|recording|(?:voice |sound )?clip|"
     r"voice(?: recording| message)?|utterance|spoken (?:text|words|sentence|language)",
     content=r"content|contents|text|words|sentence|phrase|utterance|speech|message",
     of=r"of|in|from|into|to|for|on|the|this|that|your|given|provided|you provided|you gave|speaker's?|what|was|is|"
     r"being said|said|spoken|text|sentence",
     be=r"is|are|was|would be|reads|goes|says|states|can be transcribed as|becomes",
-    person=r"(?:the |a )?(?:(?:male|female|first|second) )?(?:speaker|person|man|woman|narrator|voice)"
+    person=r"(?:the |a )?(?:(?:male|female|first|second) )?(?:speaker|person|man|woman|lady|gentleman|boy|girl|child|caller|narrator|voice)"
     r"(?: speaking| talking)?",
     say=r"says|said|is saying|states|is|reads|goes|contains|is heard saying|can be heard saying",
     as_follows=r"as follows|the following(?: sentence| words| text)?|the (?:sentence|words|phrase|text)|likely|probably",
@@ -149,7 +149,7 @@ CHINESE = (
     rf"(?:[成为](?:{_IN_CHINESE}))?(?:是|为|如下|是这样的)?"
 )
 CHINESE_SAYS = (
-    r"(?:音频|语音|录音|说话人|说话者|这个人|这段音频|这段话|讲话者)(?:中)?(?:的人)?"
+    r"(?:(?:这段|该)?(?:音频|语音|录音|话)|说话人|说话者|这个人|讲话者|(?:一位|一个)?(?:男士|女士|男人|女人))(?:中)?(?:的人)?"
     r"(?:说|说的是|说道|的内容是|在说)"
 )
 JAPANESE = (
@@ -158,7 +158,7 @@ JAPANESE = (
     r"(?:は(?:(?:次|以下)の(?:通り|とおり))(?:です)?|は|です)?"
 )
 KOREAN = (
-    r"(?:네, )?(?:다음은 )?(?:음성의? |오디오의? )?(?:한국어 |영어 )?(?:번역|전사|내용|받아쓰기)(?:은|는|문|본)?(?:입니다)?"
+    r"(?:네, )?(?:다음은 )?(?:음성의? |오디오의? )?(?:한국어 |영어 )?(?:번역|전사|내용|받아쓰기)(?: ?(?:결과|내용))?(?:은|는|문|본)?(?:입니다)?"
     r"(?: 다음과 같습니다)?"
 )
 RUSSIAN = (

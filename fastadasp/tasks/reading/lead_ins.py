@@ -42,7 +42,7 @@ _FURTHER = (
 )
 _ORDERED = (
     r"in der (?:aufnahme|audiodatei) sagt (?:eine?|die|der) (?:frau|mann|person|stimme|sprecher|sprecherin)|"
-    r"(?:the )?(?:user|you) said|you said|音声の内容は"
+    r"it says|(?:the )?(?:user|you) said|you said|音声の内容は"
 )
 """Lead-ins before a quotation whose words stand in an order of their own."""
 _DESCRIBED = (

@@ -54,7 +54,9 @@ _BOTH_QUOTED = re.compile(
 )
 _ARROW = re.compile(r"[^\n\u2192]{3,300}?[.!?\u3002\"]\s*(?:->|=>|\u2192)\s*(?=\S)")
 _HEADING = re.compile(
-    r"\A\s*#{1,6}\s+(?:(?:english|final|full) )?(?:transcription|transcript|translation|text)\s*:?\s*\n\s*", re.IGNORECASE
+    r"\A\s*(?:#{1,6}\s+|(\*\*|__))(?:(?:english|final|full) )?(?:transcription|transcript|translation|text)\s*:?(?(1)\1)"
+    r"\s*:?\s*\n\s*",
+    re.IGNORECASE,
 )
 _AGREED = re.compile(r"\A\s*(?:Sure|Certainly|Of course|Okay|OK)(?: thing)?[!.:]\s+(?=[\"\u201c\u201e\u00ab])")
 _NAMED_AFTER = re.compile(
@@ -164,7 +166,7 @@ def _without_language(text: str, language: str) -> str:
 
 def without_lead_in(text: str) -> str:
     """No announcement, and no remark after what is announced."""
-    plain = _AGREED.sub("", _HEADING.sub("", _BOLD_LABEL.sub(r"\2\3\4", text)))
+    plain = _AGREED.sub("", _BOLD_LABEL.sub(r"\2\3\4", _HEADING.sub("", text)))
     if plain != text and (_HEADING.match(text) or _AGREED.match(text)):
         text = plain
     before_colon, before_quotation = announcing()

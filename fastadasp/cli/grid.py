@@ -40,6 +40,7 @@ def grid(arguments: Sequence[str]) -> None:
     grid = read(given.grid)
     cells = list(grid.cells())
     from fastadasp.grid.runner import Outcome, run_all
+    from fastadasp.report.gather import Gathered
     from fastadasp.report.runs import Run
     from fastadasp.report.tabulate import tabulate
     from fastadasp.report.write import text, write
@@ -57,7 +58,7 @@ def grid(arguments: Sequence[str]) -> None:
     tables = tabulate([Run.read(outcome.folder) for outcome in done], names, given.resamples)
     problems = {str(outcome.cell): outcome.problem for outcome in outcomes if outcome.problem}
     folder = given.out or Path("outputs") / given.grid.stem
-    write(tables, folder, grid.title, problems)
+    write(Gathered(tables, problems=problems), folder, grid.title)
     print(text(tables))
     print(f"Report: {folder}")
     if failed:

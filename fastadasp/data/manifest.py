@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Self
 
-from fastadasp.data.sources import Cut, Joined, Source, SourceError, sources
+from fastadasp.data.sources import Cut, Joined, Place, Source, SourceError, sources
 from fastadasp.errors import InputError
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.files.shelf import kept
@@ -224,11 +224,12 @@ def _length(source: Source) -> float:
             return _header_seconds(source)
 
 
-def _header_seconds(path: Path) -> float:
+def _header_seconds(place: Place) -> float:
     """Length from the file's header; 0 when it has none that can be read: reading the audio then says why."""
-    from fastadasp.data.audio import AudioError, audio_seconds  # 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.audio import AudioError  # 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.listen import seconds_of
 
     try:
-        return audio_seconds(path)
+        return seconds_of(place)
     except AudioError:
         return 0.0

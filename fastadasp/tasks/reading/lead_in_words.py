@@ -68,17 +68,21 @@ ENGLISH = Grammar(
     determiner=r"the|my|your|its",
     quality=r"original|full|exact|verbatim|word-for-word|complete|literal|direct|spoken|transcribed|translated|audio|speech|"
     r"corresponding|correct|following|final|accurate|written|text",
-    result=r"(?:asr )?(?:transcriptions?|transcripts?|translations?)(?: (?:result|output|text))?|(?:translated|transcribed) (?:text|speech)|asr output",
-    speech=r"audio(?: clip| file| recording| message)?|(?:sentence|phrase|words?) (?:in the audio|spoken)|speech(?: clip| recording)?|recording|(?:voice |sound )?clip|"
+    result=r"(?:asr )?(?:transcriptions?|transcripts?|translations?)(?: (?:result|output|text))?|(?:translated|"
+    r"transcribed) (?:text|speech)|asr output",
+    speech=r"audio(?: clip| file| recording| message)?|(?:sentence|phrase|words?) (?:in the audio|spoken)|"
+    r"speech(?: clip| recording)?|recording|(?:voice |sound )?clip|"
     r"voice(?: recording| message)?|utterance|spoken (?:text|words|sentence|language)",
     content=r"content|contents|text|words|sentence|phrase|utterance|speech|message",
     of=r"of|in|from|into|to|for|on|the|this|that|your|given|provided|you provided|you gave|speaker's?|what|was|is|"
     r"being said|said|spoken|text|sentence",
     be=r"is|are|was|would be|reads|goes|says|states|can be transcribed as|becomes",
-    person=r"(?:the |a )?(?:(?:male|female|first|second) )?(?:speaker|person|man|woman|lady|gentleman|boy|girl|child|caller|narrator|voice)"
+    person=r"(?:the |a )?(?:(?:male|female|first|second) )?(?:speaker|person|man|woman|lady|gentleman|boy|girl|"
+    r"child|caller|narrator|voice)"
     r"(?: speaking| talking)?",
     say=r"says|said|is saying|states|is|reads|goes|contains|is heard saying|can be heard saying",
-    as_follows=r"as follows|the following(?: sentence| words| text)?|the (?:sentence|words|phrase|text)|likely|probably",
+    as_follows=r"as follows|the following(?: sentence| words| text)?|the (?:sentence|words|phrase|text)|likely|"
+    r"probably",
 )
 GERMAN = Grammar(
     agreeing=r"gerne?|natürlich|sicher|klar|okay|ok|ja|in der (?:aufnahme|audiodatei)",

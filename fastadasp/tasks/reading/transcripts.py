@@ -54,7 +54,8 @@ _BOTH_QUOTED = re.compile(
 )
 _ARROW = re.compile(r"[^\n\u2192]{3,300}?[.!?\u3002\"]\s*(?:->|=>|\u2192)\s*(?=\S)")
 _HEADING = re.compile(
-    r"\A\s*(?:#{1,6}\s+|(\*\*|__))(?:(?:english|final|full) )?(?:transcription|transcript|translation|text)\s*:?(?(1)\1)"
+    r"\A\s*(?:#{1,6}\s+|(\*\*|__))(?:(?:english|final|full) )?(?:transcription|transcript|translation|"
+    r"text)\s*:?(?(1)\1)"
     r"\s*:?\s*\n\s*",
     re.IGNORECASE,
 )

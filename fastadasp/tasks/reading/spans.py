@@ -14,10 +14,8 @@ from fastadasp.tasks.reading.words.vocabulary import Cue
 
 _NO_GAP = words("and or nor not no than but one two 1 2 is are und oder nicht y o no")
 _BEFORE_LAST = words(
-    _BEFORE_LAST=words(
-        """definitely clearly certainly obviously is are 's be not probably likely
-    just only hear think say maybe perhaps ist sind es son"""
-    )
+    """definitely clearly certainly obviously is are 's be not probably likely just only hear think say maybe perhaps
+    ist sind es son"""
 )
 _BEFORE_LETTER = words("( [ \" ' :")
 _CLAUSE_ENDS = words(". , ; : 、")

@@ -61,7 +61,10 @@ class ChatSpeechLM(Pretrained):
 
     @classmethod
     def option_for(cls, described: Mapping[str, Any]) -> str | None:
-        """As in Pretrained, for the families that have an option of their own."""
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not.
+
+        Only families that have an option of their own are named.
+        """
         from fastadasp.models.hf import OPTIONS
 
         return OPTIONS.get(str(described.get("model_type")))
@@ -151,7 +154,10 @@ class ChatSpeechLM(Pretrained):
         return self.listening.token
 
     def prepare(self, example: "Example") -> PreparedChat:
-        """As in ModelAdapter; features are left to `encode`, since their padding differs from family to family."""
+        """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError.
+
+        Features are left to `encode`, since their padding differs from family to family.
+        """
         from fastadasp.data.audio import pad_to
 
         least = round(_LEAST_SECONDS * self.sampling_rate)
@@ -217,11 +223,11 @@ class ChatSpeechLM(Pretrained):
             )
 
     def prompt_tokens(self, prepared: PreparedChat) -> tuple[int, int]:
-        """As in ModelAdapter."""
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
         return self.count(self._process([prepared])["input_ids"])
 
     def encode(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
-        """As in ModelAdapter."""
+        """A left-padded batch of prompts with features, on the model's device."""
         batch = self._process(prepared).to(self.model.device, self.model.dtype)
         batch.update(self.arguments)
         return batch

@@ -61,16 +61,19 @@ class SpeechLM(ModelAdapter):
 
     @cached_property
     def processor(self) -> "ProcessorMixin":
-        """Needed by `prepare`, hence built in the data-loader workers too."""
+        """The processor; `prepare` needs it, so that data-loader workers build it too."""
         return self._build_processor()
 
     @cached_property
     def config(self) -> "PreTrainedConfig":
-        """Known before the weights are."""
+        """The model's config, which is read before the weights."""
         return self._build_config()
 
     def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; the decoding habits that a checkpoint carries are dropped, only its token ids stay."""
+        """Load processor and weights; afterwards `model` gives the model in eval mode.
+
+        Of the checkpoint's generation config, only token ids are used; its decoding settings are dropped.
+        """
         from transformers import GenerationConfig
 
         model = self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval()
@@ -85,7 +88,7 @@ class SpeechLM(ModelAdapter):
 
     @property
     def model(self) -> "PreTrainedModel":
-        """As in ModelAdapter; RuntimeError before `load`."""
+        """The loaded transformers model. Raises RuntimeError before `load`."""
         if "_model" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.load() must be called before the model is used")
         return self.__dict__["_model"]
@@ -96,7 +99,7 @@ class SpeechLM(ModelAdapter):
 
     @property
     def shape(self) -> DecoderShape:
-        """As in ModelAdapter; needs the config alone."""
+        """The decoder's dimensions, which are read from the config without weights."""
         text = self.config.get_text_config()
         return DecoderShape(
             layers=text.num_hidden_layers,
@@ -130,12 +133,12 @@ class SpeechLM(ModelAdapter):
         return audio, ids.numel() - audio
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter: the expanded audio placeholders."""
+        """(B, T) bool over the prompt as the decoder sees it: True at the expanded placeholders of audio."""
         mask: Tensor = inputs["input_ids"] == self.audio_token_id
         return mask
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
-        """As in ModelAdapter."""
+        """Generated ids (B, new) without the prompt, and their texts without special tokens."""
         settings = asdict(generation)
         del settings["engine"]
         if not generation.do_sample:
@@ -159,7 +162,7 @@ class SpeechLM(ModelAdapter):
         return (self.placeholder,)
 
     def texts(self, ids: "Tensor") -> list[str]:
-        """As in ModelAdapter."""
+        """The texts of generated ids (B, new), without special tokens."""
         texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return texts
 
@@ -201,11 +204,14 @@ class SpeechLM(ModelAdapter):
 
     @property
     def _named(self) -> str:
-        """The model in messages."""
+        """The name of the model in messages."""
         return type(self).__name__
 
     def answer_ids(self, text: str) -> "Tensor":
-        """As in ModelAdapter. After a bare prompt, which ends with a word, an answer begins with a space."""
+        """(N,) int64: the tokens by which the model would give `text` as its answer, without an end token.
+
+        After a prompt without chat template, which ends with a word, the answer begins with a space.
+        """
         import torch
 
         space = "" if getattr(self, "chat", True) else " "
@@ -215,14 +221,17 @@ class SpeechLM(ModelAdapter):
         return torch.tensor(ids)
 
     def wording(self, example: "Example") -> str:
-        """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
+        """The text of the prompt as this model wants it. Raises ConfigError when it cannot be worded."""
         for token in self.reserved:
-            if token in example.instruction:
+            if token in example.instruction or token in example.context:
                 raise ConfigError(
                     f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
                     "model; change the manifest's text or the task's instruction"
                 )
-        template = self.instructions.get(example.task)
+        return f"{example.context}{self._question(example)}"
+
+    def _question(self, example: "Example") -> str:
+        template = None if example.verbatim else self.instructions.get(example.task)
         if template is None:
             return example.instruction
         fields: Mapping[str, object] = {**example.meta, "instruction": example.instruction}
@@ -271,7 +280,7 @@ class SpeechLM(ModelAdapter):
         return found
 
     def heard(self, example: "Example") -> Heard | None:
-        """As in ModelAdapter."""
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
         return self._heard.get(_heard_key(example))
 
 

@@ -210,7 +210,10 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         is_first_iteration: bool | None = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """As in GenerationMixin; recordings and instructions go with the prompt alone."""
+        """Prepare the inputs of a step as `GenerationMixin` does.
+
+        Recordings and instructions are inputs of the first step, the prompt, alone.
+        """
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
             input_ids, *args, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
@@ -223,7 +226,7 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         """What transformers calls first in assisted and prompt look-up decoding; ValueError where that cannot work."""
         if self.config.prefill == "released":
             raise ValueError(
-                "prefill=released reads the instruction token by token, so guessed tokens cannot be read with the prompt; "
+                "prefill=released reads the instruction token by token, so guessed tokens cannot be read with it; "
                 "use prefill=whole (model.prefill) for assisted and prompt look-up decoding"
             )
         return super()._get_candidate_generator(*args, **kwargs)

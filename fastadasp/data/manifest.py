@@ -1,6 +1,7 @@
 """JSONL manifests: one example per line, read strictly, so that a bad corpus stops before any weight is loaded."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
@@ -99,6 +100,11 @@ def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = N
     path = home(path)
     problems = Problems()
     records = kept(_records(path, fields, limit, problems))
+    if problems and _is_one_value(path):
+        problems.first(
+            "it is one JSON value over the whole file, where each example needs a line (JSON Lines); with jq, "
+            "`jq -c '.[]' FILE` writes the lines of a list"
+        )
     problems.refuse(path)
     if not records:
         raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
@@ -118,6 +124,13 @@ class Problems:
         if len(self._first) < MAX_REPORTED:
             self._first.append(problem)
 
+    def first(self, problem: str) -> None:
+        """Note one that explains all others."""
+        self._first = [problem, *self._first[:2]]
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
     def refuse(self, path: Path) -> None:
         """Raise ManifestError if there is any."""
         if self._count:
@@ -136,6 +149,14 @@ def _records(path: Path, fields: Mapping[str, Field], limit: int | None, problem
             problems.add(f"line {number}: {problem}")
         if not found:
             yield _record(raw, audio, f"{path}:{number}")
+
+
+def _is_one_value(path: Path) -> bool:
+    """Whether a file begins as a list, or as an object over several lines, as `json.dump` writes them."""
+    with suppress(FileError):
+        for _, line in _numbered(path, 1):
+            return line.strip().startswith("[") or line.strip() == "{"
+    return False
 
 
 def _numbered(path: Path, limit: int | None) -> Iterator[tuple[int, str]]:

@@ -29,7 +29,7 @@ COSTS = (
     "wait_s",
     "encoder_s",
     "answer_s",
-    "store_s",
+    "clips_known",
 )
 """What may be noted with each batch."""
 

@@ -36,6 +36,26 @@ def check_index(source: str, revision: str | None) -> None:
             )
 
 
+def check_parts(source: str, revision: str | None, config: "PreTrainedConfig") -> None:
+    """FileError where config.json leaves out, or empties, the description of a model inside the model.
+
+    transformers would take the sizes of its own default there, mostly those of a model with 7 billion weights.
+    """
+    from transformers.utils import cached_file
+
+    found = cached_file(source, "config.json", revision=revision, _raise_exceptions_for_missing_entries=False)
+    described = read_json(Path(found)) if found is not None else None
+    if not isinstance(described, dict):
+        return
+    for part in type(config).sub_configs:
+        empty = part in described and not described[part]
+        if empty or (part == "text_config" and part not in described):
+            state = f"is {shown(described[part])}" if empty else "is missing"
+            raise FileError(
+                f"config.json: {part} {state}; it must describe that part of the model, its sizes above all"
+            )
+
+
 def check_config(config: "PreTrainedConfig") -> None:
     """FileError where config.json lacks what every SpeechLM has: an audio token, and a decoder with dimensions."""
     text = config.get_text_config()

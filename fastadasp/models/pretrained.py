@@ -13,6 +13,7 @@ from fastadasp.models.checks import (
     check_eos,
     check_index,
     check_loaded,
+    check_parts,
     check_processor,
     model_class,
 )
@@ -75,6 +76,7 @@ class Pretrained(SpeechLM):
                 f"{self.model_type}; choose the model=... that fits"
             )
         with self._explained():
+            check_parts(self._source, self.revision, config)
             check_config(config)
         return config
 

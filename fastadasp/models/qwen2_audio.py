@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
 from fastadasp.models.speechlm import SpeechLM, pad_left
+from fastadasp.models.transfer import to_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,7 +110,7 @@ class Qwen2AudioFamily(SpeechLM, ABC):
                 "feature_attention_mask": torch.cat([row["feature_attention_mask"] for row in prepared]),
             }
         )
-        return batch.to(self.model.device)
+        return to_device(batch, self.model.device)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """One loaded model for many runs over the same prompts."""
 
 import hashlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.models.base import Generation, Heard, ModelAdapter
@@ -46,31 +47,33 @@ class SharedAdapter(ModelAdapter):
         placement = {"device": device, "dtype": dtype, "attention": attention, "device_map": device_map}
         if placement != self._placement:
             from fastadasp.engine.encoder import find_encoder
+            from fastadasp.engine.remembered import remember
 
             model = self.inner.load(device=device, dtype=dtype, attention=attention, device_map=device_map)
             self._encoded.clear()
             self._placement.update(placement)
             if (encoder := find_encoder(model)) is not None:
-                encoder.forward = self._remembering(encoder.layers[-1].self_attn, encoder.forward)
+                remember(encoder, partial(self._remembered, encoder))
         return self.inner.model
 
-    def _remembering(self, attention: "nn.Module", forward: Callable[..., Any]) -> Callable[..., Any]:
-        """`forward` of the encoder, which returns what it did before when it gets the same input.
+    def _remembered(
+        self, encoder: "nn.Module", compute: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """What the encoder did before when it got the same input.
 
-        attention: the part that may be listened to, which then runs on what it got before.
+        Where its last attention is listened to, that part runs on what it got when it was listened to before.
         """
+        from fastadasp.engine.remembered import is_listened_to
 
-        def remembered(*args: Any, **kwargs: Any) -> Any:
-            key = _digest([*args, *sorted(kwargs.items())])
-            if key not in self._encoded:
-                self._encoded[key] = _encode(attention, forward, args, kwargs)
-                return self._encoded[key].output
-            known = self._encoded[key]
-            if attention._forward_hooks or attention._forward_pre_hooks:
-                attention(*known.args, **known.kwargs)
-            return known.output
-
-        return remembered
+        key, listened = _digest([*args, *sorted(kwargs.items())]), is_listened_to(encoder)
+        attention = encoder.layers[-1].self_attn  # type: ignore[index, union-attr]
+        known = self._encoded.get(key)
+        if known is None or (listened and known.call is None):
+            known = _encode(attention if listened else None, compute, args, kwargs)
+            self._encoded[key] = known
+        elif listened and known.call is not None:
+            attention(*known.call[0], **known.call[1])
+        return known.output
 
     @property
     def model(self) -> "PreTrainedModel":
@@ -135,22 +138,25 @@ class SharedAdapter(ModelAdapter):
 
 @dataclass(frozen=True)
 class _Encoded:
-    """What an encoder gave, and what its last attention got."""
+    """What an encoder gave, and what its last attention got where it was listened to: all clips in one call."""
 
     output: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    call: tuple[tuple[Any, ...], dict[str, Any]] | None
 
 
-def _encode(attention: "nn.Module", forward: Callable[..., Any], args: Any, kwargs: Any) -> _Encoded:
-    """Run `forward`, noting the last call of `attention`."""
+def _encode(
+    attention: "nn.Module | None", compute: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]
+) -> _Encoded:
+    """Run `compute`, noting the last call of `attention`."""
+    if attention is None:
+        return _Encoded(compute(*args, **kwargs), None)
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     hook = attention.register_forward_pre_hook(lambda _, *call: calls.append(call), with_kwargs=True)
     try:
-        output = forward(*args, **kwargs)
+        output = compute(*args, **kwargs)
     finally:
         hook.remove()
-    return _Encoded(output, *calls[-1])
+    return _Encoded(output, calls[-1])
 
 
 def _digest(values: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ from fastadasp.files.text import short
 from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
 from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
+from fastadasp.process.stopwatch import spent_on
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -198,14 +199,17 @@ class SpeechLM(ModelAdapter):
         return torch.tensor(ids)
 
     def wording(self, example: "Example") -> str:
-        """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
+        """The text of the prompt as this model wants it. Raises ConfigError when it cannot be worded."""
         for token in self.reserved:
-            if token in example.instruction:
+            if token in example.instruction or token in example.context:
                 raise ConfigError(
                     f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
                     "model; change the manifest's text or the task's instruction"
                 )
-        template = self.instructions.get(example.task)
+        return f"{example.context}{self._question(example)}"
+
+    def _question(self, example: "Example") -> str:
+        template = None if example.verbatim else self.instructions.get(example.task)
         if template is None:
             return example.instruction
         fields: Mapping[str, object] = {**example.meta, "instruction": example.instruction}
@@ -228,7 +232,8 @@ class SpeechLM(ModelAdapter):
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
         rate = self.processor.feature_extractor.sampling_rate
-        files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
+        with spent_on("read"):
+            files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
         audio = [file.samples for file in files]
         seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:

@@ -11,6 +11,7 @@ from fastadasp.errors import ConfigError
 from fastadasp.models.embedding import decoder_arguments
 from fastadasp.models.pretrained import ModelError, Pretrained
 from fastadasp.models.speechlm import SpeechLM
+from fastadasp.models.transfer import to_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +79,7 @@ class WavLLMFamily(SpeechLM, ABC):
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
-        return self.processor.collate(prepared).to(self.model.device)
+        return to_device(self.processor.collate(prepared), self.model.device)
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
         """`inputs` with the audio read already, once for all beams, and a row of every tensor for each prompt.

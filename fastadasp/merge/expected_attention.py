@@ -42,6 +42,12 @@ class ExpectedAttention(CacheMethod):
         """Expected attention times the norm of the value; the sinks have the best scores."""
         import torch
 
+        shape = state.score_shape
+        if shape.softcap is not None:
+            raise ValueError(
+                f"expected attention is known for scores without a cap, and this model caps its scores at "
+                f"{shape.softcap} (attn_logit_softcapping); choose another method, such as snapkv"
+            )
         real_BT = torch.ones_like(state.audio_BT) if state.real_BT is None else state.real_BT
         sink_BT = real_BT.cumsum(1) <= self.sinks
         counts_BT = real_BT & ~sink_BT
@@ -53,6 +59,7 @@ class ExpectedAttention(CacheMethod):
         turned_BGRTd = keys_BGTd[:, :, None] @ covariance_BGRdd
         logits_BGRT += (turned_BGRTd * keys_BGTd[:, :, None]).sum(-1) * (state.scaling**2 / 2)
         least = torch.finfo(torch.float32).min
-        expected_BGT = logits_BGRT.masked_fill(~counts_BT[:, None, None], least).softmax(-1).mean(2)
+        logits_BH1T = logits_BGRT.masked_fill(~counts_BT[:, None, None], least).flatten(1, 2)[:, :, None]
+        expected_BGT = shape.softmax(logits_BH1T).view_as(logits_BGRT).mean(2)
         score_BGT: Tensor = (expected_BGT + self.epsilon) * state.values_BGTd.float().norm(dim=-1)
         return score_BGT.masked_fill(sink_BT[:, None], float("inf"))

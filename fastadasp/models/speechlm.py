@@ -112,14 +112,29 @@ class SpeechLM(ModelAdapter):
             gated_mlp=True,
         )
 
+    @property
+    def audio_token_id(self) -> int:
+        """Of the token that stands for audio in a prompt."""
+        return int(self.config.audio_token_id)
+
+    @property
+    def placeholder(self) -> str:
+        """The same token's text, which stands in a prompt once for each clip before the processor expands it."""
+        return str(self.processor.audio_token)
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of the audio that the processor takes, in Hz."""
+        return int(self.processor.feature_extractor.sampling_rate)
+
     def count(self, ids: "Tensor") -> tuple[int, int]:
         """Audio tokens and all others among a prompt's ids, placeholders expanded."""
-        audio = int((ids == self.config.audio_token_id).sum())
+        audio = int((ids == self.audio_token_id).sum())
         return audio, ids.numel() - audio
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
         """(B, T) bool over the prompt as the decoder sees it: True at the expanded placeholders of audio."""
-        mask: Tensor = inputs["input_ids"] == self.config.audio_token_id
+        mask: Tensor = inputs["input_ids"] == self.audio_token_id
         return mask
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
@@ -143,8 +158,8 @@ class SpeechLM(ModelAdapter):
 
     @property
     def reserved(self) -> tuple[str, ...]:
-        """Special tokens that no instruction may hold: those that stand for audio."""
-        return (self.processor.audio_token,)
+        """Special tokens that no instruction may hold: what stands for audio."""
+        return (self.placeholder,)
 
     def texts(self, ids: "Tensor") -> list[str]:
         """The texts of generated ids (B, new), without special tokens."""
@@ -165,20 +180,27 @@ class SpeechLM(ModelAdapter):
             today = datetime.fromisoformat(self.date)
             _compile_jinja_template(template).globals["strftime_now"] = today.strftime
 
-    def render(self, content: Sequence[Mapping[str, str]], clips: int) -> str:
+    def render(self, content: "str | Sequence[Mapping[str, str]]", clips: int) -> str:
         """The prompt of one user turn by the chat template, up to where the answer begins.
 
-        content: parts of the turn (`audio`, `text`), of which `clips` are audio. Raises ModelError where the template,
-        which is a program that came with the checkpoint, fails or does not place the audio.
+        content: the turn's text, or its parts (`audio`, `text`), of which `clips` are audio. Raises ModelError where
+        the template, which is a program that came with the checkpoint, fails or does not place the audio.
         """
-        conversation = [{"role": "user", "content": list(content)}]
         try:
-            self._fix_date()
-            prompt = str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
-            check_prompt(prompt, self.processor.audio_token, clips)
+            prompt = self._rendered(content)
+            check_prompt(prompt, self.placeholder, clips)
         except Exception as error:
             raise ModelError(f"{self._named}: its chat template cannot be used: {short(error, 300)}") from error
         return prompt
+
+    def _rendered(self, content: "str | Sequence[Mapping[str, str]]") -> str:
+        self._fix_date()
+        conversation = self._conversation(content)
+        return str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+
+    def _conversation(self, content: "str | Sequence[Mapping[str, str]]") -> list[dict[str, Any]]:
+        """The turns of a chat with one user turn."""
+        return [{"role": "user", "content": content if isinstance(content, str) else list(content)}]
 
     @property
     def _named(self) -> str:
@@ -231,7 +253,7 @@ class SpeechLM(ModelAdapter):
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
-        rate = self.processor.feature_extractor.sampling_rate
+        rate = self.sampling_rate
         with spent_on("read"):
             files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
         audio = [file.samples for file in files]

@@ -124,5 +124,5 @@ def _bounds(whole: Cut, lengths: tuple[float, float, float], reading: AudioOptio
     from fastadasp.data.archives import at_hand
     from fastadasp.data.audio import bounds
 
-    with at_hand(whole.file) as path:
-        return tuple(bounds(path, *lengths, reading, whole.start, whole.seconds))
+    with at_hand(whole.file) as file:
+        return tuple(bounds(file, *lengths, reading, whole.start, whole.seconds))

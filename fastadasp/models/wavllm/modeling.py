@@ -222,6 +222,15 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
                 inputs.pop(name, None)
         return inputs
 
+    def _get_candidate_generator(self, *args: Any, **kwargs: Any) -> Any:
+        """What transformers calls first in assisted and prompt look-up decoding; ValueError where that cannot work."""
+        if self.config.prefill == "released":
+            raise ValueError(
+                "prefill=released reads the instruction token by token, so guessed tokens cannot be read with it; "
+                "use prefill=whole (model.prefill) for assisted and prompt look-up decoding"
+            )
+        return super()._get_candidate_generator(*args, **kwargs)
+
     def _update_model_kwargs_for_generation(
         self, outputs: WavLLMOutput, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.reduction.input_method import InputMethod
-from fastadasp.reduction.method import member
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -24,10 +23,6 @@ class CDPruner(InputMethod):
     relevance: Relevance = Relevance.none
     """`none`: all alike, so diversity alone and the first token first (Samp's "cdpruner"); `attention`: the token's
     attention to itself in the encoder's last layer, largest over heads ("cdpruner-attention")."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "relevance", member(Relevance, "merge.relevance", self.relevance))
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep diverse (and relevant) tokens."""

@@ -21,7 +21,12 @@ def show(metrics: Mapping[str, Any], cost: Mapping[str, float], folder: str) -> 
 
 
 def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[str, str]]:
-    rows = [(name, _number(value)) for name, value in metrics["quality"].items()]
+    bounds = metrics.get("intervals", {})
+    rows = [(name, _number(value) + _bounds(bounds.get(name))) for name, value in metrics["quality"].items()]
+    if prompts := metrics.get("prompts"):
+        told = f"{prompts['mean']:.4f} ± {prompts['standard_deviation']:.4f}"
+        told += f" ({prompts['lowest']:.4f} to {prompts['highest']:.4f})"
+        rows.insert(1, (f"over {len(prompts['scores'])} prompts", told))
     failed = f", {metrics['failed']} failed (counted wrong)" if metrics["failed"] else ""
     rows.append(("examples", f"{metrics['examples']}{failed}"))
     asked, exact = metrics["reduction"], metrics["cost"]
@@ -66,3 +71,7 @@ def _has_target(asked: Mapping[str, Any]) -> bool:
 
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+def _bounds(interval: Mapping[str, float] | None) -> str:
+    return "" if interval is None else f" [{interval['low']:.4f}, {interval['high']:.4f}]"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomEvict(MergeMethod):
-    """Drops random audio tokens (`random_evict`)."""
+    """Drop randomly chosen audio tokens (`random_evict` in the released code)."""
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Drop random tokens."""

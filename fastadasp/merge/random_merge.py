@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomMerge(MergeMethod):
-    """Fuses random adjacent pairs, with attention weights as in the released code (`random_merge`)."""
+    """Fuse randomly chosen adjacent pairs, weighted by attention as in the released code (`random_merge`)."""
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse random pairs, weighted by attention."""

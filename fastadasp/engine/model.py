@@ -11,7 +11,10 @@ from fastadasp.engine.encoder import find_encoder
 
 def model_inside(given: Any) -> Any:
     """The outermost PreTrainedModel of what `fastadasp.load` returns, DDP, FSDP, DataParallel, PEFT, torch.compile or a
-    module of the user's own; within it, the part that hears and writes, where others speak; `given` where there is none. ValueError where there are several side by side."""
+    module of the user's own; within that model the part that hears and writes, where other parts speak.
+
+    `given` where there is no such model. Raises ValueError where there are several side by side.
+    """
     model = getattr(given, "transformers_model", given)
     if isinstance(model, PreTrainedModel):
         return _listener(model)

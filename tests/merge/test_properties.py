@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fastadasp import MergeMethod, MergeTrace, merging
+from fastadasp import MergeMethod, MergeTrace, merging, valid_frames
 from fastadasp.config.build import build
 from fastadasp.ops.assignment import Assignment
 from fastadasp.reduction.method import Site
@@ -69,7 +69,8 @@ def answers(name: str) -> tuple[Tensor, MergeTrace]:
 def test_a_ratio_of_zero_changes_nothing(name: str, beams: int) -> None:
     batch = speech_batch(ROWS[:2])
     settings = {"max_new_tokens": 3, "num_beams": beams, "return_dict_in_generate": True, "output_logits": True}
-    plain = model().generate(**batch, **settings)
+    with valid_frames(model()):  # what the encoder leaves out changes rounding; tests/engine/test_valid_frames.py
+        plain = model().generate(**batch, **settings)
     with merging(model(), method(name, 0.0), batch["input_ids"] == AUDIO_TOKEN):
         patched = model().generate(**batch, **settings)
     assert torch.equal(patched.sequences, plain.sequences)

@@ -15,6 +15,7 @@ from fastadasp.engine.cache import EvictingLayer, cache_of, move, shorten
 from fastadasp.engine.decoder import AttentionTap
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.halves import Attended, Forward, Halves, Layer, first_half, padded, second_half
+from fastadasp.engine.masks import MaskCheck
 from fastadasp.engine.projection import head_output, query_and_key_weights
 from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
@@ -65,6 +66,7 @@ class Prefill:
         """(..., T): those that the rotary embedding was asked for; None without a rotary embedding."""
         self.refilled = 0
         """Columns put before the last layer's output, which the decoder's own output is freed of."""
+        self.masks = MaskCheck()
         block.trace.start(span.layout, self.beams, layers)
 
     def read(self, index: int, forward: Forward, hidden_BTD: Tensor, inputs: dict[str, Any]) -> Any:
@@ -74,7 +76,9 @@ class Prefill:
         span, halves = self.spans[index], self.block.halves[index]
         self.cached[index] = span.key_mask
         attention = self.block.attention(index)
-        inputs |= span.inputs(attention, hidden_BTD, inputs, halves.windowed)
+        if span.columns is None:
+            self.masks.note(index, attention, inputs.get("attention_mask"), span.real_BT, halves.windowed)
+        inputs |= span.inputs(attention, hidden_BTD, inputs, halves)
         cache = cache_of(inputs)
         entered = [earlier.layout.audio for earlier in self.spans[: index + 1]]
         removal = self.amounts.removal(index, entered)
@@ -114,6 +118,7 @@ class Prefill:
             keys_BGTd=tap.key_BGTd,
             values_BGTd=tap.value_BGTd,
             scaling=tap.scaling,
+            shape=tap.shape if halves.explained else None,
             lse_BHT=tap.lse_BHT,
             rotary=_rotary(halves, inputs.get("position_embeddings"), tap.key_BGTd),
             head_output=partial(head_output, projection, tap.query_BHTd.shape[1]),

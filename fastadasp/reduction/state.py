@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastadasp.ops.assignment import Assignment, choose_top, fuse_groups, fuse_pairs, keep_only
-from fastadasp.ops.attention import attention_received_by_group, attention_rows
+from fastadasp.ops.attention import PLAIN, ScoreShape, attention_received_by_group, attention_rows
 from fastadasp.ops.encoder_attention import EncoderAttention
 from fastadasp.ops.eviction import evict_lowest
 from fastadasp.ops.layout import Layout, per_row, upload
@@ -190,6 +190,8 @@ class LayerState(State):
     """What query head h adds to the residual stream for its (B, T, d) channels: (B, T, D), by the output projection."""
     lse_BHT: Tensor | None = None
     """float32: natural log-sum-exp of each query's causal scores; None where this layer's attention did not tell it."""
+    shape: ScoreShape | None = PLAIN
+    """What else this layer does to its scores; None where its attention does not follow from queries and keys."""
     affordable: tuple[int, ...] = ()
     """Audio tokens that may go from each row, ahead of the schedule too (`Plan.affordable`); () for the budget."""
 
@@ -214,10 +216,23 @@ class LayerState(State):
         """(B, T) float32: cosine of the keys of t and t + 1, all heads concatenated; defined where `pair_BT`."""
         return self.spread(adjacent_key_cosine(self.keys_BGTd[:, :, self.layout.hull]))
 
+    @property
+    def score_shape(self) -> ScoreShape:
+        """`shape`; ValueError where that is not known."""
+        if self.shape is None:
+            raise ValueError(
+                "this method reads attention, and this model's attention does not follow from its queries and keys by "
+                "scaling, soft cap, sinks and softmax (it may add position biases); choose a method that looks at "
+                "hidden states or at keys alone, such as average or keydiff"
+            )
+        return self.shape
+
     def attention_from(self, first: int) -> Tensor:
         """(B, H, Q, T) float32: attention of the tokens from column `first` on; rows of padding mean nothing."""
         queries_BHQd = self.queries_BHTd[:, :, first:]
-        return attention_rows(queries_BHQd, self.keys_BGTd, first, self.real_BT, self.scaling, self.bias_BT)
+        return attention_rows(
+            queries_BHQd, self.keys_BGTd, first, self.real_BT, self.scaling, self.bias_BT, self.score_shape
+        )
 
     @cached_property
     def last_attention_BT(self) -> Tensor:
@@ -238,7 +253,14 @@ class LayerState(State):
     def _received(self, columns: slice) -> Tensor:
         """(B, G, N) float32: attention on the tokens of `columns`, by key-value head."""
         return attention_received_by_group(
-            self.queries_BHTd, self.keys_BGTd, columns, self.real_BT, self.scaling, self.bias_BT, self.lse_BHT
+            self.queries_BHTd,
+            self.keys_BGTd,
+            columns,
+            self.real_BT,
+            self.scaling,
+            self.bias_BT,
+            self.lse_BHT,
+            self.score_shape,
         )
 
     def window_attention(self, window: int) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ def mapped(model_name: str, task_settings: Sequence[str], ids: Sequence[str], me
     examples = {example.id: example for example in task.checked_examples()}
     if unknown := [name for name in ids if name not in examples]:
         raise ConfigError(
-            f"--map {unknown[0]}: no such clip in {Path(task.manifest)}; it begins with {list(examples)[0]}"
+            f"--map {unknown[0]}: no such clip in {Path(task.manifest)}; it begins with {next(iter(examples))}"
         )
     model = load(model_name)
     return [merge_map(model, examples[name], pairs, f"{task.name}, {name}") for name in ids]

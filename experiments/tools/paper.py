@@ -21,8 +21,8 @@ LAYOUT = (("Table 1: dense tasks", ("asr", "st")), ("Table 2: sparse tasks", ("e
 AMOUNTS = (0.1, 0.2, 0.3, 0.4, 0.5)
 ABOUT = """\
 In each place: the score of this report's model, and in parentheses the paper's, of WavLLM. Models, test sets and
-prompts differ: what can be compared is the order of the methods and where they break. FLOPs are those of the prefill; H2O saves
-none, its amount is the share of the audio's cache freed. {missed}: the amount was missed.
+prompts differ: what can be compared is the order of the methods and where they break. FLOPs are those of the prefill;
+H2O saves none, its amount is the share of the audio's cache freed. {missed}: the amount was missed.
 """
 
 

@@ -56,7 +56,7 @@ def send(cfg: DictConfig, numbers: Mapping[str, float]) -> None:
 
 
 def settings_of(cfg: DictConfig) -> dict[str, Any]:
-    """The config as plain nested values without interpolations, so that services can filter and plot by each of them."""
+    """The config as plain nested values without interpolations, by which services can filter and plot."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 

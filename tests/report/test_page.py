@@ -3,6 +3,7 @@
 import json
 import re
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from fastadasp.report.blocks import blocks
@@ -60,7 +61,7 @@ def test_thirty_methods_are_told_apart_and_labels_do_not_cover_each_other_or_dat
     assert len(notes) >= 13
     heights = sorted(note["ay"] for note in notes)
     low, high = figure(chart)["layout"]["yaxis"]["range"]
-    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 0.9 * (high - low) / 30
+    assert min(b - a for a, b in pairwise(heights)) > 0.9 * (high - low) / 30
     assert all(note["ax"] > max(max(line.x) for line in chart.lines) for note in notes)
 
 
@@ -76,7 +77,7 @@ def test_labels_keep_their_order_their_distance_and_their_bounds() -> None:
     found = spread(places, 0.1, 0.0, 1.0)
     ordered = [found[i] for i in sorted(range(len(places)), key=lambda i: places[i])]
     assert ordered == sorted(ordered)
-    assert min(b - a for a, b in zip(ordered, ordered[1:], strict=False)) >= 0.1 - 1e-9
+    assert min(b - a for a, b in pairwise(ordered)) >= 0.1 - 1e-9
     assert min(found) >= 0 and max(found) <= 1
     assert spread([0.2, 0.8], 0.1, 0.0, 1.0) == [0.2, 0.8], "labels with room stay where they belong"
 

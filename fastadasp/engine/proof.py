@@ -26,7 +26,7 @@ from fastadasp.engine.decoder import AttentionTap, attention_mask
 from fastadasp.engine.facts import ROWS, TOKENS, TOLERANCE, is_explained, is_quantised, window_of
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 from fastadasp.engine.span import at_columns, tables_at
-from fastadasp.reduction.state import unrotate
+from fastadasp.ops.rotary import unrotate
 
 KEPT = (0, 2, 3, 5, 8, 10)
 KEPT_OF_FEW = tuple(range(5, TOKENS))

@@ -64,9 +64,8 @@ class Blend(MergeMethod):
         """Fuse the most similar pairs; pairs whose result stays within `longest` come first."""
         cosine_BT = self._score(state)
         score_BT = self._within(state, cosine_BT) if self.longest else cosine_BT
-        if self.threshold is None:
-            return state.fuse(score_BT, self._weight(state))
-        return state.fuse_ahead(score_BT, self._weight(state), cosine_BT > self.threshold)
+        early_BT = None if self.threshold is None else cosine_BT > self.threshold
+        return state.fuse_best_pairs(score_BT, self._weight(state), early_BT)
 
     def _score(self, state: "LayerState") -> "Tensor":
         """(B, T) float32 cosine of each token with the next; defined where `pair_BT`."""
@@ -82,7 +81,7 @@ class Blend(MergeMethod):
                 found_BN = adjacent_key_cosine(state.values_BGTd[:, :, hull])
             case _:
                 found_BN = adjacent_cosine(state.hidden_BTD[:, hull])
-        return state.spread(found_BN)
+        return state.from_hull(found_BN)
 
     def _within(self, state: "LayerState", score_BT: "Tensor") -> "Tensor":
         """The scores (cosines); pairs that touch no better one and stay within `longest` come above the others."""

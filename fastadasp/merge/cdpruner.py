@@ -44,4 +44,4 @@ class CDPruner(InputMethod):
         if self.relevance is Relevance.attention:
             relevance_BN = state.encoder.own_BT("max")[:, hull]
             kernel_BNN = relevance_BN[..., None] * kernel_BNN * relevance_BN[:, None]
-        return state.retain(state.spread(determinantal_choice(kernel_BNN, state.audio_BT[:, hull], state.kept)))
+        return state.keep_only(state.from_hull(determinantal_choice(kernel_BNN, state.audio_BT[:, hull], state.n_keep)))

@@ -31,5 +31,5 @@ class FastV(MergeMethod):
         object.__setattr__(self, "queries", member(Queries, "merge.queries", self.queries))
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Keep the tokens that receive the most attention."""
-        return state.keep(state.last_attention_BT if self.queries is Queries.last else state.attention_received_BT)
+        """Keep the tokens that get the most attention."""
+        return state.keep_top(state.last_attention_BT if self.queries is Queries.last else state.attention_received_BT)

@@ -116,8 +116,8 @@ class MergeMethod(ABC):
         return replace(self, ratio=ratio, layer_ratio=layer_ratio, flops_reduction=None, tokens_kept=None)
 
     @property
-    def share(self) -> float:
-        """The ratio that acts at each of the method's layers, before a schedule is solved for `ratio`."""
+    def given_ratio(self) -> float:
+        """`layer_ratio` where that is set, else `ratio`: what was said, before a schedule is solved for it."""
         return self.ratio if self.layer_ratio is None else self.layer_ratio
 
     def removable(self, audio: int, text: int) -> int:
@@ -126,7 +126,7 @@ class MergeMethod(ABC):
 
     @property
     def adaptive(self) -> bool:
-        """Whether it decides by itself how much goes: then it is asked at its layers even where the budget is 0."""
+        """Whether it decides by itself how much goes: then it is asked at its layers even where none is to go."""
         return False
 
     def stages(self) -> "tuple[MergeMethod, ...]":
@@ -135,7 +135,7 @@ class MergeMethod(ABC):
 
     @abstractmethod
     def assign(self, state: Any) -> "Assignment":
-        """Decide what happens to each token, `state.budget` of which are to go; moving tensors is the caller's work.
+        """Decide what happens to each token, `state.n_remove` of which are to go; moving tensors is the caller's work.
 
         state: InputState at site `input`, LayerState at the others.
         """

@@ -134,6 +134,7 @@ MEASURING = (
     "statistics.intervals",
     "statistics.resampling",
     "tasks.counted",
+    "tasks.spread",
 )
 """What a run imports besides, which only describes the answers once they are there."""
 

@@ -37,7 +37,7 @@ class Noted(Total):
         self.origins: Counter[str] = Counter()
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """As in Total."""
+        """Take further predictions into account."""
         for prediction in predictions:
             if prediction.error is not None:
                 self.failures[prediction.id] = prediction.error

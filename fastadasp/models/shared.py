@@ -40,7 +40,10 @@ class SharedAdapter(ModelAdapter):
         self._encoded.clear()
 
     def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; weights that are there already, as asked for, stay."""
+        """Load processor and weights; afterwards `model` gives the model in eval mode.
+
+        Weights that are loaded already, with the same placement, are kept.
+        """
         placement = {"device": device, "dtype": dtype, "attention": attention, "device_map": device_map}
         if placement != self._placement:
             from fastadasp.engine.encoder import find_encoder
@@ -74,59 +77,62 @@ class SharedAdapter(ModelAdapter):
 
     @property
     def model(self) -> "PreTrainedModel":
-        """As in ModelAdapter."""
+        """The loaded transformers model."""
         return self.inner.model
 
     @property
     def shape(self) -> DecoderShape:
-        """As in ModelAdapter."""
+        """The decoder's dimensions."""
         return self.inner.shape
 
     def prepare(self, example: "Example") -> Any:
-        """As in ModelAdapter; only in this process, so data-loader workers gain nothing."""
+        """Read and check one example's audio (16 kHz mono clips). Raises AudioError.
+
+        What is read is remembered in this process alone: data-loader workers remember nothing.
+        """
         key = (example.task, example.instruction, example.audio, example.reading)
         if key not in self._prepared:
             self._prepared[key] = self.inner.prepare(example)
         return self._prepared[key]
 
     def heard(self, example: "Example") -> Heard | None:
-        """As in ModelAdapter."""
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
         return self.inner.heard(example)
 
     def check(self, examples: Sequence["Example"]) -> None:
-        """As in ModelAdapter."""
+        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
         self.inner.check(examples)
 
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
-        """As in ModelAdapter."""
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
         return self.inner.prompt_tokens(prepared)
 
     def expected_tokens(self, example: "Example") -> int:
-        """As in ModelAdapter."""
+        """About how many tokens the prompt of an example has, before its audio is read: what batches are planned by."""
         return self.inner.expected_tokens(example)
 
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
-        """As in ModelAdapter."""
+        """A left-padded batch of prompts with features, on the model's device."""
         return self.inner.encode(prepared)
 
     def batch_key(self, prepared: Any) -> Hashable:
-        """As in ModelAdapter."""
+        """Prompts may be encoded together where this is equal; as it stands, any may."""
         return self.inner.batch_key(prepared)
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter."""
+        """(B, T) bool over the prompt as the decoder sees it: which positions are audio."""
         return self.inner.audio_mask(inputs)
 
     def texts(self, ids: "Tensor") -> list[str]:
-        """As in ModelAdapter."""
+        """The texts of generated ids (B, new), without special tokens."""
         return self.inner.texts(ids)
 
     def answer_ids(self, text: str) -> "Tensor":
-        """As in ModelAdapter."""
+        """(N,) int64: the tokens by which the model would give `text` as its answer, without an end token."""
         return self.inner.answer_ids(text)
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
-        """As in ModelAdapter."""
+        """Generated ids (B, new) without the prompt, and their texts without special tokens."""
         return self.inner.generate(inputs, generation)
 
 

@@ -84,11 +84,11 @@ class SQA(ChoiceTask):
         return self.instruction.replace("{choices}", listed).replace("{question}", question)
 
     def options_of(self, meta: Mapping[str, object]) -> Options:
-        """As in ChoiceTask: lettered texts."""
+        """The options of an example whose further fields are `meta`, as the reader looks for them: lettered texts."""
         return Options.of_choices(tuple(map(str, meta["choices"])))  # type: ignore[call-overload]
 
     def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
-        """As in ChoiceTask: letters, texts or both."""
+        """By option, the answers by which a model would give it: letters, texts or both."""
         options = self.options_of(example.meta)
         named = zip(options.keys, options.texts, strict=True)
         match self.scored:

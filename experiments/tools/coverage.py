@@ -1,7 +1,7 @@
 """How often the 95 % intervals of `fastadasp.statistics` hold the true score: `python -m experiments.tools.coverage`.
 
 Draws many sets of clips from populations whose true score is known, and counts the intervals that hold it. The result
-goes to experiments/results/coverage.json and, as a table, to the terminal. About five minutes on one core.
+goes to experiments/results/statistics/coverage.json and, as a table, to the terminal. About five minutes on one core.
 
 N clips, G clusters, K counts.
 """
@@ -20,7 +20,7 @@ from fastadasp.statistics.intervals import estimate
 from fastadasp.statistics.score import Floats, Score, share
 from fastadasp.tasks.st import ST
 
-OUT = REPOSITORY / "experiments" / "results" / "coverage.json"
+OUT = REPOSITORY / "experiments" / "results" / "statistics" / "coverage.json"
 RESAMPLES = 1000
 
 WER = Score(share, higher_is_better=False)

@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         "margin, the smallest difference that could be found, clips that broke and clips that were mended.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help="folders of runs, the one to compare with first")
-    parser.add_argument("--metric", help="the score (default: the task's objective); such as chrf or macro_f1")
+    parser.add_argument(
+        "--metric", help="the score (default: the task's objective); such as chrf, macro_f1 or judge:NAME"
+    )
     parser.add_argument(
         "--margin", type=float, default=0.5, help="points by which a run may be worse and still be no worse (0.5)"
     )

@@ -9,7 +9,13 @@ from pathlib import Path
 from time import perf_counter
 
 from fastadasp.config.messages import readable_errors
+from fastadasp.errors import InputError
+from fastadasp.files.text import short
 from fastadasp.grid.spec import read
+
+
+class GridError(InputError):
+    """Some cells of a grid did not run though they should have."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -34,6 +40,7 @@ def grid(arguments: Sequence[str]) -> None:
     grid = read(given.grid)
     cells = list(grid.cells())
     from fastadasp.grid.runner import Outcome, run_all
+    from fastadasp.report.gather import Gathered
     from fastadasp.report.runs import Run
     from fastadasp.report.tabulate import tabulate
     from fastadasp.report.write import text, write
@@ -45,11 +52,17 @@ def grid(arguments: Sequence[str]) -> None:
         print(f"[{number}/{len(cells)}, {perf_counter() - start:.0f} s] {outcome.cell}: {result}", flush=True)
 
     outcomes = run_all(cells, given.overrides, progress)
+    failed = [str(outcome.cell) for outcome in outcomes if outcome.failed]
     done = [outcome for outcome in outcomes if outcome.problem is None]
     names = {outcome.folder: outcome.cell.name for outcome in done}
     tables = tabulate([Run.read(outcome.folder) for outcome in done], names, given.resamples)
     problems = {str(outcome.cell): outcome.problem for outcome in outcomes if outcome.problem}
     folder = given.out or Path("outputs") / given.grid.stem
-    write(tables, folder, grid.title, problems)
+    write(Gathered(tables, problems=problems), folder, grid.title)
     print(text(tables))
     print(f"Report: {folder}")
+    if failed:
+        raise GridError(
+            f"{len(failed)} of {len(cells)} cells failed, each for the reason that stands above and in the report: "
+            f"{short(', '.join(failed), 300)}. Mend it, and the same command runs them alone"
+        )

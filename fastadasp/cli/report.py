@@ -40,4 +40,4 @@ def report(arguments: Sequence[str]) -> None:
     gathered = gather(given.folders, given.trust, given.resamples)
     print(text(gathered.tables))
     if given.out is not None:
-        write(gathered.tables, given.out, given.title, gathered.problems or None, given.chosen)
+        write(gathered, given.out, given.title, given.chosen)

@@ -12,6 +12,8 @@ from fastadasp.data.sources import Source
 from fastadasp.errors import InputError
 from fastadasp.report.runs import Run
 from fastadasp.statistics.score import Floats, Score
+from fastadasp.tasks.asking import asked
+from fastadasp.tasks.base import Prediction
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def changed(
     gain_N = _of_clips(second_NK, score) - _of_clips(first_NK, score)
     moved = np.flatnonzero(np.abs(gain_N) > 1e-12)
     order = sorted(moved.tolist(), key=lambda at: -abs(gain_N[at]))
-    found = [_clip(first, second, at, float(gain_N[at])) for at in order]
+    answers = [run.task.gathered(run.predictions) for run in (first, second)]
+    found = [_clip(answers[0][at], answers[1][at], float(gain_N[at])) for at in order]
     return [clip for clip in found if clip.change < 0], [clip for clip in found if clip.change > 0]
 
 
@@ -46,8 +49,7 @@ def _of_clips(counts_NK: Floats, score: Score) -> Floats:
     return score.of(counts_NK) if score.higher_is_better else -counts_NK[:, 0]
 
 
-def _clip(first: Run, second: Run, at: int, change: float) -> Clip:
-    one, other = first.predictions[at], second.predictions[at]
+def _clip(one: Prediction, other: Prediction, change: float) -> Clip:
     return Clip(one.id, one.reference, one.answer or one.text, other.answer or other.text, change)
 
 
@@ -55,7 +57,7 @@ def sounds(run: Run, ids: Sequence[str]) -> Mapping[str, tuple[Source, ...]]:
     """By id, where the audio of clips lies; empty where the run's manifest is not on this machine any more."""
     wanted = set(ids)
     try:
-        examples = run.task.checked_examples()
+        examples = asked(run.task)
     except (InputError, OSError):
         return {}
     return {example.id: example.audio for example in examples if example.id in wanted}

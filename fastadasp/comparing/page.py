@@ -51,11 +51,13 @@ def _player(source: Source, folder: Path, embed: bool) -> str:
     match source:
         case Joined(parts):
             return "".join(_player(part, folder, embed) for part in parts)
-        case Cut(file, start, seconds):
+        case Cut(file, start, seconds) if isinstance(file, Path):
             end = "" if seconds is None else f",{start + seconds:g}"
             return _tag(f"{_address(file, folder)}#t={start:g}{end}")
-        case _:
+        case Path():
             return _tag(_address(source, folder))
+        case _:  # a browser cannot look into an archive
+            return _tag(_embedded(source))
 
 
 def _tag(address: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastadasp.comparing.clips import Clip, changed
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.files.text import short
+from fastadasp.judging.scores import PREFIX, judged, judged_score
 from fastadasp.report.conditions import alike, check_clips, conditions, within
 from fastadasp.report.runs import Run, find_runs, names
 from fastadasp.statistics.correction import Correction, corrected
@@ -26,7 +27,7 @@ class Settings:
     """How runs are compared."""
 
     metric: str | None = None
-    """The score; None: the task's objective."""
+    """The score; None: the task's objective; `judge:NAME`: the scores of a judge that have been imported."""
     margin: float = 0.5
     """Points by which a run may be worse and still count as no worse. Points are percent, or BLEU's own."""
     correction: Correction = Correction.holm
@@ -120,8 +121,8 @@ def compare(runs: Sequence[Run], settings: Settings) -> Compared:
     if len(runs) < 2:
         raise InputError("a comparison needs two runs or more: fastadasp compare FIRST SECOND")
     check(runs, settings.differ)
-    task, score = runs[0].task, runs[0].task.measured(settings.metric)
-    counted = [Counted.of(task, run.predictions, settings.cluster) for run in runs]
+    task = runs[0].task
+    score, counted = _counted(runs, settings)
     called = labels(runs, settings.differ)
     count = len(runs)
     pairs = [(0, second) for second in range(1, count)]
@@ -142,6 +143,16 @@ def compare(runs: Sequence[Run], settings: Settings) -> Compared:
         {name: one.estimate(score, settings.resamples).interval() for name, one in zip(called, counted, strict=True)},
         _corrected(found, settings.correction),
     )
+
+
+def _counted(runs: Sequence[Run], settings: Settings) -> tuple[Score, list[Counted]]:
+    """The score, and what it is computed from in each run."""
+    if (settings.metric or "").startswith(PREFIX):
+        judge = str(settings.metric).removeprefix(PREFIX)
+        by_judge = [judged(run, judge, settings.cluster) for run in runs]
+        return judged_score(*by_judge), by_judge
+    score = runs[0].task.measured(settings.metric)
+    return score, [Counted.of(runs[0].task, run.predictions, settings.cluster) for run in runs]
 
 
 def check(runs: Sequence[Run], differ: Sequence[str]) -> None:

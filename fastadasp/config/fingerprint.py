@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config.content import digests
+from fastadasp.config.meaning import as_meant
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
 from fastadasp.errors import ConfigError
@@ -70,7 +71,7 @@ def fingerprint(cfg: DictConfig) -> str:
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
     needed = (unused - {"data", "output_dir"}) if OmegaConf.select(cfg, "data") is not None else unused
-    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed])
+    bare = as_meant(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed]), apart=())
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
@@ -107,7 +108,7 @@ def _path_digest(path: Path) -> str:
         held = zip(files, _file_digests(files), strict=True)
         return _digest(f"{file.relative_to(path)}:{value}" for file, value in held)
     if path.suffix == ".jsonl":
-        return _digest([*_file_digests([path]), *digests(audio_files(path))])
+        return _digest([*_file_digests([path]), *digests(dict.fromkeys(audio_files(path)))])
     return _file_digests([path])[0]
 
 

@@ -1,13 +1,14 @@
 """JSONL manifests: one example per line, read strictly, so that a bad corpus stops before any weight is loaded."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Self
 
-from fastadasp.data.sources import Cut, Joined, Source, SourceError, sources
+from fastadasp.data.sources import Cut, Joined, Place, Source, SourceError, sources
 from fastadasp.errors import InputError
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.files.shelf import kept
@@ -99,6 +100,11 @@ def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = N
     path = home(path)
     problems = Problems()
     records = kept(_records(path, fields, limit, problems))
+    if problems and _is_one_value(path):
+        problems.first(
+            "it is one JSON value over the whole file, where each example needs a line (JSON Lines); with jq, "
+            "`jq -c '.[]' FILE` writes the lines of a list"
+        )
     problems.refuse(path)
     if not records:
         raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
@@ -118,6 +124,13 @@ class Problems:
         if len(self._first) < MAX_REPORTED:
             self._first.append(problem)
 
+    def first(self, problem: str) -> None:
+        """Note one that explains all others."""
+        self._first = [problem, *self._first[:2]]
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
     def refuse(self, path: Path) -> None:
         """Raise ManifestError if there is any."""
         if self._count:
@@ -136,6 +149,14 @@ def _records(path: Path, fields: Mapping[str, Field], limit: int | None, problem
             problems.add(f"line {number}: {problem}")
         if not found:
             yield _record(raw, audio, f"{path}:{number}")
+
+
+def _is_one_value(path: Path) -> bool:
+    """Whether a file begins as a list, or as an object over several lines, as `json.dump` writes them."""
+    with suppress(FileError):
+        for _, line in _numbered(path, 1):
+            return line.strip().startswith("[") or line.strip() == "{"
+    return False
 
 
 def _numbered(path: Path, limit: int | None) -> Iterator[tuple[int, str]]:
@@ -203,11 +224,12 @@ def _length(source: Source) -> float:
             return _header_seconds(source)
 
 
-def _header_seconds(path: Path) -> float:
+def _header_seconds(place: Place) -> float:
     """Length from the file's header; 0 when it has none that can be read: reading the audio then says why."""
-    from fastadasp.data.audio import AudioError, audio_seconds  # 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.audio import AudioError  # 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.listen import seconds_of
 
     try:
-        return audio_seconds(path)
+        return seconds_of(place)
     except AudioError:
         return 0.0

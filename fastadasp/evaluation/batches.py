@@ -1,8 +1,9 @@
 """Which examples run together, and reading their audio ahead of the model."""
 
+import time
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 from fastadasp.data.audio import AudioError
 from fastadasp.data.audio.decoders.ffmpeg import may_help
 from fastadasp.models.base import Heard
+from fastadasp.process.stopwatch import taken
 from fastadasp.tasks.base import Example, Prediction
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class PreparedBatch:
     index: int
     ready: tuple[tuple[Example, Any], ...]
     failed: tuple[tuple[Example, str], ...]
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that went into it: `read_s` (decoding and resampling of audio), `features_s` (all else that the adapter
+    made of it), and `wait_s` (the model had to wait for it)."""
+    inputs: Mapping[tuple[str, ...], Any] = field(default_factory=dict)
+    """What the model reads, by the ids of the examples that it reads together, where that was made ahead."""
 
 
 class Plan(Sequence[Batch]):
@@ -159,6 +166,8 @@ class PreparedBatches(Dataset[PreparedBatch]):
     def __getitem__(self, position: int) -> PreparedBatch:
         batch = self._batches[position]
         ready, failed = [], []
+        taken()
+        began = time.perf_counter()
         for example in batch.examples:
             try:
                 prepared = self._prepare(example)
@@ -168,4 +177,6 @@ class PreparedBatches(Dataset[PreparedBatch]):
             heard = None if self._heard is None else self._heard(example)
             known = example if heard is None else replace(example, seconds=heard.seconds, remarks=heard.remarks)
             ready.append((known, prepared))
-        return PreparedBatch(batch.index, tuple(ready), tuple(failed))
+        read_s = taken().get("read", 0.0)
+        spent = {"read_s": read_s, "features_s": time.perf_counter() - began - read_s}
+        return PreparedBatch(batch.index, tuple(ready), tuple(failed), spent)

@@ -28,7 +28,7 @@ class Reduction(Total):
         self._left = self._full = 0.0
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """As in Total."""
+        """Take further predictions into account."""
         counted = [prediction for prediction in predictions if prediction.audio_tokens]
         if not counted:
             return
@@ -62,7 +62,7 @@ class ExactCost(Total):
         self._layers = np.zeros((shape.layers, 4))
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """As in Total."""
+        """Take further predictions into account."""
         answered = [prediction for prediction in predictions if prediction.error is None]
         if not answered:
             return

@@ -19,6 +19,7 @@ from fastadasp.evaluation.totals import Batches, Total, gather
 from fastadasp.reduction.method import Site
 from fastadasp.tasks.base import Prediction
 from fastadasp.tasks.counted import Counting, intervals
+from fastadasp.tasks.spread import Spread
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Noted(Total):
         self.origins: Counter[str] = Counter()
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """As in Total."""
+        """Take further predictions into account."""
         for prediction in predictions:
             if prediction.error is not None:
                 self.failures[prediction.id] = prediction.error
@@ -61,8 +62,8 @@ def results(
     limits = Limits(setup.adapter.shape, dtype, setup.hardware, setup.generation.num_beams)
     gather(predictions, noted, batches, exact, removed, limits)
     began = time.perf_counter()
-    counting = Counting(setup.task)
-    quality = setup.task.metrics(predictions, counting.add)
+    counting, spread = Counting(setup.task), Spread(setup.task)
+    quality = setup.task.metrics(predictions, counting.add, spread.add)
     bounds = {name: asdict(found) for name, found in intervals(setup.task, counting.done(), RESAMPLES).items()}
     scoring_s = time.perf_counter() - began
     cost = cost_of(batches) | limits.shares(batches) | where_time_goes(batches, scoring_s)
@@ -74,6 +75,7 @@ def results(
         "objective": setup.task.objective,
         "quality": quality,
         "intervals": {"resamples": RESAMPLES, **bounds},
+        **({} if (prompts := spread.found()) is None else {"prompts": prompts}),
         "scorer": {"task_version": setup.task.version, **setup.task.scorer()},
         "examples": len(predictions),
         "failed": len(noted.failures),

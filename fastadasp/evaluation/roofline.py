@@ -35,7 +35,7 @@ class Limits(Total):
         self._flops, self._read = array("d"), array("d")
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """As in Total: of each prediction whose batch was measured, FLOPs of its prefill and bytes of its caches."""
+        """Add the FLOPs of the prefill and the bytes of the caches of each prediction whose batch was measured."""
         measured = [prediction for prediction in predictions if prediction.cost]
         if self._hardware.peak_flops is not None and measured:
             copies_N = np.array([_copies(prediction, self._beams) for prediction in measured])

@@ -32,7 +32,7 @@ class Stored(Lazy[Prediction]):
         return len(self._ends) - 1
 
     def fetch(self, positions: Sequence[int]) -> list[Prediction]:
-        """As in Lazy."""
+        """The items at `positions`, all of which lie in the sequence."""
         found = []
         with self._path.open("rb") as file:
             for at in positions:

@@ -29,7 +29,7 @@ COSTS = (
     "wait_s",
     "encoder_s",
     "answer_s",
-    "store_s",
+    "clips_known",
 )
 """What may be noted with each batch."""
 
@@ -39,7 +39,7 @@ class Total(ABC):
 
     @abstractmethod
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """Take some more into account."""
+        """Take further predictions into account."""
 
 
 def gather(predictions: Sequence[Prediction], *totals: Total) -> None:
@@ -73,7 +73,7 @@ class Batches(Total):
         self._cold, self._new_tokens, self._seconds = array("b"), array("d"), array("d")
 
     def add(self, predictions: Sequence[Prediction]) -> None:
-        """As in Total."""
+        """Take further predictions into account."""
         measured = [prediction for prediction in predictions if prediction.cost]
         for name, column in self._noted.items():
             column.extend(prediction.cost.get(name, np.nan) for prediction in measured)

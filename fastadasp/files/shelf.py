@@ -68,7 +68,7 @@ class Mapped(Lazy[T], Generic[S, T]):
         return len(self._items)
 
     def fetch(self, positions: Sequence[int]) -> list[T]:
-        """As in Lazy."""
+        """The items at `positions`, all of which lie in the sequence."""
         found = self._items.fetch(positions) if isinstance(self._items, Lazy) else [self._items[at] for at in positions]
         return [self._make(item) for item in found]
 
@@ -104,7 +104,7 @@ class Shelf(Lazy[T]):
         self.__dict__ |= state | {"_file": state["_path"].open("rb")}
 
     def fetch(self, positions: Sequence[int]) -> list[T]:
-        """As in Lazy."""
+        """The items at `positions`, all of which lie in the sequence."""
         number = self._file.fileno()
         if isinstance(positions, range) and positions and positions.step == 1:
             first, last = self._ends[positions[0]], self._ends[positions[-1] + 1]

@@ -1,4 +1,4 @@
-"""DART: keep what duplicates nothing (Wen et al., arXiv 2502.11494), in AudioMarathon's version for audio."""
+"""DART: duplicate tokens are dropped (Wen et al., arXiv 2502.11494), in AudioMarathon's version for audio."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dart(MergeMethod):
-    """Keeps the audio tokens least similar to a few pivots: audio and question tokens with the largest L1 key norm.
+    """Keep the audio tokens that are least similar to a few pivots: audio and text tokens with the largest L1 norm of
+    keys.
 
-    Audio pivots are kept; then each pivot in turn, audio first, the largest norm first, takes its share of the rest:
-    those of lowest cosine to it, all tokens going through the model's final norm. The released port keeps whole shares
-    only, 4 + 8 floor(n(1-R)/8), in no fixed order of pivots; here the budget is exact, left-overs going to the first
-    pivots. It reads what leaves layer K - 1; here [recon] it is the residual stream of this layer after attention.
+    The audio pivots are kept. Then each pivot, the audio pivots first and larger norms first, keeps an equal share of
+    the remaining budget: the tokens of the lowest cosine to this pivot, after the final norm of the model. The released
+    port keeps whole shares only, 4 + 8 floor(n(1-R)/8) tokens, and fixes no order of the pivots; here the budget is
+    exact, and the first pivots keep what the division leaves over. The port reads the output of layer K - 1; [recon]
+    here the residual stream of this layer after attention is read.
     """
 
     audio_pivots: int = 4
+    """Number of audio tokens that are pivots."""
     text_pivots: int = 4
+    """Number of tokens of the text after the audio that are pivots."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -31,7 +35,7 @@ class Dart(MergeMethod):
         check_count("merge.audio_pivots", self.audio_pivots, "it counts audio tokens to compare with", least=1)
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Keep audio pivots, and what is least like each of the pivots."""
+        """Keep the audio pivots, and the tokens that are least similar to each pivot."""
         from fastadasp.ops.assignment import choose_top
         from fastadasp.ops.groups import take
         from fastadasp.ops.similarity import cosine

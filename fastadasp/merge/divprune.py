@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DivPrune(InputMethod):
-    """Keeps a set of tokens whose smallest distance 1 - cos is as large as a greedy choice makes it.
+    """Keep a set of tokens whose smallest mutual distance 1 - cos is as large as a greedy search makes it.
 
-    First the token farthest from its nearest neighbour, then always the one farthest from those kept. O(n² D).
+    The search begins with the token that is farthest from its nearest neighbour, and then always adds the token that is
+    farthest from the tokens already kept. The cost is O(n² D) for n audio tokens.
     """
 
     def assign(self, state: "InputState") -> "Assignment":

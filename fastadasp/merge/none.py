@@ -1,4 +1,4 @@
-"""All tokens: the baseline."""
+"""Full tokens: the baseline, which removes nothing."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NoReduction(MergeMethod):
-    """Keeps every token. No ratio other than 0 is taken, so that no result can bear one that was not applied."""
+    """Keep every token. A ratio other than 0 is refused, so that no result carries a ratio that was not applied."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -24,5 +24,5 @@ class NoReduction(MergeMethod):
             )
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Each token in its own slot: the budget is 0."""
+        """Send each token to its own slot, since nothing is to be removed."""
         return state.fuse(state.key_similarity_BT)

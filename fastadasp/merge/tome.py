@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tome(MergeMethod):
-    """Fuses the even tokens that have the most similar odd ones into them, several into one if need be; 50 % at most.
+    """Fuse tokens at even places into the most similar tokens at odd places, the most similar pairs first.
 
-    Similarity is the cosine of the heads' mean key. Means are weighted by token size, the number of prompt tokens that
-    each stands for. A fused token takes the place of its first member (ToMe's own order is not temporal), and
-    tokens of different runs are never fused. Proportional attention (log size added to the scores), a part of ToMe, is
-    an option here as for all methods (`proportional`), as flash attention takes no such bias.
+    Several tokens may be fused into one, and at most 50 % of the tokens are removed. The similarity is the cosine of
+    the mean key over heads. Means are weighted by the size of a token, the number of prompt tokens that the token
+    stands for. A fused token takes the place of its first member (the order of ToMe itself is not temporal), and tokens
+    of different runs are never fused. Proportional attention (the log of the size added to the attention scores), a
+    part of ToMe, is the option `proportional` here, as for all methods, since flash attention takes no bias.
     """
 
     def __post_init__(self) -> None:
@@ -25,7 +26,7 @@ class Tome(MergeMethod):
         self.check_at_most_half()
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Fuse the best matches, weighted by size."""
+        """Fuse the best matches; the size of a token is its weight."""
         from fastadasp.ops.assignment import choose_top
 
         audio_BT, odd_BT = state.audio_BT, state.rank_BT % 2 == 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from fastadasp.errors import ConfigError
+from fastadasp.errors import ConfigError, OutOfReachError
 from fastadasp.reduction.amount import Amount, amount
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class MergeMethod(ABC):
         once = self.ratio if self.schedule is Schedule.once else 0.0
         for key, value in (("merge.ratio", once), ("merge.layer_ratio", self.layer_ratio or 0.0)):
             if value > 0.5:
-                raise ConfigError(
+                raise OutOfReachError(
                     f"{key} must not exceed 0.5 for {type(self).__name__}, got {value}: one layer fuses tokens two by "
                     "two; spread a larger ratio over layers with merge.schedule=constant"
                 )

@@ -107,7 +107,7 @@ class Stages:
             try:
                 rows.append(settled(audio, tokens - audio))
             except ConfigError as error:
-                raise ConfigError(
+                raise type(error)(
                     f"row {row} of the batch, with {audio} audio and {tokens - audio} other tokens: {error}; or give "
                     "all prompts one merge.ratio, as fastadasp.reduction.target.solve_ratio finds it for many together"
                 ) from error

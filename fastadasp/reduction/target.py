@@ -5,7 +5,7 @@ A prompt is given by its numbers of audio tokens and of all other tokens.
 
 from collections.abc import Callable, Sequence
 
-from fastadasp.errors import ConfigError
+from fastadasp.errors import ConfigError, OutOfReachError
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan, bisect, layer_ratios, overall_ratio
 
@@ -33,7 +33,7 @@ def solve_ratio(method: MergeMethod, prompts: Sequence[Prompt], layers: int, flo
     try:
         return method.with_ratio(ratio)
     except ConfigError as error:
-        raise ConfigError(f"{asked.amount} takes merge.ratio={ratio:.3f}, but {error}") from error
+        raise OutOfReachError(f"{asked.amount} takes merge.ratio={ratio:.3f}, but {error}") from error
 
 
 def _ratio_that_saves(
@@ -55,7 +55,7 @@ def _ratio_that_saves(
     if reduction > (most := saved(_ALMOST_ALL)):
         where = "at the input" if acting.site is Site.input else f"{acting.schedule.name} from layer {acting.layer} on"
         audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
-        raise ConfigError(
+        raise OutOfReachError(
             f"merge.flops_reduction={reduction} is out of reach: {where} of {layers} layers, {type(method).__name__} "
             f"saves at most {most:.3f} of a prompt with {audio:g} audio and {text:g} other tokens; reduce at an "
             "earlier layer or ask for less"

@@ -1,11 +1,13 @@
 """All that a report is made of, from folders with runs, with written reports, or with both."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fastadasp.errors import InputError
 from fastadasp.files.text import short
+from fastadasp.report.pictures.layers import find_selections
 from fastadasp.report.runs import Run, finished, names
 from fastadasp.report.stored import find_tables
 from fastadasp.report.tables import Table
@@ -20,6 +22,10 @@ class Gathered:
     runs: Sequence[Run] = ()
     problems: dict[str, str] = field(default_factory=dict)
     """What a written report could not run, with the reasons."""
+    selections: Mapping[str, Any] = field(default_factory=dict)
+    """Choices of layers, by folder."""
+    maps: Sequence[Any] = ()
+    """Merge maps."""
 
 
 def gather(roots: Sequence[Path], trusted: Collection[str] = (), resamples: int = 2000) -> Gathered:
@@ -35,4 +41,4 @@ def gather(roots: Sequence[Path], trusted: Collection[str] = (), resamples: int 
         )
     tables = tabulate(runs, names(runs), resamples) if runs else []
     problems = {name: problem for _, found in stored for name, problem in found.items()}
-    return Gathered([*tables, *(table for table, _ in stored)], runs, problems)
+    return Gathered([*tables, *(table for table, _ in stored)], runs, problems, find_selections(roots))

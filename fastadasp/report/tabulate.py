@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from fastadasp.errors import InputError
+from fastadasp.evaluation.totals import Batches, gather
 from fastadasp.report.conditions import alike, check_clips
 from fastadasp.report.families import family
 from fastadasp.report.runs import Run
@@ -12,8 +14,18 @@ from fastadasp.report.tables import FULL_TOKENS, Cell, Table
 from fastadasp.statistics.paired import difference
 from fastadasp.tasks.counted import Counted
 
-TIMES = ("prefill_s", "ttft_s", "merge_s", "decode_step_s", "compute_s", "examples_per_s", "rtf", "peak_bytes")
-"""Entries of `cost.json` that tables keep."""
+TIMES = (
+    "prefill_s",
+    "ttft_s",
+    "merge_s",
+    "decode_s",
+    "decode_step_s",
+    "compute_s",
+    "examples_per_s",
+    "rtf",
+    "peak_bytes",
+)
+"""Entries of `cost.json` that tables keep, and seconds of decoding in a batch."""
 
 
 def tabulate(runs: Sequence[Run], names: Mapping[Path, str], resamples: int = 2000) -> list[Table]:
@@ -76,7 +88,7 @@ def _cell(run: Run, counted: Mapping[Path, Counted], full: Run | None, resamples
 
 def facts(run: Run) -> dict[str, Any]:
     """What a table keeps of a run besides its score: what it saved, at each layer too, and how long it took."""
-    metrics, measured = run.metrics, run.measured
+    metrics, measured = run.metrics, {**run.measured, **_decoding(run)}
     layers = [
         {key: layer[key] for key in ("tokens", "kv_bytes") if key in layer} for layer in metrics.get("layers") or []
     ]
@@ -92,3 +104,11 @@ def facts(run: Run) -> dict[str, Any]:
         "layers": layers,
         "measured": {key: measured[key] for key in TIMES if key in measured},
     }
+
+
+def _decoding(run: Run) -> dict[str, float]:
+    """`decode_s`: the median over batches; nothing where no batch was timed."""
+    found = Batches()
+    gather(run.predictions, found)
+    seconds_B = found.column("decode_s", warm=True) if len(found) else []
+    return {"decode_s": float(median(map(float, seconds_B)))} if len(seconds_B) else {}

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fastadasp.report.blocks import Resource, blocks
+from fastadasp.report.gather import Gathered
 from fastadasp.report.layouts.comma import comma_separated
 from fastadasp.report.layouts.latex import latex
 from fastadasp.report.layouts.markdown import markdown
+from fastadasp.report.page.content import content
+from fastadasp.report.page.page import write_page
 from fastadasp.report.pictures.printed import save
 from fastadasp.report.pictures.quality import quality_against_cost
 from fastadasp.report.plain import escaped, file_name
@@ -33,35 +36,34 @@ def preface(title: str, problems: Mapping[str, str]) -> str:
 
 
 def write(
-    tables: Sequence[Table],
-    folder: Path,
-    title: str = "",
-    problems: Mapping[str, str] | None = None,
-    chosen: Collection[str] = (),
+    gathered: Gathered, folder: Path, title: str = "", chosen: Collection[str] = (), *, page: bool = True
 ) -> None:
     """Fill `folder`: `report.md`, `.tex` and `.csv`; for each table `<task>-<model>.json`, answers and pictures.
 
     Tables are written before pictures. Where several tables would have one name, the second gets `-2` and so on.
-    problems: as in `preface`. chosen: methods to label in pictures besides those on the front.
+    chosen: methods to label in pictures besides those on the front. page: also write `report.html`.
     """
+    tables, problems = gathered.tables, gathered.problems
     folder.mkdir(parents=True, exist_ok=True)
     named: dict[str, Table] = {}
     for table in tables:
         name = _free(file_name(f"{table.task}-{table.model}"), named)
         named[name] = table
-        more = {} if problems is None else {"not_run": problems}
+        more = {"not_run": problems} if problems else {}
         _put(folder / f"{name}.json", json.dumps({**described(table), **more}, indent=1, ensure_ascii=False) + "\n")
         _put(folder / f"{name}{ANSWERS}", "".join(_answers(table)))
     pictures = [
         (f"{name}{SUFFIXES[block.resource]}", block) for name, table in named.items() for block in blocks(table)
     ]
     links = [f"![{name}]({name}.png)" for name, _ in pictures]
-    opening = preface(title, problems or {}) if title else ""
+    opening = preface(title, problems) if title else ""
     _put(folder / "report.md", "\n".join([opening, text(tables), *links, ""]).lstrip())
     _put(folder / "report.tex", latex(tables))
     _put(folder / "report.csv", comma_separated(tables))
     for name, block in pictures:
         save(quality_against_cost(block, chosen), folder / f"{name}.png", folder / f"{name}.svg")
+    if page:
+        write_page(content(gathered, title, chosen), folder / "report.html")
 
 
 def _put(file: Path, content: str) -> None:

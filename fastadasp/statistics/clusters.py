@@ -17,8 +17,8 @@ from fastadasp.statistics.score import Floats
 AUTO, CLIPS = "auto", "clips"
 """Settings beside the name of a field: the first of FIELDS that all clips have, and every clip for itself."""
 
-FIELDS = ("speaker", "document", "talk", "dialogue", "recording")
-"""Fields of manifests that name what clips of a corpus have in common."""
+FIELDS = ("speaker", "document", "talk", "dialogue", "recording", "clip")
+"""Fields of manifests that name what clips of a corpus have in common; `clip`: one that is asked in several ways."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Clusters:
     def unit(self) -> str:
         """What is drawn, in the plural."""
         return (
-            "clips" if self.field is None else f"{self.field}s" if self.field in FIELDS else f"values of {self.field}"
+            "clips" if self.field is None else f"{self.field}s" if self.field in FIELDS else f"groups by {self.field}"
         )
 
 
@@ -66,7 +66,7 @@ class Grouping:
 
     def __init__(self, asked: str = AUTO) -> None:
         self._asked = asked
-        fields = {AUTO: FIELDS, CLIPS: ()}.get(asked, (asked,))
+        fields = {AUTO: FIELDS, CLIPS: FIELDS[-1:]}.get(asked, (asked,))
         self._numbers: dict[str, dict[Hashable, int]] = {field: {} for field in fields}
         self._of: dict[str, array[int]] = {field: array("q") for field in fields}
         self._clips = 0

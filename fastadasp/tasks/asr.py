@@ -12,6 +12,7 @@ from fastadasp.files.text import shown
 from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.languages import is_unspaced, language_of
 from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
+from fastadasp.tasks.reading.stamps import keeping_stamps, without_stamps
 from fastadasp.tasks.reading.transcripts import unwrap
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class ASR(Task):
     """Whether references hold the marks of conversational corpora ([noise], [laughter-yeah], th-, ((yes)))."""
     silence: bool = False
     """Whether a reference may be empty: nothing is said there, and every word of an answer is an insertion."""
+    timestamps: bool = False
+    """Whether transcripts hold time stamps: they stay in answers word for word, and none counts as a word."""
 
     name = "asr"
     version = 2
@@ -101,6 +104,8 @@ class ASR(Task):
 
     def parse(self, text: str, example: Example) -> str:
         """The transcript without what a model wraps around it."""
+        if self.timestamps:
+            return keeping_stamps(text, lambda plain: unwrap(plain, without_stamps(example.reference), "transcript"))
         return unwrap(text, example.reference, "transcript")
 
     def scorer(self) -> dict[str, str]:
@@ -141,13 +146,14 @@ class ASR(Task):
         return sums[0] / max(sums[1], 1)
 
     def scores(self, sums_RK: "Floats") -> "Floats":
-        """As in Task."""
+        """`score` of R sets at once, from their summed tallies; faster where a task computes whole columns."""
         import numpy as np
 
         rate_R: Floats = sums_RK[:, 0] / np.maximum(sums_RK[:, 1], 1.0)
         return rate_R
 
     def _normalized(self, text: str) -> str:
+        text = without_stamps(text) if self.timestamps else text
         text = normalizer(self._normalizer)(spoken_words(text) if self.conversational else text).strip()
         return graphemes(text) if self._unit is Unit.character else text
 

@@ -35,6 +35,10 @@ class Example:
     """Further fields of the manifest line (choices, speaker, ...)."""
     reading: AudioOptions = field(default_factory=AudioOptions)
     """How its audio files are to be read."""
+    context: str = ""
+    """Text that stands before the question, such as examples with their answers; the reader of answers knows none."""
+    verbatim: bool = False
+    """Whether a model's own wording of the task is passed over."""
     remarks: tuple[str, ...] = ()
     """What was noticed when its audio was read."""
 
@@ -75,6 +79,10 @@ class Prediction:
     """Which code, libraries and device made the answer: name of a file in the run's folder `provenance/`."""
 
 
+SHOT = "Speech: {text}\nQuestion: {instruction}\nAnswer: {answer}\n\n"
+"""An example before the question, where the task does not say otherwise."""
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """A task; its dataclass fields are the schema of `conf/task/<name>.yaml`."""
@@ -89,7 +97,16 @@ class Task(ABC):
 
     cluster: str = "auto"
     """Field of the manifest whose values name clips that belong together, for intervals: `speaker`, ...; `auto`: the
-    first of speaker, document, talk, dialogue and recording that all clips have; `clips`: every clip by itself."""
+    first of speaker, document, talk, dialogue, recording and clip that all clips have; `clips`: each clip by itself."""
+    prompts: list[str] = field(default_factory=list)
+    """Wordings in the place of the task's `instruction`: each clip is answered under each of them. They are used as
+    they stand, `model.instructions` is passed over. Empty: one prompt, the instruction."""
+    shots: int = 0
+    """How many examples stand as text before the question, the first ones of `shots_manifest`."""
+    shots_manifest: Path | None = None
+    """Manifest of the same task with the examples that are shown; none of them may be among those that are scored."""
+    shots_form: str = SHOT
+    """An example as text: `{instruction}`, `{answer}` and fields of its line, such as `{text}`, are replaced."""
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
@@ -160,20 +177,19 @@ class Task(ABC):
         return {}
 
     def metrics(
-        self,
-        predictions: Sequence[Prediction],
-        each: Callable[[Prediction, Sequence[float]], None] = lambda prediction, tally: None,
+        self, predictions: Sequence[Prediction], *watching: Callable[[Prediction, Sequence[float]], None]
     ) -> dict[str, float]:
         """Corpus scores over all predictions, failed ones included as empty answers.
 
         The objective is the score of the summed tallies. `unanswered` counts empty answers where something was to be
-        said, `interpreted` the answers that stood in a longer text. each: is shown every prediction with its tally.
+        said, `interpreted` the answers that stood in a longer text. watching: see each prediction with its tally.
         """
         sums: list[float] = []
         unanswered = interpreted = 0
-        for prediction in predictions:
+        for prediction in self.gathered(predictions):
             counts = self.tally(prediction)
-            each(prediction, counts)
+            for watch in watching:
+                watch(prediction, counts)
             sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)
             unanswered += not prediction.answer and bool(prediction.reference)
             interpreted += self.interpreted(prediction)
@@ -184,6 +200,10 @@ class Task(ABC):
             "unanswered": unanswered,
             "interpreted": interpreted,
         }
+
+    def gathered(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
+        """The predictions as they are scored: as they stand, unless several of them answer one thing together."""
+        return predictions
 
     def details_of(self, sums: Sequence[float]) -> dict[str, float]:
         """Further scores and counts that follow from the summed tallies."""

@@ -86,11 +86,14 @@ class Classification(ChoiceTask):
         )
 
     def options_of(self, meta: Mapping[str, object]) -> Options:
-        """As in ChoiceTask: the same for every example."""
+        """The options of an example whose further fields are `meta`, as the reader looks for them.
+
+        They are the same for every example.
+        """
         return self._options
 
     def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
-        """As in ChoiceTask: the labels themselves."""
+        """By option, the answers by which a model would give it: the labels themselves."""
         return {label: (label,) for label in self._labels}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
@@ -113,7 +116,7 @@ class Classification(ChoiceTask):
         return {name: score.one(sums_RK[0]) for name, score in self.further().items()}
 
     def further(self) -> "Mapping[str, Score]":
-        """As in Task."""
+        """Scores beside the objective of which intervals are wanted, by name, as functions of all counts of a tally."""
         from fastadasp.statistics.score import Score
 
         counts = (self.objective_counts, None)

@@ -4,7 +4,7 @@ N clips, K counts of a task's tally.
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,10 +44,10 @@ class Counted:
     clusters: Clusters
 
     @classmethod
-    def of(cls, task: Task, predictions: Iterable[Prediction], cluster: str | None = None) -> "Counted":
+    def of(cls, task: Task, predictions: Sequence[Prediction], cluster: str | None = None) -> "Counted":
         """Walk through `predictions` once; cluster and errors as in Counting."""
         counting = Counting(task, cluster)
-        for prediction in predictions:
+        for prediction in task.gathered(predictions):
             counting.add(prediction, task.tally(prediction))
         return counting.done()
 

@@ -55,7 +55,10 @@ class ST(Task):
         return language_of(self.language).bleu if self.tokenize == "auto" else self.tokenize
 
     def check_ready(self) -> None:
-        """As in Task: some tokenisers need packages of their own."""
+        """Raise ConfigError where something that scoring needs is missing; called before weights are loaded.
+
+        Some of sacreBLEU's tokenisers need packages of their own.
+        """
         try:
             _bleu(self.tokenizer)
         except (RuntimeError, ImportError, OSError) as error:
@@ -121,13 +124,16 @@ class ST(Task):
         return float(bleu.score)
 
     def further(self) -> "Mapping[str, Score]":
-        """As in Task."""
+        """Scores beside the objective of which intervals are wanted, by name, as functions of all counts of a tally."""
         from fastadasp.statistics.score import Score
 
         return {"chrf": Score(_chrf_scores, higher_is_better=True, high=100.0, counts=(_BLEU_COUNTS, None))}
 
     def scores(self, sums_RK: "Floats") -> "Floats":
-        """As in Task: sacreBLEU's formula for whole columns."""
+        """`score` of R sets at once, from their summed tallies; faster where a task computes whole columns.
+
+        The formula is sacreBLEU's, for whole columns.
+        """
         import numpy as np
 
         right_RO, all_RO = sums_RK[:, :_ORDERS], sums_RK[:, _ORDERS : 2 * _ORDERS]

@@ -21,7 +21,7 @@ TEXT = "the quick brown fox ran away"
 
 
 def spoken(root: Path, merge: str, errors: int, manifest: str = "asr.jsonl", **settings: Any) -> Path:
-    """A recognition run of 40 clips by 8 speakers: each seventh clip, six of them, has `errors` of its 6 words wrong."""
+    """A recognition run of 40 clips by 8 speakers: each seventh has `errors` of its 6 words wrong."""
     words = TEXT.split()
     lines = []
     for number in range(EXAMPLES):

@@ -135,9 +135,15 @@ MEASURING = (
     "evaluation.loggers",
     "evaluation.metrics",
     "evaluation.roofline",
+    "evaluation.spent",
     "evaluation.summary",
+    "evaluation.totals",
     "measuring.energy",
     "measuring.provenance",
+    "statistics.clusters",
+    "statistics.intervals",
+    "statistics.resampling",
+    "tasks.counted",
 )
 """What a run imports besides, which only describes the answers once they are there."""
 

@@ -28,6 +28,7 @@ ROOMS = (
     "selection",
     "benchmark",
     "report",
+    "judging",
     "comparing",
     "grid",
     "sweep",

@@ -15,7 +15,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from fastadasp.engine.decoder import layers_of
 from fastadasp.engine.facts import ROWS, TOKENS
-from fastadasp.engine.halves import Layer, named_inputs, padded
+from fastadasp.engine.halves import Layer, named_inputs, padded, uncompiled
 from fastadasp.engine.patch import replaced_forward, running_forward
 from fastadasp.engine.proof import MARKER, Call, Proof, empty_cache, prove, short
 
@@ -82,6 +82,7 @@ def _probe(
     outputs: dict[Any, Any] = {}
     fewer, mine = False, threading.get_ident()
 
+    @uncompiled
     def in_place(index: int, layer: Layer, forward: Any, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != mine:
             return forward(*args, **kwargs)

@@ -185,6 +185,15 @@ def test_compiling_before_or_inside_the_block_changes_nothing() -> None:
 
 
 @torch.no_grad()
+def test_layers_that_are_compiled_one_by_one_are_examined_and_run() -> None:
+    expected = generated(tiny_decoder(layers=3), HALF)
+    model = tiny_decoder(layers=3)
+    for layer in model.model.layers:
+        layer.compile(backend="eager")
+    assert torch.equal(generated(model, HALF), expected)
+
+
+@torch.no_grad()
 def test_an_older_threads_answer_goes_on_as_it_was() -> None:
     """Another thread is in the middle of its answer while a block is opened, used and closed."""
     model, (ids, _) = tiny_decoder(layers=4), prompt(30, seed=8)

@@ -1,4 +1,6 @@
-"""Collects the scores of runs, and draws docs/figures/training.svg: `python -m experiments.training.under_merging.figure`.
+"""Collects the scores of runs and draws docs/figures/training.svg.
+
+Example: `python -m experiments.training.under_merging.figure outputs/under_merging`.
 
 The argument is the folder with the runs of `run.py task=asr`; those of other models are left out.
 """

@@ -22,6 +22,27 @@ unpatched model, and with half of the audio tokens gone a row of a left-padded b
 {works} families work, {refused} are refused with a reason. Left out are those that cannot be built small by the usual
 settings, or whose own beam search fails: {left}.
 
+## Wrapped, placed, adapted and quantised models
+
+Each was tried with every method of `conf/merge/` that needs no audio encoder, on a padded batch of a random Qwen2 of
+three layers, by `python -m experiments.tools.wrappers` (peft 0.21.2 and torchao 0.18.0 installed beside the project's
+own packages). Logits are those of the bare model unless the table says otherwise; `experiments/results/wrappers.txt`
+has what was printed. `tests/engine/test_surroundings.py` holds some methods to each that needs no further package.
+
+| what | result |
+|---|---|
+| DataParallel, DistributedDataParallel, FSDP2 (layers and model; one process) | equal |
+| accelerate: CPU offload, disk offload, a device map over CPU and disk | equal |
+| LoRA and DoRA of peft, not merged into the weights | equal to merged weights |
+| torchao int8 (weights alone) | runs |
+| torchao int8 (activations too), PyTorch's dynamic quantisation | runs |
+| `torch.compile` of forward, method, module or single layers, before the block | equal (backend `eager`) |
+| autocast to bfloat16, bfloat16, float16 | runs |
+| gradient checkpointing in training mode | `generate()` and cache methods are refused: that mode keeps no cache |
+| a thread or pool that is older than the block | prompts refused, but in a context copied inside |
+
+## Families
+
 | family | result |
 |---|---|
 """

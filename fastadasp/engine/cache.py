@@ -46,6 +46,11 @@ def shorten(cache: DynamicCache, layer: int, assignment: Assignment, values: Ass
             f"merging() cannot shorten the cache of layer {layer}, a {type(stored).__name__}; load the model with "
             "sliding_window=None and leave cache_implementation unset"
         )
+    if not stored.is_initialized:
+        raise ValueError(
+            f"layer {layer} has cached nothing for merging() to shorten: gradient checkpointing in training mode keeps "
+            "no keys and values. Call model.eval() before, or choose a method that leaves the cache alone"
+        )
     stored.keys = move(stored.keys, assignment)
     stored.values = move(stored.values, values or assignment)
 

@@ -15,7 +15,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from fastadasp.engine.decoder import layers_of
 from fastadasp.engine.facts import ROWS, TOKENS
-from fastadasp.engine.halves import Layer, named_inputs, padded
+from fastadasp.engine.halves import Layer, named_inputs, padded, uncompiled
 from fastadasp.engine.patch import replaced_forward, running_forward
 from fastadasp.engine.proof import MARKER, Call, Proof, empty_cache, prove, short
 
@@ -38,12 +38,17 @@ _known: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], tuple[Proof
 )
 
 
-def examine(decoder: Any, device: torch.device) -> tuple[tuple[Proof, ...], Tail]:
-    """For each layer of `decoder`: how the layer is cut in two, or why not. Done anew only after something changed."""
+def examine(decoder: Any, device: torch.device, model: Any = None) -> tuple[tuple[Proof, ...], Tail]:
+    """For each layer of `decoder`: how the layer is cut in two, or why not. Done anew only after something changed.
+
+    model: what holds the decoder; the short prompt goes through it where it is in shards (FSDP2), whose parts cannot
+    run before the whole.
+    """
     kinds = tuple(_kind(layer) for layer in layers_of(decoder))
     known = _known.get(decoder)
     if known is None or known[0] != kinds:
-        known = (kinds, *_probe(decoder, kinds, device))
+        root = model if isinstance(model, FSDPModule) else decoder
+        known = (kinds, *_probe(decoder, kinds, device, root))
         _known[decoder] = known
     norm = None if known[2] is None else decoder.get_submodule(known[2])
     return known[1], Tail(norm, known[3])
@@ -66,7 +71,9 @@ def _code(forward: Any) -> Any:
     return getattr(getattr(forward, "__func__", getattr(forward, "func", forward)), "__code__", None)
 
 
-def _probe(decoder: Any, kinds: tuple[Any, ...], device: torch.device) -> tuple[tuple[Proof, ...], str | None, bool]:
+def _probe(
+    decoder: Any, kinds: tuple[Any, ...], device: torch.device, root: Any
+) -> tuple[tuple[Proof, ...], str | None, bool]:
     """Let the decoder read a short random prompt, and prove one layer of each kind on the way.
 
     Returns also the name of what follows the layers, and whether that part wants the whole prompt.
@@ -75,6 +82,7 @@ def _probe(decoder: Any, kinds: tuple[Any, ...], device: torch.device) -> tuple[
     outputs: dict[Any, Any] = {}
     fewer, mine = False, threading.get_ident()
 
+    @uncompiled
     def in_place(index: int, layer: Layer, forward: Any, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != mine:
             return forward(*args, **kwargs)
@@ -93,7 +101,7 @@ def _probe(decoder: Any, kinds: tuple[Any, ...], device: torch.device) -> tuple[
             forward = running_forward(layer)
             undo.enter_context(replaced_forward(layer, partial(in_place, index, layer, forward)))
         try:
-            _read(decoder, device)
+            _read(decoder, device, root)
         except Exception as error:  # whatever foreign code raises is the reason why its model cannot be used
             reason = f"its {type(decoder).__name__} cannot read a short prompt of token ids ({short(error)})"
             return tuple(proofs.get(kind, reason) for kind in kinds), None, False
@@ -101,22 +109,22 @@ def _probe(decoder: Any, kinds: tuple[Any, ...], device: torch.device) -> tuple[
         found = tuple(proofs.get(kind, missing) for kind in kinds), order[0] if order else None
         fewer = True
         try:
-            _read(decoder, device)
+            _read(decoder, device, root)
         except Exception:  # which is the answer
             return *found, True
     return *found, False
 
 
-def _read(decoder: Any, device: torch.device) -> None:
+def _read(decoder: Any, device: torch.device, root: Any) -> None:
     embedding = decoder.get_input_embeddings() if hasattr(decoder, "get_input_embeddings") else decoder.embed_tokens
     entries = getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0]
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(min(3, entries - 1), entries, (ROWS, TOKENS), generator=generator).to(device)
     further = {}
-    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(type(decoder).forward).parameters.values()):
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(type(root).forward).parameters.values()):
         further[MARKER] = True
     # Not through hooks, which others may count with; a decoder in shards is gathered by its hooks.
-    read: Any = decoder if isinstance(decoder, FSDPModule) else decoder.forward
+    read: Any = root if isinstance(root, FSDPModule) else decoder.forward
     read(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),

@@ -34,6 +34,11 @@ def is_explained(tap: AttentionTap, window: int | None) -> bool:
     return bool(error <= TOLERANCE.get(tap.query_BHTd.dtype, 1e-1) * right_BTHd.norm())
 
 
+def has_weights(module: nn.Module) -> bool:
+    """Whether a module has parameters, or packed ones, which PyTorch's quantised layers do not list as such."""
+    return next(module.parameters(), None) is not None or "quantized" in type(module).__module__
+
+
 def is_quantised(layer: nn.Module) -> bool:
     """Whether any weight is no plain floating-point tensor."""
     weights = [*layer.parameters(), *layer.buffers()]

@@ -104,7 +104,7 @@ def _block(model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor,
         device = audio_mask_BT.device if device.type == "meta" else device
         for index in stages.patched:
             _check_kernels(layers[index], stages)
-        proofs, tail = examine(decoder, device)
+        proofs, tail = examine(decoder, device, model)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
     return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
 

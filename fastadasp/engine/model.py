@@ -11,7 +11,10 @@ from fastadasp.engine.encoder import find_encoder
 
 def model_inside(given: Any) -> Any:
     """The outermost PreTrainedModel of what `fastadasp.load` returns, DDP, FSDP, DataParallel, PEFT, torch.compile or a
-    module of the user's own; within it, the part that hears and writes, where others speak; `given` where there is none. ValueError where there are several side by side."""
+    module of the user's own; within that model the part that hears and writes, where other parts speak.
+
+    `given` where there is no such model. Raises ValueError where there are several side by side.
+    """
     model = getattr(given, "transformers_model", given)
     if isinstance(model, PreTrainedModel):
         return _listener(model)
@@ -27,8 +30,8 @@ def model_inside(given: Any) -> Any:
             f"merging() needs one model of transformers; {type(model).__name__} holds {len(found)} "
             f"({', '.join('.' + name for name in found)}); pass the one that reads the audio and writes the text"
         )
-    inside = next(iter(found.values()), None)
-    return model if inside is None else _listener(inside)
+    outermost = next(iter(found.values()), None)
+    return model if outermost is None else _listener(outermost)
 
 
 def _listener(model: PreTrainedModel) -> PreTrainedModel:

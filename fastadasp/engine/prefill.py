@@ -21,11 +21,12 @@ from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.ops.assignment import apply
+from fastadasp.ops.rotary import Rotary
 from fastadasp.reduction.cache_method import CacheMethod
-from fastadasp.reduction.flops import paper_flops
+from fastadasp.reduction.flops import PaperFlops
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
-from fastadasp.reduction.state import DecoderParts, InputState, LayerState, Rotary
+from fastadasp.reduction.state import DecoderParts, InputState, LayerState
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Prefill:
         """span: the prompt as it came; rows: of the batch, beams expanded."""
         self.block, self.prompt = block, span
         self.beams = rows // len(block.audio_mask_BT)
-        self.amounts = block.stages.for_rows(span.layout, self._flops)
+        self.amounts = block.stages.for_rows(span.layout, self._flops())
         layers = len(block.layers)
         self.spans = [span] * layers
         """By layer: its input."""
@@ -91,9 +92,9 @@ class Prefill:
             attended = first_half(layer, forward, halves, hidden_BTD, inputs)
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             state = self._state(index, attended.hidden_BTD, tap, inputs)
-            state = replace(state, budget=removal or (), affordable=self.amounts.affordable(index, entered))
+            state = replace(state, n_remove=removal or (), affordable=self.amounts.affordable(index, entered))
             if self.block.stages.cache is not None and any(evictions):
-                self._evict(self.block.stages.cache, replace(state, budget=evictions), cache)
+                self._evict(self.block.stages.cache, replace(state, n_remove=evictions), cache)
             if self.block.stages.decoder is not None and removal is not None:
                 attended = self._reduce(self.block.stages.decoder, state, attended, cache)
         output = second_half(layer, forward, halves, attended, inputs)
@@ -112,7 +113,7 @@ class Prefill:
         return LayerState(
             **self.spans[index].state(hidden_BTD.device),
             layer=index,
-            budget=(),
+            n_remove=(),
             hidden_BTD=hidden_BTD,
             queries_BHTd=tap.query_BHTd,
             keys_BGTd=tap.key_BGTd,
@@ -127,15 +128,15 @@ class Prefill:
 
     def _reduce_input(self, method: MergeMethod, hidden_BTD: Tensor) -> Tensor:
         """Let the method shorten the prompt before layer 0."""
-        budget = self.amounts.input_removal(self.prompt.layout.audio)
-        if budget is None:
+        removal = self.amounts.input_removal(self.prompt.layout.audio)
+        if removal is None:
             return hidden_BTD
         span = self.prompt.state(hidden_BTD.device)
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             state = InputState(
                 **span,
                 layer=0,
-                budget=budget,
+                n_remove=removal,
                 hidden_BTD=hidden_BTD,
                 decoder=self._parts(hidden_BTD),
                 attend_encoder=partial(self.block.encoder.read, self.beams, span["audio_BT"]),
@@ -163,7 +164,7 @@ class Prefill:
         """Let the method shorten what this layer has cached, now and, if it is of that kind, at every later step."""
         index, assignment = state.layer, method.assign(state)
         shorten(cache, index, assignment, method.assign_values(state, assignment))
-        tokens = state.left(state.budget)
+        tokens = state.tokens_left(state.n_remove)
         if method.uneven:
             self.cached[index] = store_unevenly(cache, state, assignment)
         else:
@@ -177,7 +178,7 @@ class Prefill:
                 move(removable_BGT[..., None], assignment)[..., 0],
                 tokens=tokens,
                 newest=method.windows(state),
-                limited=tuple(map(bool, state.budget)),
+                limited=tuple(map(bool, state.n_remove)),
             )
         self.block.trace.evicted(index, tokens, assignment)
 
@@ -185,12 +186,12 @@ class Prefill:
         """One object for all layers that hold equally many tokens of each row, so that they share their masks."""
         return next((mask for mask in self.cached if mask.tokens == tokens), None) or KeyMask(tokens)
 
-    def _flops(self, tokens: Sequence[float]) -> float:
-        """Cost of a prompt by the papers' formula, from its L + 1 token counts."""
+    def _flops(self) -> PaperFlops:
+        """The papers' formula for the cost of a prompt in this decoder."""
         config = self.block.decoder.config
         names = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
         width = next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
-        return paper_flops(tokens[:-1], config.hidden_size, width or 4 * config.hidden_size)
+        return PaperFlops(config.hidden_size, width or 4 * config.hidden_size)
 
     def _parts(self, hidden_BTD: Tensor) -> DecoderParts:
         """What methods may use of the decoder's weights."""

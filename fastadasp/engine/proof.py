@@ -23,10 +23,10 @@ from transformers import DynamicCache
 
 from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap, attention_mask
-from fastadasp.engine.facts import ROWS, TOKENS, TOLERANCE, is_explained, is_quantised, window_of
+from fastadasp.engine.facts import ROWS, TOKENS, TOLERANCE, has_weights, is_explained, is_quantised, window_of
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 from fastadasp.engine.span import at_columns, tables_at
-from fastadasp.reduction.state import unrotate
+from fastadasp.ops.rotary import unrotate
 
 KEPT = (0, 2, 3, 5, 8, 10)
 KEPT_OF_FEW = tuple(range(5, TOKENS))
@@ -170,7 +170,7 @@ class _Proof:
         """The only module within attention that is given what all heads have found."""
         channels = self.tap.query_BHTd.shape[1] * self.tap.value_BGTd.shape[-1]
         inside = [(name, x) for name, x in self.after if name.startswith(f"{self.name}.")]
-        weighted = {name for name, module in self.layer.named_modules() if any(True for _ in module.parameters())}
+        weighted = {name for name, module in self.layer.named_modules() if has_weights(module)}
         given = {name for name, x in inside if x.shape[-1] == channels and name in weighted}
         outer = {name for name in given if not any(name.startswith(f"{other}.") for other in given)}
         return outer.pop() if len(outer) == 1 else None

@@ -120,7 +120,7 @@ class Session:
                 f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {self._whole}: "
                 "lengths must be equal, rows a multiple (beams). The mask is over the prompt with audio placeholders "
                 "expanded; generate() must read it in one piece (no prefill_chunk_size) and with a cache "
-                "(use_cache=True)"
+                "(use_cache=True, and no gradient checkpointing in training mode, which turns the cache off)"
             )
         if not isinstance(real_BT, Tensor | None) or (real_BT is not None and real_BT.ndim != 2):
             real_BT = None  # not of the usual kind, and nothing is reduced

@@ -142,8 +142,8 @@ def threads_of_a_job(hardware: Hardware) -> int | None:
 
     if hardware.threads is not None or os.environ.get("OMP_NUM_THREADS"):
         return hardware.threads
-    share = max(1, usable_cores() // (local_processes(hardware.trainer) or 1))
-    return share if share < torch.get_num_threads() else None
+    threads = max(1, usable_cores() // (local_processes(hardware.trainer) or 1))
+    return threads if threads < torch.get_num_threads() else None
 
 
 def use_threads(placement: Placement) -> None:

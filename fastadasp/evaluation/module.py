@@ -1,4 +1,4 @@
-"""One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
+"""One evaluation as lightning runs it: on each process, answer its part of the batches and store the answers."""
 
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence

@@ -18,7 +18,7 @@ from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.target import Prompt, solve_ratio
 from fastadasp.tasks.base import Example
 
-FILE = "budget.json"
+FILE = "ratio.json"
 log = logging.getLogger(__name__)
 
 

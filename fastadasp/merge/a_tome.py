@@ -50,13 +50,13 @@ class ATome(MergeMethod):
             pair_BT = pair_BT & (score_BT > self.threshold)
         pair_BT = disjoint_pairs(score_BT, pair_BT)
         if self.amount is not None or not self.adaptive:
-            pair_BT = pair_BT & choose_top(score_BT, pair_BT, state.budget)
+            pair_BT = pair_BT & choose_top(score_BT, pair_BT, state.n_remove)
         if self.adaptive:
-            return state.join(pair_BT)
+            return state.fuse_pairs(pair_BT)
         layout = state.layout
-        if any(3 * gone > pairs for gone, pairs in zip(state.budget, layout.pairs, strict=True)):
-            pair_BT = add_pairs(score_BT, state.audio_BT, pair_BT, state.budget)
-        removed = tuple(min(gone, audio // 2) for gone, audio in zip(state.budget, layout.audio, strict=True))
+        if any(3 * gone > pairs for gone, pairs in zip(state.n_remove, layout.pairs, strict=True)):
+            pair_BT = add_pairs(score_BT, state.audio_BT, pair_BT, state.n_remove)
+        removed = tuple(min(gone, audio // 2) for gone, audio in zip(state.n_remove, layout.audio, strict=True))
         known = max(layout.runs) <= 1  # else runs of odd length may hold fewer pairs
         known = known or all(2 * gone <= pairs for gone, pairs in zip(removed, layout.pairs, strict=True))
-        return state.join(pair_BT, removed if known else None)
+        return state.fuse_pairs(pair_BT, removed=removed if known else None)

@@ -38,7 +38,8 @@ class AdaKV(Rescored):
 
         candidates_BT, newest = self.candidates(state), self.windows(state)
         score_BGT = self.score(state).expand(-1, state.keys_BGTd.shape[1], -1)
-        kept = (tokens - gone for tokens, gone in zip(self.removable_tokens(state.layout), state.budget, strict=True))
-        least = [int((count - safe) * self.safeguard) for count, safe in zip(kept, newest, strict=True)]
+        least = [
+            int((count - safe) * self.safeguard) for count, safe in zip(self.kept_tokens(state), newest, strict=True)
+        ]
         candidates_BGT = candidates_BT[:, None].expand_as(score_BGT)
-        return evict_lowest_of_all_heads(score_BGT, candidates_BGT, state.real_BT, newest, least, state.budget)
+        return evict_lowest_of_all_heads(score_BGT, candidates_BGT, state.real_BT, newest, least, state.n_remove)

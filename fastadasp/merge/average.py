@@ -16,5 +16,5 @@ class Average(MergeMethod):
     needed."""
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Fuse the most similar pairs; all tokens have the same weight."""
-        return state.fuse(state.key_similarity_BT)
+        """Fuse the most similar pairs, all tokens alike."""
+        return state.fuse_best_pairs(state.key_similarity_BT)

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.reduction.method import MergeMethod, Positions, check_count, check_threshold, member
+from fastadasp.reduction.method import MergeMethod, Positions, check_count, check_threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,8 +48,6 @@ class Blend(MergeMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "similarity", member(Similarity, "merge.similarity", self.similarity))
-        object.__setattr__(self, "weights", member(Weights, "merge.weights", self.weights))
         check_threshold(self.threshold)
         check_count("merge.longest", self.longest, "it is the number of tokens that may become one; 0 for any")
         if self.longest == 1:
@@ -64,9 +62,8 @@ class Blend(MergeMethod):
         """Fuse the most similar pairs; pairs whose result stays within `longest` come first."""
         cosine_BT = self._score(state)
         score_BT = self._within(state, cosine_BT) if self.longest else cosine_BT
-        if self.threshold is None:
-            return state.fuse(score_BT, self._weight(state))
-        return state.fuse_ahead(score_BT, self._weight(state), cosine_BT > self.threshold)
+        early_BT = None if self.threshold is None else cosine_BT > self.threshold
+        return state.fuse_best_pairs(score_BT, self._weight(state), early_BT)
 
     def _score(self, state: "LayerState") -> "Tensor":
         """(B, T) float32 cosine of each token with the next; defined where `pair_BT`."""
@@ -82,7 +79,7 @@ class Blend(MergeMethod):
                 found_BN = adjacent_key_cosine(state.values_BGTd[:, :, hull])
             case _:
                 found_BN = adjacent_cosine(state.hidden_BTD[:, hull])
-        return state.spread(found_BN)
+        return state.from_hull(found_BN)
 
     def _within(self, state: "LayerState", score_BT: "Tensor") -> "Tensor":
         """The scores (cosines); pairs that touch no better one and stay within `longest` come above the others."""

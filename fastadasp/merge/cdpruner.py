@@ -5,7 +5,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.reduction.input_method import InputMethod
-from fastadasp.reduction.method import member
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -28,10 +27,6 @@ class CDPruner(InputMethod):
     "cdpruner"). `attention`: relevance is the attention of the token to itself in the last layer of the encoder, the
     largest over heads ("cdpruner-attention")."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "relevance", member(Relevance, "merge.relevance", self.relevance))
-
     def assign(self, state: "InputState") -> "Assignment":
         """Keep tokens that differ from each other, weighted by their relevance."""
         from fastadasp.ops.diversity import determinantal_choice
@@ -44,4 +39,4 @@ class CDPruner(InputMethod):
         if self.relevance is Relevance.attention:
             relevance_BN = state.encoder.own_BT("max")[:, hull]
             kernel_BNN = relevance_BN[..., None] * kernel_BNN * relevance_BN[:, None]
-        return state.retain(state.spread(determinantal_choice(kernel_BNN, state.audio_BT[:, hull], state.kept)))
+        return state.keep_only(state.from_hull(determinantal_choice(kernel_BNN, state.audio_BT[:, hull], state.n_keep)))

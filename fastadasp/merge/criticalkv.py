@@ -43,8 +43,7 @@ class CriticalKV(Rescored):
         score_BGT = self.inner.score(state).expand_as(norm_BGT).float().clamp_max(1e30)
         rows, heads, length = score_BGT.shape
         candidate_BGT = self.candidates(state)[:, None].expand_as(score_BGT)
-        budgets = zip(self.removable_tokens(state.layout), state.budget, strict=True)
-        first = [int((tokens - gone) * self.first_stage) for tokens, gone in budgets for _ in range(heads)]
+        first = [int(kept * self.first_stage) for kept in self.kept_tokens(state) for _ in range(heads)]
         chosen = choose_top(score_BGT.flatten(0, 1), candidate_BGT.flatten(0, 1), first).view(rows, heads, length)
         return ((score_BGT + self.epsilon) * norm_BGT).masked_fill(chosen, float("inf"))
 

@@ -47,19 +47,19 @@ class Dart(MergeMethod):
         for candidate_BT, count in zip((state.audio_BT, state.question_BT), pivots, strict=True):
             ranked_BT = norm_BT.masked_fill(~candidate_BT, -1).argsort(dim=1, descending=True, stable=True)
             likeness += cosine(token_BTD, take(token_BTD, ranked_BT[:, :count])).unbind(-1)
-        kept_BT = choose_top(norm_BT, state.audio_BT, [min(pivots[0], kept) for kept in state.kept])
-        for likeness_BT, counts in zip(likeness, _shares(state, *pivots), strict=True):
+        kept_BT = choose_top(norm_BT, state.audio_BT, [min(pivots[0], kept) for kept in state.n_keep])
+        for likeness_BT, counts in zip(likeness, _quotas(state, *pivots), strict=True):
             kept_BT = kept_BT | choose_top(-likeness_BT, state.audio_BT & ~kept_BT, counts)
-        return state.retain(kept_BT)
+        return state.keep_only(kept_BT)
 
 
-def _shares(state: "LayerState", audio_pivots: int, text_pivots: int) -> list[tuple[int, ...]]:
+def _quotas(state: "LayerState", audio_pivots: int, text_pivots: int) -> list[tuple[int, ...]]:
     """For each pivot, how many tokens each row keeps by it; a row that lacks some divides by those it has."""
     rows = []
-    for kept, after in zip(state.kept, state.layout.after, strict=True):
+    for kept, after in zip(state.n_keep, state.layout.after, strict=True):
         audio, text = min(audio_pivots, kept), min(text_pivots, after)
         each, extra = divmod(kept - audio, max(1, audio + text))
-        share = [each + (pivot < extra) for pivot in range(audio + text)]
-        share[audio:audio] = [0] * (audio_pivots - audio)
-        rows.append(share + [0] * (text_pivots - text))
+        quota = [each + (pivot < extra) for pivot in range(audio + text)]
+        quota[audio:audio] = [0] * (audio_pivots - audio)
+        rows.append(quota + [0] * (text_pivots - text))
     return list(zip(*rows, strict=True))

@@ -25,6 +25,6 @@ class DivPrune(InputMethod):
 
         token_BND = state.hidden_BTD[:, state.layout.hull]
         distance_BNN = 1 - cosine(token_BND, token_BND)
-        return state.retain(
-            state.spread(farthest_choice(distance_BNN, state.audio_BT[:, state.layout.hull], state.kept))
+        return state.keep_only(
+            state.from_hull(farthest_choice(distance_BNN, state.audio_BT[:, state.layout.hull], state.n_keep))
         )

@@ -21,5 +21,5 @@ class FastAdaSP(MergeMethod):
     """
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Fuse the most similar pairs; the attention that a token receives is its weight."""
-        return state.fuse(state.key_similarity_BT, state.attention_received_BT)
+        """Fuse the most similar pairs, weighted by attention."""
+        return state.fuse_best_pairs(state.key_similarity_BT, state.attention_received_BT)

@@ -29,4 +29,4 @@ class FastAdaSPKVEvict(Composite):
             earlier_caches=self.earlier_caches,
             proportional=self.proportional,
         )
-        return merge, H2O(self.share, layer=self.layer + 1, recent=0.0, decode=False)
+        return merge, H2O(self.given_ratio, layer=self.layer + 1, recent=0.0, decode=False)

@@ -23,7 +23,7 @@ class Frame(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep evenly spaced tokens."""
-        return state.retain(evenly_spaced(state, state.kept))
+        return state.keep_only(evenly_spaced(state, state.n_keep))
 
 
 def evenly_spaced(state: "State", counts: "Sequence[int]") -> "Tensor":

@@ -99,10 +99,10 @@ class HeadRouter(MergeMethod):
                     f"HeadRouter keeps what the prompt's text looks at, but row {row} of the batch has no text; put an "
                     "instruction there, or choose another method"
                 )
-        first = [n - int(gone * self.prefilter) for n, gone in zip(state.layout.audio, state.budget, strict=True)]
+        first = [n - int(gone * self.prefilter) for n, gone in zip(state.layout.audio, state.n_remove, strict=True)]
         probe_BHT = text_to_audio(state)
         importance_BT = (self.head_weights(state, probe_BHT)[..., None] * probe_BHT).sum(1)
-        return state.retain(choose_top(importance_BT, evenly_spaced(state, first), state.kept))
+        return state.keep_only(choose_top(importance_BT, evenly_spaced(state, first), state.n_keep))
 
     def head_weights(self, state: "LayerState", probe_BHT: "Tensor") -> "Tensor":
         """(B or 1, H) or (1, 1) float32: the weight of each head."""
@@ -144,7 +144,7 @@ def text_to_audio(state: "LayerState") -> "Tensor":
     )
     weight_BM = real_BM.float() / real_BM.sum(1, keepdim=True).clamp_min(1)
     probe_BHN = (scores_BHMN.softmax(-1) * weight_BM[:, None, :, None]).sum(2)
-    return state.spread(probe_BHN.nan_to_num(0.0))  # rows without audio
+    return state.from_hull(probe_BHN.nan_to_num(0.0))  # rows without audio
 
 
 def spread(probe_BHT: "Tensor", audio: "Sequence[int]") -> "Tensor":

@@ -17,12 +17,12 @@ class NoReduction(MergeMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share or self.has_target:
+        if self.given_ratio or self.has_target:
             raise ConfigError(
                 f"merge=none removes nothing: merge.ratio must be 0, and merge.layer_ratio, merge.flops_reduction and "
                 f"merge.tokens_kept null, got {self.amount}; choose a method (merge=fastadasp) to reduce tokens"
             )
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Send each token to its own slot, since nothing is to be removed."""
-        return state.fuse(state.key_similarity_BT)
+        """Each token in its own slot: none is to go."""
+        return state.fuse_best_pairs(state.key_similarity_BT)

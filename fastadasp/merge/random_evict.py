@@ -15,5 +15,5 @@ class RandomEvict(MergeMethod):
     """Drop randomly chosen audio tokens (`random_evict` in the released code)."""
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Drop randomly chosen tokens; `seed` fixes the choice."""
-        return state.drop(state.random_BT(self.seed))
+        """Drop random tokens."""
+        return state.drop_top(state.random_BT(self.seed))

@@ -15,5 +15,5 @@ class RandomMerge(MergeMethod):
     """Fuse randomly chosen adjacent pairs, weighted by attention as in the released code (`random_merge`)."""
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Fuse randomly chosen adjacent pairs; the attention that a token receives is its weight."""
-        return state.fuse(state.random_BT(self.seed), state.attention_received_BT)
+        """Fuse random pairs, weighted by attention."""
+        return state.fuse_best_pairs(state.random_BT(self.seed), state.attention_received_BT)

@@ -50,17 +50,17 @@ class Samp(InputMethod):
         follows_BN = state.pair_BT.roll(1, 1)[:, hull]
         cosine_BNN = cosine(token_BND, token_BND)
         starts_BN = mean_similarity_groups(cosine_BNN, follows_BN, self.threshold)
-        joins_BT, score_BT = (state.spread(x).roll(-1, 1) for x in (~starts_BN, joined_at(cosine_BNN, starts_BN)))
-        joins_BT = joins_BT & choose_top(score_BT, joins_BT, state.budget)
-        clusters = state.join(joins_BT, weight_BT=state.encoder.received_BT("max"))
+        joins_BT, score_BT = (state.from_hull(x).roll(-1, 1) for x in (~starts_BN, joined_at(cosine_BNN, starts_BN)))
+        joins_BT = joins_BT & choose_top(score_BT, joins_BT, state.n_remove)
+        clusters = state.fuse_pairs(joins_BT, weight_BT=state.encoder.received_BT("max"))
         equal = Assignment(clusters.slot, joins_BT.new_ones(joins_BT.shape), clusters.lengths)
         cluster_BSD = apply(state.hidden_BTD, clusters)
         relevance_BS = apply(state.encoder.own_BT("mean")[..., None], equal)[..., 0]
         kernel_BSS = relevance_BS[..., None] * cosine(cluster_BSD, cluster_BSD) * relevance_BS[:, None]
         audio_BS = clusters.total(state.audio_BT.int()) > 0
         real_BS = clusters.total((clusters.slot >= 0).int()) > 0
-        chosen_BS = determinantal_choice(kernel_BSS, audio_BS, state.kept)
-        return clusters.then(keep_only(chosen_BS | (real_BS & ~audio_BS), state.left(state.budget)))
+        chosen_BS = determinantal_choice(kernel_BSS, audio_BS, state.n_keep)
+        return clusters.then(keep_only(chosen_BS | (real_BS & ~audio_BS), state.tokens_left(state.n_remove)))
 
 
 def joined_at(similarity_BNN: "Tensor", starts_BN: "Tensor") -> "Tensor":

@@ -35,6 +35,6 @@ class SegmentTopK(InputMethod):
         rank_BT, device = state.rank_BT, state.rank_BT.device
         audio_B1 = per_row([max(n, 1) for n in state.layout.audio], device)
         quota_BG = rank_BT.new_zeros(len(rank_BT), self.segments)
-        quota_BG = quota_BG + per_row([kept // self.segments for kept in state.kept], device)
+        quota_BG = quota_BG + per_row([kept // self.segments for kept in state.n_keep], device)
         score_BT, segment_BT = state.encoder.received_BT("mean"), rank_BT * self.segments // audio_B1
-        return state.retain(choose_by_quota(score_BT, state.audio_BT, segment_BT, quota_BG, state.kept))
+        return state.keep_only(choose_by_quota(score_BT, state.audio_BT, segment_BT, quota_BG, state.n_keep))

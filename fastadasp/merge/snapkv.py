@@ -64,7 +64,7 @@ class SnapKV(CacheMethod):
         their tokens inside the window are counted too low rather than too high, so that no warning is false.
         """
         layout = state.layout
-        for tokens, audio, before, gone in zip(layout.tokens, layout.audio, layout.before, state.budget, strict=True):
+        for tokens, audio, before, gone in zip(layout.tokens, layout.audio, layout.before, state.n_remove, strict=True):
             window = max(1, min(self.window, tokens // 2))
             text_behind = tokens - audio - before if self.protect_text else 0
             inside = min(self.removable(audio, tokens - audio), max(0, window - text_behind))

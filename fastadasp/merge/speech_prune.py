@@ -53,18 +53,18 @@ class SpeechPrune(InputMethod):
         from fastadasp.ops.groups import gather_columns, take
 
         counts = [
-            max(kept, min(audio, self.window)) for audio, kept in zip(state.layout.audio, state.kept, strict=True)
+            max(kept, min(audio, self.window)) for audio, kept in zip(state.layout.audio, state.n_keep, strict=True)
         ]
         relevant_BT = state.audio_BT if counts == list(state.layout.audio) else self._relevant(state, counts)
-        if counts == list(state.kept):
-            return state.retain(relevant_BT)
+        if counts == list(state.n_keep):
+            return state.keep_only(relevant_BT)
         column_BM, real_BM = gather_columns(relevant_BT, counts)
         parts = state.decoder
         received_BM = sign_attention_received(
             take(state.hidden_BTD, column_BM), real_BM, *parts.projections(), parts.head_dim
         )
         received_BT = received_BM.new_zeros(relevant_BT.shape).scatter(1, column_BM, received_BM)
-        return state.retain(choose_top(received_BT, relevant_BT, state.kept))
+        return state.keep_only(choose_top(received_BT, relevant_BT, state.n_keep))
 
     def _relevant(self, state: "InputState", counts: "Sequence[int]") -> "Tensor":
         """(B, T) bool: the tokens that phase 1 keeps, `counts[b]` audio tokens of row b."""

@@ -23,10 +23,10 @@ class Stride(InputMethod):
         """Keep tokens at a fixed distance."""
         from fastadasp.ops.layout import per_row
 
-        counts = list(zip(state.layout.audio, state.kept, strict=True))
+        counts = list(zip(state.layout.audio, state.n_keep, strict=True))
         strides = [-(-audio // max(kept, 1)) for audio, kept in counts]
         fits = [(kept - 1) * stride < audio for (audio, kept), stride in zip(counts, strides, strict=True)]
         device = state.audio_BT.device
         strided_BT = state.rank_BT % per_row([max(stride, 1) for stride in strides], device) == 0
         fits_B1 = per_row(fits, device)
-        return state.retain((strided_BT & (fits_B1 == 1)) | (evenly_spaced(state, state.kept) & (fits_B1 == 0)))
+        return state.keep_only((strided_BT & (fits_B1 == 1)) | (evenly_spaced(state, state.n_keep) & (fits_B1 == 0)))

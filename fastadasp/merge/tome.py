@@ -32,7 +32,7 @@ class Tome(MergeMethod):
         audio_BT, odd_BT = state.audio_BT, state.rank_BT % 2 == 1
         best_BT, into_BT = state.best_match(state.keys_BGTd.float().mean(1), audio_BT & ~odd_BT, audio_BT & odd_BT)
         matched_BT = best_BT > -2
-        budget = tuple(min(gone, audio // 2) for gone, audio in zip(state.budget, state.layout.audio, strict=True))
-        fused_BT = matched_BT & choose_top(best_BT, matched_BT, budget)
+        counts = tuple(min(gone, audio // 2) for gone, audio in zip(state.n_remove, state.layout.audio, strict=True))
+        fused_BT = matched_BT & choose_top(best_BT, matched_BT, counts)
         one_run = max(state.layout.runs) <= 1  # else an even token may be without an odd one in its run
-        return state.gather(into_BT.where(fused_BT, state.column_BT), budget if one_run else None, state.size_BT)
+        return state.fuse_into(into_BT.where(fused_BT, state.column_BT), state.size_BT, counts if one_run else None)

@@ -39,7 +39,7 @@ class VisionZip(InputMethod):
         from fastadasp.ops.assignment import choose_top
         from fastadasp.ops.layout import per_row
 
-        audio, kept, runs = state.layout.audio, state.kept, state.layout.runs
+        audio, kept, runs = state.layout.audio, state.n_keep, state.layout.runs
         contextual = [min(max(int(self.contextual * count), 1), most) for count, most in zip(audio, kept, strict=True)]
         dominant = [most - few for most, few in zip(kept, contextual, strict=True)]
         steps = [max(1, (n - most) // max(1, few)) for n, most, few in zip(audio, dominant, contextual, strict=True)]
@@ -54,4 +54,4 @@ class VisionZip(InputMethod):
         members_BT = members_BT.scatter_add(1, into_BT, source_BT.float()).gather(1, into_BT)
         # A contextual token weighs as much as all that are fused into it.
         weight_BT = members_BT.clamp_min(1).reciprocal().masked_fill(~source_BT, 1)
-        return state.gather(into_BT, state.budget if max(runs) <= 1 else None, weight_BT)
+        return state.fuse_into(into_BT, weight_BT, state.n_remove if max(runs) <= 1 else None)

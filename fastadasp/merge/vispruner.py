@@ -36,11 +36,11 @@ class VisPruner(InputMethod):
         from fastadasp.ops.similarity import cosine
 
         hull = state.layout.hull
-        important = [round(self.important * kept) for kept in state.kept]
+        important = [round(self.important * kept) for kept in state.n_keep]
         important_BT = choose_top(state.encoder.received_BT("max"), state.audio_BT, important)
-        diverse = [kept - few for kept, few in zip(state.kept, important, strict=True)]
+        diverse = [kept - few for kept, few in zip(state.n_keep, important, strict=True)]
         rows = zip(state.layout.audio, important, diverse, strict=True)
         others = [audio - few if more else 0 for audio, few, more in rows]
         token_BND, other_BN = state.hidden_BTD[:, hull], (state.audio_BT & ~important_BT)[:, hull]
         diverse_BN = thinned_choice(cosine(token_BND, token_BND), other_BN, others, diverse)
-        return state.retain(important_BT | state.spread(diverse_BN))
+        return state.keep_only(important_BT | state.from_hull(diverse_BN))

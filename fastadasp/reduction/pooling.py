@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fastadasp.reduction.method import MergeMethod, check_count, check_threshold, member
+from fastadasp.reduction.method import MergeMethod, check_count, check_threshold
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -32,7 +32,6 @@ class Pooling(MergeMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "affinity", member(Affinity, "merge.affinity", self.affinity))
         check_threshold(self.threshold)
         check_count("merge.window", self.window, "it counts tokens to compare with", least=1)
 
@@ -53,8 +52,8 @@ class Pooling(MergeMethod):
         starts_BN, joined_BN = look_back_groups(
             affinity_BNW, follows_BN, -math.inf if self.threshold is None else self.threshold
         )
-        joins_BT, score_BT = (state.spread(x).roll(-1, 1) for x in (~starts_BN, joined_BN))
-        counts = tuple(map(min, state.budget, state.layout.pairs))
+        joins_BT, score_BT = (state.from_hull(x).roll(-1, 1) for x in (~starts_BN, joined_BN))
+        counts = tuple(map(min, state.n_remove, state.layout.pairs))
         if self.amount is not None or not self.adaptive:
             joins_BT = joins_BT & choose_top(score_BT, joins_BT, counts)
-        return state.join(joins_BT, None if self.adaptive else counts)
+        return state.fuse_pairs(joins_BT, removed=None if self.adaptive else counts)

@@ -9,7 +9,7 @@ from fastadasp.ops.layout import Layout
 from fastadasp.reduction.cache_method import CacheMethod
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan
-from fastadasp.reduction.target import Flops, solve_ratio
+from fastadasp.reduction.target import Flops, Prompt, solve_ratio
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Stages:
         return self.plan.ratios[layer] > 0 or (undecided and scheduled and layer >= self.decoder.layer)
 
     def _has_work(self, stage: MergeMethod) -> bool:
-        return bool(stage.share) or stage.adaptive or self.method.has_target
+        return bool(stage.given_ratio) or stage.adaptive or self.method.has_target
 
     def for_rows(self, layout: Layout, flops: Flops) -> "RowStages":
         """These stages for each prompt of a batch: a ratio that is `unsolved` depends on the prompt.
@@ -97,15 +97,10 @@ class Stages:
         if not self.method.has_target:
             return RowStages((self,) * len(layout.tokens))
 
-        @lru_cache
-        def settled(audio: int, text: int) -> Stages:
-            prompt = [(audio, text)]
-            return Stages.of(solve_ratio(self.method, prompt, self.layers, flops), self.layers) if audio else self
-
         rows = []
         for row, (audio, tokens) in enumerate(zip(layout.audio, layout.tokens, strict=True)):
             try:
-                rows.append(settled(audio, tokens - audio))
+                rows.append(_solved(self.method, self.layers, (audio, tokens - audio), flops) if audio else self)
             except ConfigError as error:
                 raise type(error)(
                     f"row {row} of the batch, with {audio} audio and {tokens - audio} other tokens: {error}; or give "
@@ -123,10 +118,10 @@ class RowStages:
 
     def input_removal(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
         """Audio tokens to remove from each row before layer 0; None if the method is not to be asked."""
-        budget = tuple(int(count * _share(row.input)) for row, count in zip(self.rows, audio, strict=True))
+        removed = tuple(int(count * _given_ratio(row.input)) for row, count in zip(self.rows, audio, strict=True))
         method = self.rows[0].input
-        asked = method is not None and any(audio) and (any(budget) or method.adaptive)
-        return budget if asked else None
+        asked = method is not None and any(audio) and (any(removed) or method.adaptive)
+        return removed if asked else None
 
     def removal(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
         """Audio tokens that the decoder's method is to remove from each row at `layer`; None if it is not to be asked.
@@ -136,11 +131,11 @@ class RowStages:
         method, prompt, current = self.rows[0].decoder, entered[0], entered[-1]
         if method is None or not any(current) or not any(row.asks(layer) for row in self.rows):
             return None
-        budget = tuple(
+        removed = tuple(
             row.plan.removal(layer, before, now) if row.plan is not None else 0
             for row, before, now in zip(self.rows, prompt, current, strict=True)
         )
-        return budget if any(budget) or method.adaptive else None
+        return removed if any(removed) or method.adaptive else None
 
     def affordable(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """Audio tokens that an adaptive method may remove from each row at `layer`, ahead of the schedule too; all if
@@ -168,5 +163,22 @@ class RowStages:
         )
 
 
-def _share(method: MergeMethod | None) -> float:
-    return 0.0 if method is None else method.share
+def _solved(method: MergeMethod, layers: int, prompt: Prompt, flops: Flops) -> Stages:
+    """The stages of `method` with the ratio that meets its target in `prompt`; solved once for all batches in which
+    such a prompt comes, if method and `flops` can be compared."""
+    try:
+        hash((method, flops))
+    except TypeError:  # a user's method with a list among its settings
+        return _solve(method, layers, prompt, flops)
+    return _solve_once(method, layers, prompt, flops)
+
+
+def _solve(method: MergeMethod, layers: int, prompt: Prompt, flops: Flops) -> Stages:
+    return Stages.of(solve_ratio(method, [prompt], layers, flops), layers)
+
+
+_solve_once = lru_cache(maxsize=4096)(_solve)
+
+
+def _given_ratio(method: MergeMethod | None) -> float:
+    return 0.0 if method is None else method.given_ratio

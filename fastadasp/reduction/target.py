@@ -43,8 +43,8 @@ def _ratio_that_saves(
     acting = _reducer(method.stage_with_target)
     full = sum(flops([audio + text] * (layers + 1)) for audio, text in prompts)
 
-    def saved(share: float) -> float:
-        counts = _counts(method, acting, share, layers)
+    def saved(ratio: float) -> float:
+        counts = _counts(method, acting, ratio, layers)
         return 1 - sum(flops([count + text for count in counts(audio)]) for audio, text in prompts) / full
 
     if reduction < (least := saved(0.0)):
@@ -62,10 +62,10 @@ def _ratio_that_saves(
         )
     if reduction == 0:
         return 0.0
-    share = min(bisect(saved, reduction), _ALMOST_ALL)
+    ratio = min(bisect(saved, reduction), _ALMOST_ALL)
     if acting.site is Site.input:
-        return share
-    return overall_ratio(layer_ratios(acting.schedule, share, acting.layer, layers), acting.layer)
+        return ratio
+    return overall_ratio(layer_ratios(acting.schedule, ratio, acting.layer, layers), acting.layer)
 
 
 def _reducer(method: MergeMethod) -> MergeMethod:
@@ -79,17 +79,17 @@ def _reducer(method: MergeMethod) -> MergeMethod:
     )
 
 
-def _counts(method: MergeMethod, acting: MergeMethod, share: float, layers: int) -> Callable[[int], tuple[int, ...]]:
-    """From a prompt's audio tokens to those entering each layer and leaving the last, `share` going at each of the
-    layers of `acting`, a stage of `method`; the others do what they are set to."""
+def _counts(method: MergeMethod, acting: MergeMethod, ratio: float, layers: int) -> Callable[[int], tuple[int, ...]]:
+    """From a prompt's audio tokens to those entering each layer and leaving the last, the share `ratio` going at each
+    of the layers of `acting`, a stage of `method`; the others do what they are set to."""
     stages = {stage.site: stage for stage in method.stages()}
     plan = Plan((0.0,) * layers, overall=False)
     if acting.site is Site.decoder:
-        ratios = layer_ratios(acting.schedule, share, acting.layer, layers)
+        ratios = layer_ratios(acting.schedule, ratio, acting.layer, layers)
         plan = Plan(ratios, overall=acting.schedule is not Schedule.once)
     elif Site.decoder in stages:
         plan = Plan.of(stages[Site.decoder], layers)
-    before = share if acting.site is Site.input else stages[Site.input].share if Site.input in stages else 0.0
+    before = ratio if acting.site is Site.input else stages[Site.input].given_ratio if Site.input in stages else 0.0
     return lambda audio: plan.audio_tokens(audio - int(audio * before))
 
 
@@ -101,8 +101,8 @@ def _ratio_that_keeps(method: MergeMethod, kept: float, prompts: Sequence[Prompt
     acting = method.stage_with_target.stages()[0]
     for stage in method.stages():
         if stage.site is Site.input and acting.site is not Site.input:
-            prompts = [(audio - int(audio * stage.share), text) for audio, text in prompts]
-        elif stage.site is Site.decoder and acting.site is Site.cache and stage.share:
+            prompts = [(audio - int(audio * stage.given_ratio), text) for audio, text in prompts]
+        elif stage.site is Site.decoder and acting.site is Site.cache and stage.given_ratio:
             raise ConfigError(
                 f"merge.cache.tokens_kept={kept:g} is no one share of what merging leaves to each layer's cache; give "
                 "a share below 1, or merge.cache.ratio"

@@ -110,5 +110,6 @@ def _decoding(run: Run) -> dict[str, float]:
     """`decode_s`: the median over batches; nothing where no batch was timed."""
     found = Batches()
     gather(run.predictions, found)
-    seconds_B = found.column("decode_s", warm=True) if len(found) else []
-    return {"decode_s": float(median(map(float, seconds_B)))} if len(seconds_B) else {}
+    if not len(found) or not len(seconds_B := found.column("decode_s", warm=True)):
+        return {}
+    return {"decode_s": float(median(map(float, seconds_B)))}

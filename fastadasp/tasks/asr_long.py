@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 from fastadasp.data.audio_options import AudioOptions
 from fastadasp.data.sources import Cut, Joined, Source
@@ -122,6 +121,8 @@ class ASRLong(ASR):
 
 @cache  # under several prompts the same recordings are cut again
 def _bounds(whole: Cut, lengths: tuple[float, float, float], reading: AudioOptions) -> tuple[tuple[float, float], ...]:
+    from fastadasp.data.archives import at_hand
     from fastadasp.data.audio import bounds
 
-    return tuple(bounds(Path(whole.file), *lengths, reading, whole.start, whole.seconds))
+    with at_hand(whole.file) as file:
+        return tuple(bounds(file, *lengths, reading, whole.start, whole.seconds))

@@ -68,7 +68,8 @@ def normalizer(kind: Normalizer) -> Callable[[str], str]:
         case Normalizer.basic:
             # Whisper's own puts a space for every mark, which cuts words of Hindi or Thai and hides wrong vowels.
             whisper = BasicTextNormalizer(preserve_marks=True)
-            return lambda text: str(whisper(_POINTS.sub("", text)))
+            # In lower case the Turkish capital of i would keep its dot as a mark of its own.
+            return lambda text: str(whisper(_POINTS.sub("", text).replace("\u0130", "i")))
         case Normalizer.none:
             return lambda text: " ".join(text.split())
         case _:

@@ -29,6 +29,24 @@ class SV(Classification):
     }
     own_wordings: ClassVar[Mapping[str, Sequence[str]]] = {
         "yes": [
+            *(
+                "monologue",
+                "monolog",
+                "monólogo",
+                "nobody else",
+                "not hear anyone else",
+                "not hear anybody else",
+                "no one else",
+                "no difference between the voices",
+            ),
+            *(
+                "absolutely.",
+                "i think so.",
+                "exactly.",
+                "no hay más de un",
+                "never more than a single",
+                "not more than one",
+            ),
             *(f"{count} * {noun}" for count in _ONE for noun in _SPEAKER),
             *(f"{nouns} are the same" for nouns in (*_SPEAKERS, "utterances", "clips", "segments", "recordings")),
             *(f"{noun} is the same" for noun in _SPEAKER),
@@ -69,6 +87,7 @@ class SV(Classification):
             ),
         ],
         "no": [
+            *("dialogue", "dialog", "conversation between", "i do not think so", "diálogo", "dialog zwischen"),
             *(f"{count} * {nouns}" for count in _SEVERAL for nouns in (*_SPEAKERS, *_SPEAKER)),
             *(f"{count} * {noun}" for count in ("more than one", "another", "second", "other") for noun in _SPEAKER),
             *(f"{nouns} {differ}" for nouns in _SPEAKERS for differ in ("differ", "are different", "are not the same")),

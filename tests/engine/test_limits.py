@@ -86,7 +86,7 @@ def test_an_untouched_trace_says_so(model: PreTrainedModel) -> None:
     [
         ({"input_ids": IDS[:, 1:]}, r"audio_mask is 2 x 72, but the decoder reads a prompt of 2 x 71"),
         ({"input_ids": IDS[:1]}, r"audio_mask is 2 x 72, but the decoder reads a prompt of 1 x 72"),
-        ({"input_ids": IDS, "use_cache": False}, r"with a cache \(use_cache=True\)"),
+        ({"input_ids": IDS, "use_cache": False}, r"with a cache \(use_cache=True, and no gradient checkpointing"),
         ({"input_ids": IDS, "prefill_chunk_size": 16}, r"in one piece \(no prefill_chunk_size\)"),
         ({"input_ids": IDS, "attention_mask": REAL.flip(1)}, r"row 1 of the batch has padding after a token"),
         ({"input_ids": IDS, "attention_mask": REAL * 0 + (torch.arange(72) > 30)}, r"marks padding as audio in row 0"),

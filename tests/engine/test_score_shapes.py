@@ -34,7 +34,7 @@ class Reading(MergeMethod):
             by_group_BGT=state.attention_received_BGT,
             rows_BHQT=state.attention_from(state.layout.width - 3),
         )
-        return state.keep(state.attention_received_BT)
+        return state.keep_top(state.attention_received_BT)
 
 
 @pytest.mark.parametrize("family", ["gemma2", "vaultgemma", "gpt_oss", "mimo_v2_flash", "llama", "gpt2"])

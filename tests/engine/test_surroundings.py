@@ -4,13 +4,15 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
-from fastadasp import H2O, FastAdaSP, FastV, MergeMethod, NoReduction, SnapKV, SpeechPrune, Stride, merging
+from fastadasp import H2O, CriticalKV, FastAdaSP, FastV, MergeMethod, NoReduction, SnapKV, SpeechPrune, Stride, merging
 from tests.helpers.tiny_decoders import left_padded, prompt, tiny_decoder
 
 PROMPTS = [prompt(5, 60, 7), prompt(3, 40, 9, seed=1)]
@@ -140,8 +142,32 @@ def test_speech_prune_sees_adapters_that_are_not_merged() -> None:
 
 def test_speech_prune_and_head_outputs_work_on_dynamically_quantised_weights() -> None:
     model = torch.ao.quantization.quantize_dynamic(tiny_decoder(layers=3), {nn.Linear}, dtype=torch.qint8)
-    for method in (SpeechPrune(0.5), HALF):
+    for method in (SpeechPrune(0.5), HALF, CriticalKV(0.5)):
         assert generated(model, method).shape == (2, 6)
+
+
+@pytest.mark.parametrize("parts", [(), ("model",)])
+@torch.no_grad()
+def test_a_model_in_shards_is_examined_as_a_whole(parts: tuple[str, ...], tmp_path: Path) -> None:
+    """FSDP2, in one process; a part in shards cannot run before the whole has."""
+    methods = (HALF, SpeechPrune(0.5), SnapKV(0.5, window=8))
+    expected = [generated(tiny_decoder(layers=3), method) for method in methods]
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        model = tiny_decoder(layers=3)
+        for part in (*model.model.layers, *map(model.get_submodule, parts), model):
+            fully_shard(part)
+        assert all(map(torch.equal, [generated(model, method) for method in methods], expected))
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_a_cache_that_gradient_checkpointing_leaves_empty_is_refused_with_the_reason() -> None:
+    model = tiny_decoder(layers=3)
+    model.gradient_checkpointing_enable()
+    model.train()
+    with pytest.raises(ValueError, match="gradient checkpointing in training mode"):
+        generated(model, SnapKV(0.5, window=8))
 
 
 @torch.no_grad()
@@ -156,6 +182,15 @@ def test_compiling_before_or_inside_the_block_changes_nothing() -> None:
                 model.forward = torch.compile(model.forward, backend="eager")
             found = model.generate(IDS, attention_mask=REAL, **GREEDY)
         assert torch.equal(found[:, IDS.shape[1] :], expected)
+
+
+@torch.no_grad()
+def test_layers_that_are_compiled_one_by_one_are_examined_and_run() -> None:
+    expected = generated(tiny_decoder(layers=3), HALF)
+    model = tiny_decoder(layers=3)
+    for layer in model.model.layers:
+        layer.compile(backend="eager")
+    assert torch.equal(generated(model, HALF), expected)
 
 
 @torch.no_grad()

@@ -45,6 +45,12 @@ def test_english_is_whispers_own_in_two_implementations(case: dict[str, str]) ->
         assert normalizer(Normalizer.english)(text) == transformers(text)
 
 
+def test_pairs_of_many_languages_have_the_rate_that_a_person_gives_them(tmp_path: Path) -> None:
+    for case in cases("normaliser_first.jsonl"):
+        task = ASR(tmp_path, language=case["language"], conversational=case.get("conversational", False), silence=True)
+        assert rates(task, case["reference"], case["hypothesis"])[task.objective] == pytest.approx(case["rate"]), case
+
+
 @pytest.mark.parametrize("text", ["Die Bäume, sie blühen!", "¿Qué hora es? [ruido] Las 10.", "l'eau (froide) coûte 3€"])
 def test_basic_is_whispers_where_no_marks_combine(text: str) -> None:
     assert normalizer(Normalizer.basic)(text) == BasicTextNormalizer()(text)

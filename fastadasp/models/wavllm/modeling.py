@@ -226,7 +226,7 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         """What transformers calls first in assisted and prompt look-up decoding; ValueError where that cannot work."""
         if self.config.prefill == "released":
             raise ValueError(
-                "prefill=released reads the instruction token by token, so guessed tokens cannot be read with the prompt; "
+                "prefill=released reads the instruction token by token, so guessed tokens cannot be read with it; "
                 "use prefill=whole (model.prefill) for assisted and prompt look-up decoding"
             )
         return super()._get_candidate_generator(*args, **kwargs)

@@ -19,6 +19,19 @@ LANGUAGES = tuple(
 )
 """As lead-ins name them."""
 
+OWN_NAMES = {
+    "english": "englisch|inglés|anglais|英文|英语|英語",
+    "german": "deutsch|德文|德语",
+    "spanish": "español",
+    "french": "français",
+    "italian": "italiano",
+    "portuguese": "português",
+    "chinese": "中文|汉语|普通话|中国語",
+    "japanese": "日本語|日文|日语",
+    "korean": "한국어",
+}
+"""Languages as they call themselves and each other."""
+
 
 @dataclass(frozen=True)
 class Grammar:
@@ -53,22 +66,26 @@ ENGLISH = Grammar(
     r"in (?:the|this) (?:audio|recording|clip|speech)(?: clip| file)?",
     here=r"here(?: is|'s| are)(?: an?)?|below is(?: an?)?|this is(?: an?)?|the following is(?: an?)?",
     determiner=r"the|my|your|its",
-    quality=r"original|full|exact|verbatim|complete|literal|direct|spoken|transcribed|translated|audio|speech|"
+    quality=r"original|full|exact|verbatim|word-for-word|complete|literal|direct|spoken|transcribed|translated|audio|speech|"
     r"corresponding|correct|following|final|accurate|written|text",
-    result=r"transcriptions?|transcripts?|translations?|(?:translated|transcribed) (?:text|speech)",
-    speech=r"audio(?: clip| file| recording| message)?|speech(?: clip| recording)?|recording|(?:voice |sound )?clip|"
+    result=r"(?:asr )?(?:transcriptions?|transcripts?|translations?)(?: (?:result|output|text))?|(?:translated|"
+    r"transcribed) (?:text|speech)|asr output",
+    speech=r"audio(?: clip| file| recording| message)?|(?:sentence|phrase|words?) (?:in the audio|spoken)|"
+    r"speech(?: clip| recording)?|recording|(?:voice |sound )?clip|"
     r"voice(?: recording| message)?|utterance|spoken (?:text|words|sentence|language)",
-    content=r"content|contents|text|words|sentence|utterance|speech|message",
+    content=r"content|contents|text|words|sentence|phrase|utterance|speech|message",
     of=r"of|in|from|into|to|for|on|the|this|that|your|given|provided|you provided|you gave|speaker's?|what|was|is|"
     r"being said|said|spoken|text|sentence",
     be=r"is|are|was|would be|reads|goes|says|states|can be transcribed as|becomes",
-    person=r"(?:the |a )?(?:(?:male|female|first|second) )?(?:speaker|person|man|woman|narrator|voice)"
+    person=r"(?:the |a )?(?:(?:male|female|first|second) )?(?:speaker|person|man|woman|lady|gentleman|boy|girl|"
+    r"child|caller|narrator|voice)"
     r"(?: speaking| talking)?",
     say=r"says|said|is saying|states|is|reads|goes|contains|is heard saying|can be heard saying",
-    as_follows=r"as follows|the following|likely|probably",
+    as_follows=r"as follows|the following(?: sentence| words| text)?|the (?:sentence|words|phrase|text)|likely|"
+    r"probably",
 )
 GERMAN = Grammar(
-    agreeing=r"gerne?|natürlich|sicher|klar|okay|ok|ja",
+    agreeing=r"gerne?|natürlich|sicher|klar|okay|ok|ja|in der (?:aufnahme|audiodatei)",
     here=r"hier(?: ist| sind| kommt)?|das ist|im folgenden",
     determiner=r"die|der|das|eine|ein|meine|ihre|deine",
     quality=r"ursprüngliche|originale|vollständige|wörtliche|gesprochene|genaue|korrekte|transkribierte|übersetzte|richtige|"
@@ -132,20 +149,21 @@ CHINESE = (
     r"(?:(?:好的|当然|可以|没问题)[\uff0c,。\uff01!]?\s*)?(?:以下是|这是|下面是)?(?:这段|该|此|这个|这句|这句话|上述)?"
     r"(?:音频|语音|录音|话|原文|句子|文本)?(?:中)?"
     rf"(?:的|被)?(?:{_IN_CHINESE}|原始|完整|文字)?(?:的)?"
-    r"(?:翻译|译文|转录|转写|听写|文本|内容|转录文本|转写文本|翻译结果|转录结果|转写结果|文字内容|原文)(?:结果|内容|文本)?"
+    r"(?:翻译|译文|识别|转录|转写|听写|文本|内容|转录文本|转写文本|翻译结果|转录结果|转写结果|文字内容|原文)(?:结果|内容|文本)?"
     rf"(?:[成为](?:{_IN_CHINESE}))?(?:是|为|如下|是这样的)?"
 )
 CHINESE_SAYS = (
-    r"(?:音频|语音|录音|说话人|说话者|这个人|这段音频|这段话|讲话者)(?:中)?(?:的人)?"
+    r"(?:(?:这段|该)?(?:音频|语音|录音|话)|说话人|说话者|这个人|讲话者|(?:一位|一个)?(?:男士|女士|男人|女人))(?:中)?(?:的人)?"
     r"(?:说|说的是|说道|的内容是|在说)"
 )
 JAPANESE = (
     r"(?:はい、|もちろんです。)?(?:以下は|これは)?(?:音声|録音|この音声|この文)?(?:の)?(?:日本語|英語|中国語)?(?:の)?"
     r"(?:翻訳|訳|訳文|書き起こし|文字起こし|内容|転写)(?:結果|テキスト)?"
-    r"(?:は(?:次の通り|以下の通り)(?:です)?|は|です)?"
+    r"(?:は(?:(?:次|以下)の(?:通り|とおり))(?:です)?|は|です)?"
 )
 KOREAN = (
-    r"(?:네, )?(?:다음은 )?(?:음성의? |오디오의? )?(?:한국어 |영어 )?(?:번역|전사|내용|받아쓰기)(?:은|는|문|본)?"
+    r"(?:네, )?(?:다음은 )?(?:음성의? |오디오의? )?(?:한국어 |영어 )?"
+    r"(?:번역|전사|내용|받아쓰기)(?: ?(?:결과|내용))?(?:은|는|문|본)?(?:입니다)?"
     r"(?: 다음과 같습니다)?"
 )
 RUSSIAN = (
@@ -174,6 +192,7 @@ REMARKS = (
     r"n'hésitez pas",
     r"希望(?:这|对)",
     r"如果(?:您|你)(?:还|需要|有)",
+    r"\(?(?:translation|translator's|transcription) note:",
     r"请告诉我",
     r"如有",
 )

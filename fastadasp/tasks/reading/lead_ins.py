@@ -31,6 +31,7 @@ _FURTHER = (
     rf"(?:means|translates?(?:\s+(?:in|into|to)\s+(?:{_LANGUAGE}))?\s+(?:to|as|into)|is translated (?:to|as|into)|"
     r"would be)",
     rf"(?:in|auf|en)\s+(?:{_LANGUAGE})",
+    r"(?:sure|certainly|of course|okay)(?: thing)?[,.!]? here you (?:go|are)",
     r"(?:what )?i (?:hear|heard)(?: is)?(?: the following)?",
     r"it sounds like",
     rf"translated (?:in|into|to) (?:{_LANGUAGE})",
@@ -39,6 +40,11 @@ _FURTHER = (
     rf"(?:says?|said|is saying|hear|heard|being said)(?: in the (?:{_RECORDING}))?",
     rf"(?:the )?(?:(?:male|female) )?speaker(?: in the (?:{_RECORDING}))? (?:says|is saying)(?: the following)?",
 )
+_ORDERED = (
+    r"in der (?:aufnahme|audiodatei) sagt (?:eine?|die|der) (?:frau|mann|person|stimme|sprecher|sprecherin)|"
+    r"it says|(?:the )?(?:user|you) said|you said|音声の内容は"
+)
+"""Lead-ins before a quotation whose words stand in an order of their own."""
 _DESCRIBED = (
     rf"(?:the )?(?:speech|voice|sound|{_RECORDING}) is (?:that )?of an? (?:\w+ )?"
     r"(?:man|woman|person|speaker|boy|girl|child|male|female)(?: (?:speaking|talking|who speaks))?"
@@ -68,7 +74,7 @@ def announcing() -> tuple[re.Pattern[str], re.Pattern[str]]:
         sayings.append(saying)
     unspaced = [CHINESE, JAPANESE, KOREAN, RUSSIAN]
     with_colon = "|".join((*nouns, *unspaced))
-    with_quotation = "|".join((*nouns, *sayings, *unspaced, CHINESE_SAYS, _DESCRIBED))
+    with_quotation = "|".join((*nouns, *sayings, *unspaced, CHINESE_SAYS, _DESCRIBED, _ORDERED))
     return re.compile(rf"(?:{with_colon})", re.IGNORECASE), re.compile(rf"(?:{with_quotation})", re.IGNORECASE)
 
 

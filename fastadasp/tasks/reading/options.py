@@ -18,6 +18,8 @@ MAX_GAP = 2
 _TRUE, _FALSE = ("correct", "true", "是"), ("incorrect", "false", "wrong")
 _GERMAN_ADJECTIVE = re.compile(r"(\w{2,}(?:ig|lich|isch|end|al|los))e[rnms]?")
 _NUMBERED = ("option", "choice", "option number", "choice number", "answer number", "number", "alternative", "opción")
+_FROM_THE_END = {0: ("final",), 1: ("penultimate", "second to last", "second-to-last", "last but one")}
+"""Places counted from the end of the list."""
 _CHINESE_NUMBERS = "一二三四五六"
 
 
@@ -139,6 +141,11 @@ def _places(option: str, place: int, count: int) -> Iterator[Wording]:
             yield from (wording(f"{vocabulary.last} {noun}") for noun in nouns)
             yield wording(vocabulary.last, alone=True)
     number = str(place + 1)
+    yield wording(number, alone=True)
+    yield wording(f"{number}{_ending(place + 1)}", alone=True)
+    for name in _FROM_THE_END.get(count - 1 - place, ()) if count > 2 else ():
+        yield from (wording(f"{name} {noun}") for noun in ENGLISH.numbered)
+        yield wording(name, alone=True)
     yield from (wording(f"{number}{_ending(place + 1)} {noun}") for noun in (*ENGLISH.numbered, "answer"))
     for cardinal in (number, *(word for word, value in NUMBERS.items() if value == number)):
         yield from (wording(f"{noun} {cardinal}") for noun in _NUMBERED)

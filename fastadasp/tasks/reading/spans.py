@@ -13,7 +13,10 @@ from fastadasp.tasks.reading.tokens import ENDS, Token, words
 from fastadasp.tasks.reading.words.vocabulary import Cue
 
 _NO_GAP = words("and or nor not no than but one two 1 2 is are und oder nicht y o no")
-_BEFORE_LAST = words("is are 's be not probably likely just only hear think say maybe perhaps ist sind es son")
+_BEFORE_LAST = words(
+    """definitely clearly certainly obviously is are 's be not probably likely just only hear think say maybe perhaps
+    ist sind es son"""
+)
 _BEFORE_LETTER = words("( [ \" ' :")
 _CLAUSE_ENDS = words(". , ; : 、")
 _LIST_MARKS = words(") : - = .")

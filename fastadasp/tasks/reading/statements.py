@@ -17,6 +17,8 @@ _NOT_BEFORE_LETTER = frozenset({".", ":", "\n", ","})
 _LIST_GLUE = words(", / & + 、 \" ' “ ” „ ( ) [ ]") | ARTICLES
 _ECHO_GLUE = _LIST_GLUE | _PAIR_GLUE | words("; | • · 。") | frozenset(ascii_lowercase)
 _LIST_CUES = frozenset({Cue.conjunction, Cue.disjunction, Cue.letter})
+_GOES_ON = words("dass daß que")
+"""After a comma these begin what is thought or denied: "Ich glaube nicht, dass er wütend ist"."""
 _HEDGES = frozenset({Cue.possible, Cue.probable, Cue.minor})
 _STRONG = words("; : ( ) [ ] | • = ...")
 _LABEL_IN_QUOTES = 4
@@ -243,7 +245,8 @@ def _breaks(tokens: Sequence[Token], spans: Sequence[Span]) -> Iterator[Break]:
         if at in speech_ends:
             yield Break("strong", at)
         elif token.text in ",":
-            yield Break("comma", at)
+            if at + 1 == len(tokens) or tokens[at + 1].text not in _GOES_ON:
+                yield Break("comma", at)
         elif token.text in _STRONG or (token.text == "-" and token.spaced):
             yield Break("strong", at)
         elif token.text in SUBJECTS:

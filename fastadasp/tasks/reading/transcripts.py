@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from fastadasp.tasks.reading.cleaning import TAG
-from fastadasp.tasks.reading.lead_in_words import LANGUAGES
+from fastadasp.tasks.reading.lead_in_words import LANGUAGES, OWN_NAMES
 from fastadasp.tasks.reading.lead_ins import FURTHER, LABEL, PLAIN_SAYING, REMARK, announcing
 
 _QUOTES = {
@@ -32,7 +32,10 @@ _QUOTES = {
 }
 """Quotation marks of many languages: the opening mark, and those that close it."""
 _ELIDED = re.compile(r"['\u2018\u2019](?:tis|twas|twere|cause|em|til|round|n|bout|twill)\b", re.IGNORECASE)
-_TOKEN = re.compile(r"</?s>|<(?:pad|eos|bos|end_of_turn|im_end|eot)>")
+_TOKEN = re.compile(
+    r"</?s>|<(?:pad|eos|bos|end_of_turn|im_end|eot)>|<\|im_start\|>\s*assistant\b|\[/?(?:START|END|INST|TRANSCRIPT)\]|"
+    r"\A\s*(?:language [A-Z][a-z]+)?\s*<asr_text>"
+)
 _TIME = re.compile(
     r"\[?\b\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?\s*(?:-+>?|\u2013|\u2192)\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?\]?"
 )
@@ -44,16 +47,30 @@ _ELEMENT = re.compile(
 _EMPHASIS = re.compile(r"\A\s*(\*{1,3}|_{1,2}|`)(?=\S)(.+?)(?<=\S)\1\s*\Z", re.DOTALL)
 _BOLD_LABEL = re.compile(r"\A\s*(?:#+\s*|>\s*)?(\*{1,3}|_{1,2})([^*_\n]{1,80}?)(:?)\1(\s*:?)")
 _BOTH_QUOTED = re.compile(
-    r"[\"\u201c\u201e'\u2018].{1,400}?[\"\u201d\u201c'\u2019],? "
+    r"(?:The (?:\w+ )?(?:sentence|phrase|text) )?[\"\u201c\u201e'\u2018].{1,400}?[\"\u201d\u201c'\u2019],? "
     r"(?:translates?|is translated|can be translated|means|\u00fcbersetzt)"
     r"[^\"\u201c\u201e\u2018']{0,40}?([\"\u201c\u201e'\u2018].+[\"\u201d\u201c'\u2019])(?: (?:in|auf) \w+)?[.!]?",
     re.DOTALL,
 )
-_SPEAKER = re.compile(r"^\s*\[?speaker(?:[ _]?(?:\d+|[A-D]))?\]?\s*:\s*", re.IGNORECASE | re.MULTILINE)
+_ARROW = re.compile(r"[^\n\u2192]{3,300}?[.!?\u3002\"]\s*(?:->|=>|\u2192)\s*(?=\S)")
+_HEADING = re.compile(
+    r"\A\s*(?:#{1,6}\s+|(\*\*|__))(?:(?:english|final|full) )?(?:transcription|transcript|translation|"
+    r"text)\s*:?(?(1)\1)"
+    r"\s*:?\s*\n\s*",
+    re.IGNORECASE,
+)
+_AGREED = re.compile(r"\A\s*(?:Sure|Certainly|Of course|Okay|OK)(?: thing)?[!.:]\s+(?=[\"\u201c\u201e\u00ab])")
+_NAMED_AFTER = re.compile(
+    r"\s+(?:in (?:English|German|Spanish|French|Chinese|Japanese|Korean)|is the (?:\w+ )?(?:translation|transcription|"
+    r"transcript))[.!]?\s*\Z"
+)
+_SPEAKER = re.compile(
+    r"^\s*(?:\[?(?i:speaker)[ _]?(?:\d+|[A-D])\]?|\[(?i:speaker)\]|S(?:peaker|PEAKER))\s*:\s*", re.MULTILINE
+)
 _LONGEST = 120
 """Characters of the longest lead-in."""
 _COLON = re.compile(r"\s*[:\uff1a]\s*")
-_END = re.compile(r"[.!\u3002]?\s*\Z")
+_END = re.compile(r"(?:\u3067\u3059)?[.!\u3002]?\s*\Z")
 _KEYS = ("transcription", "transcript", "translation", "text", "answer", "output", "result", "content")
 _OTHER = {
     "transcript": re.compile(
@@ -77,7 +94,7 @@ def unwrap(text: str, reference: str = "", kind: str = "transcript", language: s
         _without_tags,
         _without_container,
         lambda given: _one_of_two(given, kind),
-        _target_of_two,
+        lambda given: _target_of_two(given, kind),
         lambda given: _without_language(given, language),
         without_lead_in,
         _without_last_paragraph,
@@ -96,7 +113,7 @@ def _plain(text: str) -> str:
 
 def _without_tags(text: str) -> str:
     """No special tokens, time stamps of subtitles, or speakers' numbers."""
-    return _SPEAKER.sub("", _TIME.sub(" ", _TOKEN.sub(" ", TAG.sub(" ", text)))).strip()
+    return _SPEAKER.sub("", _TIME.sub(" ", TAG.sub(" ", _TOKEN.sub(" ", text)))).strip()
 
 
 def _without_container(text: str) -> str:
@@ -129,17 +146,19 @@ def _one_of_two(text: str, kind: str) -> str:
     return text
 
 
-def _target_of_two(text: str) -> str:
+def _target_of_two(text: str, kind: str) -> str:
     """Of "'It is late' translates to 'Es ist sp\u00e4t.'" the second sentence."""
     found = _BOTH_QUOTED.fullmatch(text.strip())
-    return found[1] if found else text
+    arrow = _ARROW.match(text) if kind == "translation" else None
+    return found[1] if found else text[arrow.end() :] if arrow else text
 
 
 def _without_language(text: str, language: str) -> str:
     """No "German:" before a translation into German."""
     if language.lower() not in LANGUAGES:
         return text
-    found = re.search(rf"^\W{{0,3}}{language}\W{{0,3}}?[:\uff1a]\s*", text, re.IGNORECASE | re.MULTILINE)
+    own = f"{language}|{OWN_NAMES[language.lower()]}" if language.lower() in OWN_NAMES else language
+    found = re.search(rf"^\W{{0,3}}(?:{own})\W{{0,3}}?[:\uff1a]\s*", text, re.IGNORECASE | re.MULTILINE)
     if not found:
         return text
     others = re.search(rf"^\W{{0,3}}(?:{'|'.join(LANGUAGES)})\W{{0,3}}?[:\uff1a]", text[found.end() :], re.I | re.M)
@@ -148,19 +167,28 @@ def _without_language(text: str, language: str) -> str:
 
 def without_lead_in(text: str) -> str:
     """No announcement, and no remark after what is announced."""
-    plain = _BOLD_LABEL.sub(r"\2\3\4", text)
+    plain = _AGREED.sub("", _BOLD_LABEL.sub(r"\2\3\4", _HEADING.sub("", text)))
+    if plain != text and (_HEADING.match(text) or _AGREED.match(text)):
+        text = plain
     before_colon, before_quotation = announcing()
     if colon := _COLON.search(plain, 0, _LONGEST):
         head, rest = plain[: colon.start()], plain[colon.end() :].strip()
         if before_colon.fullmatch(head) or FURTHER.fullmatch(head) or LABEL.fullmatch(head):
-            return _without_remark(rest)
+            return _without_container(re.sub(r"\A>\s+", "", _without_remark(rest)))
     for mark in re.finditer(rf"[{''.join(_QUOTES)}]", plain[:_LONGEST]):
         head, rest = plain[: mark.start()].rstrip(" ,:\uff1a\n"), _without_remark(plain[mark.start() :].strip())
+        rest = _quoted_alone(rest)
         if before_quotation.fullmatch(head) and without_quotation_marks(rest) != rest:
             return rest
     if found := PLAIN_SAYING.match(plain):
         return plain[found.end() :]
     return text
+
+
+def _quoted_alone(text: str) -> str:
+    """A quotation without what only names its language or kind after it: '"Es ist spät" in German.'"""
+    bare = _NAMED_AFTER.sub("", text)
+    return bare if without_quotation_marks(bare) != bare else text
 
 
 def _without_remark(text: str) -> str:
@@ -182,6 +210,9 @@ def _without_last_paragraph(text: str) -> str:
 def without_quotation_marks(text: str) -> str:
     """No quotation marks around all of the text; quotations within it stay."""
     text = text.strip()
+    bare = _NAMED_AFTER.sub("", text)
+    if bare != text and without_quotation_marks(bare) != bare:
+        text = bare
     closing = _QUOTES.get(text[:1], "")
     end = _END.search(text)
     inner = text[1 : end.start()] if end else ""

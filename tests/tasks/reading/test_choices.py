@@ -11,9 +11,33 @@ from fastadasp.tasks.reading.options import Options
 from fastadasp.tasks.reading.reader import read_answer
 from tests.helpers.readings import cases, wrong
 
-KNOWN = {"B no C", "One. No, two.", "at nine"}
-"""Answers of our own that are read wrongly: a correction without any sign, and half an hour that may be meant."""
-FILES = ("choices_given", "choices_first", "choices_second", "choices_third", "choices_fourth")
+KNOWN = {
+    "B no C",
+    "One. No, two.",
+    "at nine",
+    "It might be anger, though neutral is more likely.",
+    "60% angry, 40% sad",
+    "the first of the four",
+    "neither the first nor the second, but the third",
+    "All options but D are wrong.",
+    "B, possibly C",
+    "10 or 12 euros",
+    "ten plus two, so twelve",
+    "He wasn't ill, and he didn't miss the bus.",
+    "She mentions the cat, but she feeds the dog.",
+    "I don't hear anyone else.",
+}
+"""Answers of our own that are read wrongly: corrections without any sign, amounts, exceptions, and half an hour
+that may be meant."""
+FILES = (
+    "choices_given",
+    "choices_first",
+    "choices_second",
+    "choices_third",
+    "choices_fourth",
+    "choices_fifth",
+    "choices_sixth",
+)
 
 EMOTIONS = Options.of_labels({"happy": ["excited"], "sad": [], "angry": [], "neutral": ["calm"]})
 COLOURS = Options.of_choices(("red", "blue", "green", "yellow"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fastadasp.tasks.reading.transcripts import unwrap
 from tests.helpers.readings import cases, wrong
 
-FILES = ("transcripts_given", "transcripts_first", "transcripts_second")
+FILES = ("transcripts_given", "transcripts_first", "transcripts_second", "transcripts_third", "transcripts_fourth")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -37,7 +37,8 @@ ENGLISH = Vocabulary(
             correct myself, i was wrong, that is wrong, that's wrong, this is wrong, that is incorrect,
             that is not right, on second thought, on second thoughts, on reflection, upon reflection,
             i take that back, let me reconsider, reconsider, let me think again, let me check again, think again,
-            thinking again, listening again, on listening again, wait a minute, wait a second, let me rethink,
+            edit :, update :, thinking again, listening again, on listening again, wait a minute, wait a second,
+            let me rethink,
             rethink, or rather, make that, i changed my mind, changed my mind, i made a mistake, i made an error,
             i misspoke, i misheard, that was a mistake, after checking, hmm""",
         Cue.former: """

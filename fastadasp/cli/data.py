@@ -45,9 +45,24 @@ def _corpus(name: str, settings: Sequence[str]) -> "Corpus":
 
     known = options("data")
     if name not in known:
-        raise ConfigError(f"{name} is neither a file nor a corpus; {suggest(name, known)}")
+        raise ConfigError(f"{name} is neither a manifest nor a corpus; {_layout_of(name) or suggest(name, known)}")
     corpus: Corpus = build(compose(f"data={name}", *map(of_data, settings)).data, "data")
     return corpus
+
+
+def _layout_of(name: str) -> str:
+    """Which option of `data=` reads a folder of this layout, as advice; empty where that is not known."""
+    from fastadasp.files.text import home
+
+    folder = home(Path(name))
+    signs = {
+        "wav.scp": "kaldi", "dataset_dict.json": "huggingface", "state.json": "huggingface", "*.parquet": "huggingface",
+        "data/*.parquet": "huggingface", "metadata.csv": "audiofolder", "metadata.jsonl": "audiofolder",
+        "*.tar": "webdataset", "LibriSpeech": "librispeech", "Foundation/*.json": "air_bench", "mmau*.json": "mmau",
+        "question/mmsu.jsonl": "mmsu", "veri_test.txt": "voxceleb", "*_sent_emo.csv": "meld", "AudioWAV": "crema_d",
+    }  # fmt: skip
+    option = next((option for sign, option in signs.items() if folder.is_dir() and any(folder.glob(sign))), None)
+    return f"for this folder, try `{option} root={name}`" if option else ""
 
 
 def of_data(setting: str) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fastadasp.config.messages import readable_errors
@@ -19,7 +20,7 @@ def report(arguments: Sequence[str]) -> None:
         prog="fastadasp report", description="Compare finished runs: methods against amounts of reduction."
     )
     parser.add_argument(
-        "folders", nargs="+", type=Path, help="folders with runs or written reports in them, such as outputs/asr/tiny"
+        "folders", nargs="*", type=Path, help="folders with runs or written reports in them, such as outputs/asr/tiny"
     )
     parser.add_argument("--out", type=Path, help="also write tables, pictures, all answers and a page to this folder")
     parser.add_argument("--title", default="", help="title of the written report")
@@ -31,13 +32,27 @@ def report(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--trust", metavar="MODULE", action="append", default=[], help="module of your own whose tasks may be used"
     )
+    parser.add_argument("--map", metavar="CLIP", action="append", default=[], help="draw a merge map of this clip's id")
+    parser.add_argument("--map-model", default="tiny", help="model of merge maps (default: tiny)")
+    parser.add_argument("--map-task", default="task=asr", help='settings of their clips (default: "task=asr")')
+    parser.add_argument(
+        "--map-method", metavar="SETTINGS", action="append", default=[],
+        help='a method of merge maps, such as "merge=fastadasp merge.ratio=0.3"; may be repeated',
+    )  # fmt: skip
     given = parser.parse_args(arguments)
-    from fastadasp.report.gather import gather
+    if not given.folders and not given.map:
+        parser.error("name folders with runs, or clips for merge maps (--map)")
+    from fastadasp.report.gather import Gathered, gather
     from fastadasp.report.write import text, write
     from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
-    gathered = gather(given.folders, given.trust, given.resamples)
+    gathered = gather(given.folders, given.trust, given.resamples) if given.folders else Gathered([])
+    if given.map:
+        from fastadasp.report.mapped import mapped
+
+        maps = mapped(given.map_model, given.map_task.split(), given.map, given.map_method)
+        gathered = replace(gathered, maps=maps)
     print(text(gathered.tables))
     if given.out is not None:
         write(gathered, given.out, given.title, given.chosen)

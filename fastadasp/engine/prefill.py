@@ -23,7 +23,7 @@ from fastadasp.engine.trace import MergeTrace
 from fastadasp.ops.assignment import apply
 from fastadasp.ops.rotary import Rotary
 from fastadasp.reduction.cache_method import CacheMethod
-from fastadasp.reduction.flops import paper_flops
+from fastadasp.reduction.flops import PaperFlops
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
 from fastadasp.reduction.state import DecoderParts, InputState, LayerState
@@ -57,7 +57,7 @@ class Prefill:
         """span: the prompt as it came; rows: of the batch, beams expanded."""
         self.block, self.prompt = block, span
         self.beams = rows // len(block.audio_mask_BT)
-        self.amounts = block.stages.for_rows(span.layout, self._flops)
+        self.amounts = block.stages.for_rows(span.layout, self._flops())
         layers = len(block.layers)
         self.spans = [span] * layers
         """By layer: its input."""
@@ -186,12 +186,12 @@ class Prefill:
         """One object for all layers that hold equally many tokens of each row, so that they share their masks."""
         return next((mask for mask in self.cached if mask.tokens == tokens), None) or KeyMask(tokens)
 
-    def _flops(self, tokens: Sequence[float]) -> float:
-        """Cost of a prompt by the papers' formula, from its L + 1 token counts."""
+    def _flops(self) -> PaperFlops:
+        """The papers' formula for the cost of a prompt in this decoder."""
         config = self.block.decoder.config
         names = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
         width = next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
-        return paper_flops(tokens[:-1], config.hidden_size, width or 4 * config.hidden_size)
+        return PaperFlops(config.hidden_size, width or 4 * config.hidden_size)
 
     def _parts(self, hidden_BTD: Tensor) -> DecoderParts:
         """What methods may use of the decoder's weights."""

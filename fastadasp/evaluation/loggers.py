@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any, cast
 
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -42,7 +43,7 @@ def send(cfg: DictConfig, numbers: Mapping[str, float]) -> None:
     for name, node in (cfg.logger or {}).items():
         try:
             logger = instantiate(node)
-            logger.log_hyperparams({str(key): value for key, value in cfg.items()})
+            logger.log_hyperparams(settings_of(cfg))
             logger.log_metrics(dict(numbers))
             logger.finalize("success")
             if type(logger).__name__ == WANDB:
@@ -52,6 +53,11 @@ def send(cfg: DictConfig, numbers: Mapping[str, float]) -> None:
                 f"logger.{name} did not take the results ({_first_line(error)}), which are stored; the same command "
                 "tries again"
             ) from error
+
+
+def settings_of(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain nested values without interpolations, by which services can filter and plot."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
 def _log_in(name: str) -> None:

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.reduction.method import MergeMethod, Positions, check_count, check_threshold, member
+from fastadasp.reduction.method import MergeMethod, Positions, check_count, check_threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,8 +48,6 @@ class Blend(MergeMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "similarity", member(Similarity, "merge.similarity", self.similarity))
-        object.__setattr__(self, "weights", member(Weights, "merge.weights", self.weights))
         check_threshold(self.threshold)
         check_count("merge.longest", self.longest, "it is the number of tokens that may become one; 0 for any")
         if self.longest == 1:

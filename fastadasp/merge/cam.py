@@ -5,7 +5,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 from fastadasp.merge.rescored import Rescored
-from fastadasp.reduction.method import member
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,10 +33,6 @@ class CaM(Rescored):
     rule."""
 
     takes_choice: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "fold", member(Fold, "merge.fold", self.fold))
 
     @property
     def uneven(self) -> bool:

@@ -5,7 +5,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fastadasp.reduction.input_method import InputMethod
-from fastadasp.reduction.method import member
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -27,10 +26,6 @@ class CDPruner(InputMethod):
     """`none`: all tokens are equally relevant, so that diversity alone decides, beginning with the first token (Samp's
     "cdpruner"). `attention`: relevance is the attention of the token to itself in the last layer of the encoder, the
     largest over heads ("cdpruner-attention")."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "relevance", member(Relevance, "merge.relevance", self.relevance))
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep tokens that differ from each other, weighted by their relevance."""

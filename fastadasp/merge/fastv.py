@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fastadasp.reduction.method import MergeMethod, member
+from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -25,10 +25,6 @@ class FastV(MergeMethod):
     queries: Queries = Queries.last
     """Whose attention counts: that of the `last` token, or the sum over `all` tokens, which FastAdaSP's code calls
     FastV (`evicit`)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "queries", member(Queries, "merge.queries", self.queries))
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep the tokens that get the most attention."""

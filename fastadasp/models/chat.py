@@ -115,7 +115,7 @@ class ChatSpeechLM(Pretrained):
 
     @property
     def sampling_rate(self) -> int:
-        """As in SpeechLM."""
+        """Sampling rate of the audio that the processor takes, in Hz."""
         from fastadasp.models.hf.parts import extractor_of
 
         return int(extractor_of(self.processor).sampling_rate)
@@ -145,12 +145,12 @@ class ChatSpeechLM(Pretrained):
 
     @property
     def audio_token_id(self) -> int:
-        """As in SpeechLM."""
+        """Id of the token that stands for audio in a prompt."""
         return self.listening.token_id
 
     @property
     def placeholder(self) -> str:
-        """As in SpeechLM."""
+        """Text of the token that stands for audio: once for each clip, before the processor expands the text."""
         return self.listening.token
 
     def prepare(self, example: "Example") -> PreparedChat:
@@ -238,7 +238,7 @@ class ChatSpeechLM(Pretrained):
         return mask
 
     def batch_key(self, prepared: PreparedChat) -> Hashable:
-        """As in ModelAdapter."""
+        """Prompts may be encoded together where this is equal; as it stands, any may."""
         return tuple(map(len, prepared.audio)) if self.equal_lengths else None
 
     def _process(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":

@@ -35,7 +35,20 @@ def paper_flops(tokens: Sequence[float], hidden: int, intermediate: int) -> floa
 def paper_prompt_flops(tokens: Sequence[float], shape: DecoderShape) -> float:
     """`paper_flops` of a prompt, from the L + 1 counts that `prefill_flops` takes too: what leaves the last layer costs
     nothing by that formula."""
-    return paper_flops(tokens[:-1], shape.hidden, shape.intermediate)
+    return PaperFlops(shape.hidden, shape.intermediate)(tokens)
+
+
+@dataclass(frozen=True)
+class PaperFlops:
+    """`paper_prompt_flops` in a decoder of these dimensions. Two of equal dimensions are equal, so that what was solved
+    with one of them can be looked up."""
+
+    hidden: int
+    intermediate: int
+
+    def __call__(self, tokens: Sequence[float]) -> float:
+        """Cost of a prompt, from its L + 1 token counts."""
+        return paper_flops(tokens[:-1], self.hidden, self.intermediate)
 
 
 def prefill_flops(tokens: Sequence[float], shape: DecoderShape, *, causal: bool = True, logits: int = 1) -> float:

@@ -1,9 +1,10 @@
 """What a token-reduction method is."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from fastadasp.errors import ConfigError, OutOfReachError
 from fastadasp.reduction.amount import Amount, amount
@@ -23,7 +24,7 @@ E = TypeVar("E", bound=Enum)
 class MergeMethod(ABC):
     """A token-reduction method; its dataclass fields are the schema of `conf/merge/<name>.yaml`.
 
-    `schedule` and `positions` also take their members' names: `FastAdaSP(ratio=0.3, schedule="constant")`.
+    A field whose type is an Enum also takes its members' names: `FastAdaSP(ratio=0.3, schedule="constant")`.
     A value out of range raises ConfigError (a ValueError), naming the Hydra key. Modules of methods import no torch, so
     that a config is checked in no time.
     """
@@ -59,8 +60,9 @@ class MergeMethod(ABC):
     schedule mean nothing; `cache`: on what a layer has cached of the prompt (see CacheMethod)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schedule", member(Schedule, "merge.schedule", self.schedule))
-        object.__setattr__(self, "positions", member(Positions, "merge.positions", self.positions))
+        for name, kind in enum_fields(type(self)):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, member(kind, f"merge.{name}", value))
         check_share("merge.ratio", self.ratio, "it is the share of audio tokens removed")
         if self.layer_ratio is not None:
             check_share("merge.layer_ratio", self.layer_ratio, "it is the share removed at each merging layer")
@@ -166,6 +168,20 @@ def check_count(key: str, value: object, meaning: str, least: int = 0) -> None:
     """ConfigError unless `value` is a whole number from `least` up."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{key} must be a whole number from {least} up, got {value!r}; {meaning}")
+
+
+@cache
+def enum_fields(kind: type[MergeMethod]) -> tuple[tuple[str, type[Enum]], ...]:
+    """The fields of a method whose annotation is an Enum, or one or None, with that Enum."""
+    written = {one.name: one.type for one in fields(kind)}
+    if any(isinstance(hint, str) for hint in written.values()):  # a module with `from __future__ import annotations`
+        written = {name: hint for name, hint in get_type_hints(kind).items() if name in written}
+    return tuple(
+        (name, choice)
+        for name, hint in written.items()
+        for choice in (hint, *get_args(hint))
+        if isinstance(choice, type) and issubclass(choice, Enum)
+    )
 
 
 def member(kind: type[E], key: str, value: object) -> E:

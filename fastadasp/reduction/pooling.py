@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fastadasp.reduction.method import MergeMethod, check_count, check_threshold, member
+from fastadasp.reduction.method import MergeMethod, check_count, check_threshold
 
 if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
@@ -32,7 +32,6 @@ class Pooling(MergeMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "affinity", member(Affinity, "merge.affinity", self.affinity))
         check_threshold(self.threshold)
         check_count("merge.window", self.window, "it counts tokens to compare with", least=1)
 

@@ -9,7 +9,7 @@ from fastadasp.ops.layout import Layout
 from fastadasp.reduction.cache_method import CacheMethod
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan
-from fastadasp.reduction.target import Flops, solve_ratio
+from fastadasp.reduction.target import Flops, Prompt, solve_ratio
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,10 @@ class Stages:
         if not self.method.has_target:
             return RowStages((self,) * len(layout.tokens))
 
-        @lru_cache
-        def settled(audio: int, text: int) -> Stages:
-            prompt = [(audio, text)]
-            return Stages.of(solve_ratio(self.method, prompt, self.layers, flops), self.layers) if audio else self
-
         rows = []
         for row, (audio, tokens) in enumerate(zip(layout.audio, layout.tokens, strict=True)):
             try:
-                rows.append(settled(audio, tokens - audio))
+                rows.append(_solved(self.method, self.layers, (audio, tokens - audio), flops) if audio else self)
             except ConfigError as error:
                 raise type(error)(
                     f"row {row} of the batch, with {audio} audio and {tokens - audio} other tokens: {error}; or give "
@@ -166,6 +161,23 @@ class RowStages:
             row.cache.eviction(tokens, layer, row.layers) if row.cache is not None else 0
             for row, tokens in zip(self.rows, method.removable_tokens(layout), strict=True)
         )
+
+
+def _solved(method: MergeMethod, layers: int, prompt: Prompt, flops: Flops) -> Stages:
+    """The stages of `method` with the ratio that meets its target in `prompt`; solved once for all batches in which
+    such a prompt comes, if method and `flops` can be compared."""
+    try:
+        hash((method, flops))
+    except TypeError:  # a user's method with a list among its settings
+        return _solve(method, layers, prompt, flops)
+    return _solve_once(method, layers, prompt, flops)
+
+
+def _solve(method: MergeMethod, layers: int, prompt: Prompt, flops: Flops) -> Stages:
+    return Stages.of(solve_ratio(method, [prompt], layers, flops), layers)
+
+
+_solve_once = lru_cache(maxsize=4096)(_solve)
 
 
 def _given_ratio(method: MergeMethod | None) -> float:

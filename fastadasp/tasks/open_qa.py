@@ -101,13 +101,13 @@ class OpenQA(Task):
         return {name: sums[at] / sums[1] for at, name in enumerate(SCORES[1:], 2)}
 
     def scores(self, sums_RK: "Floats") -> "Floats":
-        """As in Task."""
+        """`score` of R sets at once, from their summed tallies; faster where a task computes whole columns."""
         from fastadasp.statistics.score import share
 
         return share(sums_RK)
 
     def further(self) -> "Mapping[str, Score]":
-        """As in Task."""
+        """Scores beside the objective of which intervals are wanted, by name, as functions of all counts of a tally."""
         from fastadasp.statistics.score import Score
 
         return {

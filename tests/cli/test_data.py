@@ -57,7 +57,7 @@ def test_check_reads_as_a_task_does(tmp_path: Path, kaldi: Miniature, capsys: py
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["check", "kaldy"], "kaldy is neither a file nor a corpus; did you mean kaldi?"),
+        (["check", "kaldy"], "kaldy is neither a manifest nor a corpus; did you mean kaldi?"),
         (["check", "kaldi"], "data.root must be given"),
         (["check", "kaldi", "root=/gone", "rot=1"], "data.rot does not exist; did you mean root?"),
         (["check", "kaldi", "root=/gone"], "Kaldi in /gone: no list of recordings"),
@@ -108,3 +108,16 @@ def test_an_error_of_a_corpus_is_told_as_it_is(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit, match="1"), readable_errors():
         fingerprint(composed("task=asr", "data=kaldi", "data.root=/gone"))
     assert capsys.readouterr().err.startswith("no list of recordings (wav.scp): /gone/wav.scp does not exist")
+
+
+@pytest.mark.parametrize(
+    "name", ["kaldi", "huggingface", "audiofolder", "webdataset", "librispeech", "mmau", "voxceleb"]
+)
+def test_a_folder_in_the_place_of_a_manifest_is_told_its_option(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = MINIATURES[name](tmp_path / "corpus")
+    folder = small.root / "test" if name == "audiofolder" else small.root
+    with pytest.raises(SystemExit):
+        main(["check", str(folder)])
+    assert f"for this folder, try `{name} root={folder}`" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from fastadasp.evaluation.setup import validate
 from tests.helpers.configs import composed, options, with_value
 
 TYPED_GROUPS = ("model", "task", "merge", "hardware", "generation")
-NEEDS_A_FILE = {("model", "tiny"), ("model", "wavllm")}
+NEEDS_A_FILE = {("model", "tiny"), ("model", "wavllm"), ("task", "spoken_qa"), ("task", "spoken_sqa")}
 
 
 TYPED_OPTIONS = [(group, option) for group in TYPED_GROUPS for option in options(group)]
@@ -100,7 +100,7 @@ def test_a_node_without_target_and_a_missing_setting_are_named() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["task=asrr"], "task=asrr does not exist; did you mean asr? Allowed: asr, er,"),
+        (["task=asrr"], "task=asrr does not exist; did you mean asr? Allowed: asr, asr_long, er,"),
         (["merge.ratioo=0.3"], "merge.ratioo does not exist; did you mean ratio? Allowed: "),
         (["experiments=paper_tabl1_asr"], "did you mean paper_table1_asr?"),
     ],

@@ -144,6 +144,7 @@ MEASURING = (
     "statistics.intervals",
     "statistics.resampling",
     "tasks.counted",
+    "tasks.spread",
 )
 """What a run imports besides, which only describes the answers once they are there."""
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fastadasp import MergeMethod, MergeTrace, merging
+from fastadasp import MergeMethod, MergeTrace, merging, valid_frames
 from fastadasp.config.build import build
 from fastadasp.ops.assignment import Assignment
 from fastadasp.reduction.method import Site

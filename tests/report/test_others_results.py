@@ -141,7 +141,7 @@ def test_names_become_neither_markup_nor_paths_outside(tmp_path: Path, capsys: p
     written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} - inside
     assert all(path.parts[:3] == ("a", "b", "out") or len(path.parts) < 3 for path in written)
     assert sorted(path.suffix for path in out.iterdir()) == [
-        *(".csv", ".json", ".jsonl", ".md", ".png", ".svg", ".tex"),
+        *(".csv", ".html", ".json", ".jsonl", ".md", ".png", ".svg", ".tex"),
     ]
     text = (out / "report.md").read_text()
     assert text.splitlines()[:3] == capsys.readouterr().out.splitlines()[:3]

@@ -86,7 +86,8 @@ class HuggingFace(Format):
         if given in known or (not given and len(known) == 1):
             return given or known[0]
         listed = ", ".join(name or "." for name in known)
-        raise CorpusError(f"data.{key} must be one of {listed} of {short(self.base)}, got {given or 'nothing'!r}")
+        got = f"got {given!r}" if given else "none is given"
+        raise CorpusError(f"data.{key} must be one of {listed} in {short(self.base)}; {got}")
 
     def _column(self, file: Path) -> str:
         found = audio_columns(schema_of(file))

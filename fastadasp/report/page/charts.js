@@ -22,6 +22,7 @@ function themed(spec) {
   const found = structuredClone(spec);
   const layout = found.layout;
   Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: narrow.matches ? 11 : 13 } });
+  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
   layout.hoverlabel = { bgcolor: ground, bordercolor: line, font: { color: ink }, align: "left" };
   for (const axis of ["xaxis", "yaxis"]) Object.assign(layout[axis], { gridcolor: line, linecolor: line, tickcolor: line });
   for (const trace of found.data) {
@@ -40,7 +41,7 @@ function themed(spec) {
 
 function draw(div) {
   const spec = themed(div.spec);
-  return Plotly.react(div, spec.data, spec.layout, { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+  return Plotly.react(div, spec.data, spec.layout, { responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] });
 }
 
 function emphasise(div, method, on) {

@@ -9,9 +9,9 @@ from fastadasp.report.families import FAMILIES
 from fastadasp.report.pictures.charts import Bars, Chart, HeatMap, Line, spread
 from fastadasp.report.pictures.style import OTHER_HUES
 
-HEIGHT = 460
+HEIGHT = 480
 """Pixels of a chart."""
-MARGIN = {"l": 64, "r": 190, "t": 12, "b": 52}
+MARGIN = {"l": 64, "r": 190, "t": 34, "b": 52}
 LABEL = 13
 """Pixels of a label's letters."""
 MUTED = 0.3
@@ -46,7 +46,8 @@ def _chart(chart: Chart) -> dict[str, Any]:
         )  # fmt: skip
     axis = {"range": [low, high], "title": {"text": html.escape(chart.y_label)}, "automargin": True}
     if chart.logarithmic:
-        axis |= {"type": "log", "dtick": "D2"}
+        ticks = [step * 10**power for power in range(math.floor(low), math.ceil(high)) for step in (1, 2, 5)]
+        axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     layout = {
         "height": HEIGHT, "margin": MARGIN, "hovermode": "closest", "shapes": shapes,
         "xaxis": {"title": {"text": html.escape(chart.x_label)}, "range": [left, right], "zeroline": False},

@@ -284,3 +284,27 @@ def test_half_precision_and_workers(whole: WavLLMRandom) -> None:
     ids = half.generate(half.encode(prompts(half, 1.0)), GREEDY)[0]
     assert ids.shape == (1, 6)
     assert "_model" not in pickle.loads(pickle.dumps(whole)).__dict__
+
+
+def test_guessed_tokens_are_refused_where_instructions_are_read_token_by_token(
+    released: WavLLMRandom, whole: WavLLMRandom
+) -> None:
+    for adapter in (whole, released):
+        inputs = adapter.encode(prompts(adapter, 1.0))
+        settings = {"max_new_tokens": 4, "prompt_lookup_num_tokens": 2}
+        with merging(adapter.model, REDUCED, adapter.audio_mask(inputs)):
+            if adapter is released:
+                with pytest.raises(ValueError, match=r"prefill=released reads .*use prefill=whole"):
+                    adapter.model.generate(**inputs, **settings)
+            else:
+                plain = adapter.model.generate(**inputs, max_new_tokens=4)
+                assert adapter.model.generate(**inputs, **settings).tolist() == plain.tolist()
+
+
+def test_methods_guided_by_the_encoder_say_why_they_cannot_take_more_than_one_window(whole: WavLLMRandom) -> None:
+    inputs = whole.encode(prompts(whole, 41.0))
+    with (
+        pytest.raises(ValueError, match=r"read 2 clips of \[1500, 1500\] frames, which do not make the 513 audio tokens"),
+        merging(whole.model, VisionZip(ratio=0.5), whole.audio_mask(inputs)),
+    ):
+        whole.generate(inputs, GREEDY)

@@ -1,8 +1,6 @@
-"""Collects the scores of runs and draws docs/figures/training.svg.
+"""Collects scores of runs, draws docs/figures/training.svg: `python -m experiments.training.under_merging.figure RUNS`.
 
-Example: `python -m experiments.training.under_merging.figure outputs/under_merging`.
-
-The argument is the folder with the runs of `run.py task=asr`; those of other models are left out.
+RUNS is the folder with the runs of `run.py task=asr`; those of other models are left out.
 """
 
 import argparse

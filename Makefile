@@ -15,7 +15,7 @@ endif
 
 test quick: export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install run test quick check format docs sweep-local tables bench bench-gpu clean
+.PHONY: help install run test quick check format docs sweep-local tables table-texts bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -56,6 +56,11 @@ sweep-local: install  ## a W&B sweep file without W&B: make sweep-local SWEEP=sw
 
 tables: install  ## every method against FLOPs saved on four tasks of the embedded model; goes on where it stopped
 	$(BIN)/python -m fastadasp grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
+	$(BIN)/python -m experiments.tools.measured
+
+table-texts: install  ## tables, pictures and documents anew from the stored results, without a run
+	$(BIN)/python -m fastadasp report experiments/results/tiny_tables --out experiments/results/tiny_tables --title "Methods against FLOPs saved on the embedded model"
+	$(BIN)/python -m experiments.tools.measured
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class ConfigError(InputError):
     """One or several settings of the run are wrong; the message names each by its Hydra key."""
+
+
+class OutOfReachError(ConfigError):
+    """A method cannot remove as much as was asked for; a grid notes that and goes on."""

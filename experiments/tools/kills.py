@@ -32,12 +32,16 @@ MODEL = (
     "model.encoder_layers=1",
 )
 
+_START_S = 300.0
+"""How long the first answer of a start is waited for, on a machine however busy."""
+
 
 @dataclass(frozen=True)
 class Kill:
     """One interruption of a run, and what became of the run by it."""
 
     after_s: float
+    """From the start, or from the first answer that this start has stored."""
     whole: bool
     """Whether the run itself was meant, not one of its processes."""
     signal: str
@@ -69,10 +73,13 @@ def command(manifest: Path, outputs: Path, processes: int) -> list[str]:
 
 
 def interrupted(arguments: Sequence[str], outputs: Path, random: Random, longest_s: float) -> Kill | None:
-    """Start a run and end it at a random moment; None if it was done before."""
+    """Start a run and end it at a random moment, mostly counted from its first answer; None if it was done before."""
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after_s, whole = random.uniform(0, longest_s), random.random() < 0.5
+    after_s, whole, at_work = random.uniform(0, longest_s), random.random() < 0.5, random.random() < 0.75
     number = random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+    before, began = len(stored(outputs)), time.monotonic()
+    while at_work and process.poll() is None and len(stored(outputs)) == before and time.monotonic() < began + _START_S:
+        time.sleep(0.2)
     try:
         status = process.wait(after_s)
     except subprocess.TimeoutExpired:
@@ -126,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--clips", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--longest", type=float, default=22.0, help="seconds after which a run is ended at the latest")
+    parser.add_argument(
+        "--longest", type=float, default=22.0, help="seconds after the start or the first answer, at most"
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         kills, equal = trial(Path(folder), given.kills, given.clips, given.seed, given.longest)

@@ -20,10 +20,11 @@ from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import InputError
 from fastadasp.grid.runner import Runner, composed
 from fastadasp.grid.spec import Cell
-from fastadasp.report.bootstrap import Bootstrap, Interval
 from fastadasp.report.runs import Run
 from fastadasp.selection.select import select
 from fastadasp.selection.settings import Criterion
+from fastadasp.statistics.intervals import Interval
+from fastadasp.tasks.counted import Counted
 
 HALVES = ("even", "odd")
 Answered = dict[str, dict[int, Run]]
@@ -75,23 +76,25 @@ def compare(found: Answered, choices: Mapping[str, Mapping[str, int]]) -> dict[s
     def predictions(layer_of: Mapping[str, int]) -> list[Any]:
         return [one for half in HALVES for one in found[half][layer_of[half]].predictions]
 
-    bootstrap = Bootstrap(len(predictions(dict.fromkeys(HALVES, layers[0]))), resamples=2000)
-    by_layer = {layer: bootstrap.scores(task, predictions(dict.fromkeys(HALVES, layer))) for layer in layers}
+    def scored(layer_of: Mapping[str, int]) -> Interval:
+        return Counted.of(task, predictions(layer_of)).estimate(task.measured(), resamples=2000).interval()
+
+    by_layer = {layer: scored(dict.fromkeys(HALVES, layer)) for layer in layers}
     sign = 1 if task.higher_is_better else -1
-    middle = median(value for value, _ in by_layer.values())
+    middle = median(score.value for score in by_layer.values())
     result: dict[str, Any] = {
         "objective": task.objective,
-        "layers": {layer: vars(Interval.of(*scored)) for layer, scored in by_layer.items()},
+        "layers": {layer: vars(score) for layer, score in by_layer.items()},
         "median_layer": middle,
         "choices": {},
     }
     for criterion, layer_of in choices.items():
-        scored = bootstrap.scores(task, predictions(layer_of))
-        ahead = [sign * (value - scored[0]) for value, _ in by_layer.values()]
+        score = scored(layer_of)
+        ahead = [sign * (other.value - score.value) for other in by_layer.values()]
         result["choices"][criterion] = {
             "layers": dict(layer_of),
-            "score": vars(Interval.of(*scored)),
-            "beats_median": sign * (scored[0] - middle) > 0,
+            "score": vars(score),
+            "beats_median": sign * (score.value - middle) > 0,
             "layers_that_are_better": sum(gain > 0 for gain in ahead),
         }
     return result

@@ -10,7 +10,7 @@ from fastadasp.benchmark.shapes import SpeechShape, prompt
 from fastadasp.measuring.memory_guard import none_if_out_of_memory
 
 MOST_ROWS, MOST_SECONDS = 1024, 7200
-SHARE = 0.95
+MEMORY_FRACTION = 0.95
 """Of the device's memory, at most: the rest is for what torch's allocator does not see, such as the CUDA context."""
 
 
@@ -38,8 +38,8 @@ def capacity(
     """Largest batch of `seconds` of audio, and longest audio of one row, that a GPU answers without running out."""
     device = model.device
     total = torch.cuda.get_device_properties(device).total_memory
-    share = SHARE if memory_gib is None else min(SHARE, memory_gib * 2**30 / total)
-    torch.cuda.set_per_process_memory_fraction(share, device)
+    fraction = MEMORY_FRACTION if memory_gib is None else min(MEMORY_FRACTION, memory_gib * 2**30 / total)
+    torch.cuda.set_per_process_memory_fraction(fraction, device)
 
     def fits(rows: int, length: float) -> bool:
         torch.cuda.empty_cache()

@@ -20,7 +20,10 @@ class LongAudio(LongAudioCases):
     """
 
     def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:
-        """As in Benchmark; broken off, the same command goes on where it stopped."""
+        """Measure, print tables, and leave `results.json` in Hydra's output folder.
+
+        A benchmark that was broken off goes on where it stopped.
+        """
         from fastadasp.benchmark.measure import run
 
         sweeps = {name: sweep.quick() for name, sweep in self.sweeps.items()} if self.quick else self.sweeps

@@ -30,8 +30,8 @@ class Reduction:
 def factor(shape: SpeechShape, seconds: float, reduction: Reduction, ratio: float) -> float:
     """How many times smaller the cache of prompt text and audio gets."""
     audio = shape.audio_tokens(seconds)
-    shares = reduction.cached(ratio, shape.layers)
-    return shape.layers * (audio + shape.text_tokens) / sum(audio * share + shape.text_tokens for share in shares)
+    cached = reduction.cached(ratio, shape.layers)
+    return shape.layers * (audio + shape.text_tokens) / sum(audio * part + shape.text_tokens for part in cached)
 
 
 def ratio_for(shape: SpeechShape, seconds: float, reduction: Reduction, target: float) -> float | None:

@@ -41,9 +41,10 @@ class StartUp(Benchmark):
             raise ConfigError(f"benchmark.repeats must be at least 1, got {self.repeats}")
 
     def run(self, cfg: "DictConfig", hardware: "Hardware") -> None:
-        """As in Benchmark; `hardware` is for the evaluations to name on their own command lines.
+        """Measure, print tables, and leave `results.json` in Hydra's output folder.
 
-        Broken off, the same command goes on where it stopped; once done, it measures anew.
+        The evaluations name `hardware` on their own command lines. A benchmark that was broken off goes on where it
+        stopped; a finished one is measured anew.
         """
         from hydra.core.hydra_config import HydraConfig
         from rich.console import Console

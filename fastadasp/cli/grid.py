@@ -9,7 +9,13 @@ from pathlib import Path
 from time import perf_counter
 
 from fastadasp.config.messages import readable_errors
+from fastadasp.errors import InputError
+from fastadasp.files.text import short
 from fastadasp.grid.spec import read
+
+
+class GridError(InputError):
+    """Some cells of a grid did not run though they should have."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,15 +34,15 @@ def grid(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, help="folder of the report (default: outputs/<name of the grid file>)")
     parser.add_argument("--resamples", type=int, default=2000, help="for the intervals (default: 2000)")
     given = parser.parse_intermixed_args(arguments)
-    from fastadasp.report.bootstrap import check_resamples
+    from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
     grid = read(given.grid)
     cells = list(grid.cells())
     from fastadasp.grid.runner import Outcome, run_all
-    from fastadasp.report.plain import escaped
+    from fastadasp.report.gather import Gathered
     from fastadasp.report.runs import Run
-    from fastadasp.report.tables import tabulate
+    from fastadasp.report.tabulate import tabulate
     from fastadasp.report.write import text, write
 
     start = perf_counter()
@@ -46,13 +52,17 @@ def grid(arguments: Sequence[str]) -> None:
         print(f"[{number}/{len(cells)}, {perf_counter() - start:.0f} s] {outcome.cell}: {result}", flush=True)
 
     outcomes = run_all(cells, given.overrides, progress)
+    failed = [str(outcome.cell) for outcome in outcomes if outcome.failed]
     done = [outcome for outcome in outcomes if outcome.problem is None]
     names = {outcome.folder: outcome.cell.name for outcome in done}
     tables = tabulate([Run.read(outcome.folder) for outcome in done], names, given.resamples)
     problems = {str(outcome.cell): outcome.problem for outcome in outcomes if outcome.problem}
-    lines = [f"- {escaped(cell)}: {escaped(problem, 400)}" for cell, problem in problems.items()]
-    notes = ["Not run:", "", *lines, ""] if lines else []
     folder = given.out or Path("outputs") / given.grid.stem
-    write(tables, folder, preface="\n".join([f"# {escaped(grid.title, 200)}", "", *notes]), more={"not_run": problems})
+    write(Gathered(tables, problems=problems), folder, grid.title)
     print(text(tables))
     print(f"Report: {folder}")
+    if failed:
+        raise GridError(
+            f"{len(failed)} of {len(cells)} cells failed, each for the reason that stands above and in the report: "
+            f"{short(', '.join(failed), 300)}. Mend it, and the same command runs them alone"
+        )

@@ -58,6 +58,6 @@ def heads(arguments: Sequence[str]) -> None:
 
 def _setup(settings: Sequence[str]) -> Setup:
     setup = validate(compose("merge=head_router", *settings))
-    if not setup.method.share:
+    if not setup.method.given_ratio:
         raise ConfigError("merge.ratio must be above 0: calibration asks which heads a reduced prompt hangs on")
     return setup

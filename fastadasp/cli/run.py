@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from fastadasp.cli.launch import launch
 from fastadasp.config.compose import from_where_given
+from fastadasp.config.meaning import as_meant
 from fastadasp.config.paths import CONF
 
 
@@ -15,6 +16,7 @@ from fastadasp.config.paths import CONF
 def run(cfg: DictConfig) -> float:
     """Evaluate one configuration; the value is the task's objective, which Hydra's sweepers optimise."""
     from_where_given()
+    cfg = as_meant(cfg)
     if cfg.benchmark is not None:
         return benchmark(cfg)
     from fastadasp.evaluation.setup import validate

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from fastadasp.cli.launch import launch
 from fastadasp.config.compose import from_where_given
+from fastadasp.config.meaning import as_meant
 from fastadasp.config.paths import CONF
 
 FOLDERS = ("hydra.run.dir=${selection_folder:}", "hydra.sweep.dir=.", "hydra.sweep.subdir=${selection_folder:}")
@@ -22,7 +23,7 @@ def choose(cfg: DictConfig) -> float:
     from fastadasp.selection.select import select
 
     from_where_given()
-    return select(cfg)
+    return select(as_meant(cfg))
 
 
 def main(arguments: Sequence[str]) -> None:

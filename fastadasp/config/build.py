@@ -6,36 +6,32 @@ A node with `_target_` is built by the dataclass it names: the fields are the sc
 from collections.abc import Mapping
 from typing import Any, cast
 
-from hydra.utils import get_class
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fastadasp.config.meaning import meant_node
 from fastadasp.config.messages import suggest
+from fastadasp.config.schema import first_line, schema_of
 from fastadasp.errors import ConfigError
-
-MOVED = {
-    "fastadasp.merge.random.RandomMerge": "fastadasp.merge.random_merge.RandomMerge",
-    "fastadasp.merge.random.RandomEvict": "fastadasp.merge.random_evict.RandomEvict",
-    "fastadasp.merge.affinity_pooling.DeepAffinityPooling": (
-        "fastadasp.merge.affinity_pooling_deep.DeepAffinityPooling"
-    ),
-}
-"""Where the classes stand now that `_target_`s of users and of earlier results name elsewhere."""
 
 
 def build_all(cfg: DictConfig, nodes: Mapping[str, str]) -> dict[str, Any]:
     """By name, the objects that the config nodes `nodes[name]` describe; one ConfigError lists all that is wrong."""
     built: dict[str, Any] = {}
     problems: list[str] = []
+    kinds: set[type[ConfigError]] = set()
     for part, key in nodes.items():
         try:
             built[part] = build(cfg[key], key)
         except ConfigError as error:
             problems.append(str(error))
+            kinds.add(type(error))
     if not isinstance(cfg.seed, int):
         problems.append(f"seed must be a whole number, got {cfg.seed!r}")
+        kinds.add(ConfigError)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise (kinds.pop() if len(kinds) == 1 else ConfigError)("\n".join(problems))
     return built
 
 
@@ -46,13 +42,13 @@ def build(node: DictConfig, key: str) -> Any:
     """
     if not OmegaConf.is_dict(node):
         raise ConfigError(
-            f"{key}={node!s:.80} is no mapping of settings: choose an option ({key}=..., see --help), and set single "
-            f"keys as {key}.NAME=..."
+            f"{key}={node!s:.80} is no mapping of settings{_file_of(key)}: choose an option ({key}=..., see --help), "
+            f"and set single keys as {key}.NAME=..."
         )
-    settings = cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
+    settings = meant_node(cast(dict[str, Any], OmegaConf.to_container(node, resolve=True)))
     if not isinstance(settings.get("_target_"), str):
         raise ConfigError(f"{key} has no `_target_`: it must name the dataclass to build, as conf/{key}/*.yaml do")
-    schema = _schema(settings.pop("_target_"), key)
+    schema = schema_of(settings.pop("_target_"), key)
     problems: list[str] = []
     for name, value in settings.items():
         if name not in list(schema):  # `in schema` denies mandatory fields that have no value yet
@@ -65,7 +61,7 @@ def build(node: DictConfig, key: str) -> Any:
         except ConfigError as error:
             problems.append(f"in {key}.{name}: {error}")
         except OmegaConfBaseException as error:
-            problems.append(f"{key}.{name}={value}: {_first_line(error)}")
+            problems.append(f"{key}.{name}={value}: {first_line(error)}")
     if problems:
         raise ConfigError("\n".join(problems))
     try:
@@ -74,15 +70,10 @@ def build(node: DictConfig, key: str) -> Any:
         missing = ", ".join(f"{key}.{name}" for name in sorted(OmegaConf.missing_keys(schema)))
         raise ConfigError(f"{missing} must be given: it has no default") from None
     except ValueError as error:
-        raise ConfigError(str(error)) from error
+        raise (type(error) if isinstance(error, ConfigError) else ConfigError)(str(error)) from error
 
 
-def _schema(target: str, key: str) -> DictConfig:
-    try:
-        return cast(DictConfig, OmegaConf.structured(get_class(MOVED.get(target, target))))
-    except (ImportError, ValueError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{key}._target_={target} cannot be used: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0]
+def _file_of(key: str) -> str:
+    """Where a node comes from, if a file of a group was chosen for it."""
+    choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+    return f" (from the file {key}/{choices[key]}.yaml)" if choices.get(key) else ""

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fastadasp.config.chosen_layer import selection_folder
 from fastadasp.config.corpus import corpus_manifest
 from fastadasp.config.fingerprint import fingerprint, run_folder
+from fastadasp.config.meaning import NONE, as_meant
 from fastadasp.config.paths import CONF, REPOSITORY, search_path
 
 OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=True)
@@ -31,7 +32,7 @@ def compose(*overrides: str, hydra: bool = False) -> DictConfig:
     Raises Hydra's errors for groups, options and keys that do not exist.
     """
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", overrides=list(map(lenient, overrides)), return_hydra_config=hydra)
+        return as_meant(hydra_compose("config", overrides=list(map(lenient, overrides)), return_hydra_config=hydra))
 
 
 def compose_run(overrides: Sequence[str]) -> tuple[DictConfig, Path]:
@@ -46,11 +47,14 @@ def compose_run(overrides: Sequence[str]) -> tuple[DictConfig, Path]:
 
 
 def lenient(argument: str) -> str:
-    """An argument of the command line, `hardware.trainer.KEY=...` with or without the sign + before it.
+    """An argument of the command line as Hydra wants it.
 
-    Profiles list only the keys that they set, and Hydra wants a + before others; `Hardware` says which there are.
+    `hardware.trainer.KEY=...` may lack the sign + before it: profiles list only the keys that they set, and `Hardware`
+    says which there are. `KEY=None`, as an agent of W&B writes it, is `KEY=null`, also where KEY is a group.
     """
-    return re.sub(r"^\+{0,2}(?=hardware\.trainer\.)", "++", argument)
+    key, sign, value = argument.partition("=")
+    key = re.sub(r"^\+{0,2}(?=hardware\.trainer\.)", "++", key)
+    return f"{key}{sign}{'null' if value.strip() == NONE else value}"
 
 
 def from_where_given() -> None:

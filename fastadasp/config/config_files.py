@@ -26,4 +26,4 @@ def problem(error: BaseException) -> str | None:
         read_yaml(Path(file))
     except FileError as found:
         return str(found)
-    return f"{short(file)}: cannot be used as a configuration: {short(error, 300)}"
+    return f"{short(file)}: cannot be used as a configuration: {short(error.__cause__ or error, 300)}"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.config.content import digests
+from fastadasp.config.meaning import as_meant
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.config.source_code import source_files
 from fastadasp.errors import ConfigError
@@ -29,6 +30,7 @@ IRRELEVANT = frozenset(
         "hardware.trainer",
         "hardware.peak_flops",
         "hardware.bandwidth",
+        "task.cluster",
     }
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
@@ -45,8 +47,9 @@ ANSWERING = ("fastadasp.evaluation.trainer",)
 CHOOSING = "fastadasp.selection.scores"
 """The module that chooses the layer for which `merge.layer=auto` stands."""
 
-HASHED_WHOLE = 64 * 2**20
-"""Bytes up to which a file counts by its content; a larger one (weights) by its size and modification time."""
+READ_EACH_TIME = 64 * 2**20
+"""Bytes up to which a file is read for every fingerprint. The digest of a larger one (weights) is kept from run to run,
+and the file is read again once its size, times or inode have changed."""
 
 
 MOST_FILES = 5000
@@ -68,7 +71,7 @@ def fingerprint(cfg: DictConfig) -> str:
     chosen = OmegaConf.select(cfg, "merge.layer") == AUTO
     unused = IRRELEVANT if chosen else IRRELEVANT | {"selection"}
     needed = (unused - {"data", "output_dir"}) if OmegaConf.select(cfg, "data") is not None else unused
-    bare = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed])
+    bare = as_meant(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed]), apart=())
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
@@ -102,10 +105,11 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _path_digest(path: Path) -> str:
     if path.is_dir():
         files = sorted(file for file in _inside(path) if is_file(file) and file.suffix != ".md")
-        return _digest(f"{file.relative_to(path)}:{_file_digest(file)}" for file in files)
+        held = zip(files, _file_digests(files), strict=True)
+        return _digest(f"{file.relative_to(path)}:{value}" for file, value in held)
     if path.suffix == ".jsonl":
-        return _digest([_file_digest(path), *digests(audio_files(path))])
-    return _file_digest(path)
+        return _digest([*_file_digests([path]), *digests(dict.fromkeys(audio_files(path)))])
+    return _file_digests([path])[0]
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -119,10 +123,14 @@ def _inside(folder: Path) -> Iterator[Path]:
         yield path
 
 
+def _file_digests(files: Sequence[Path]) -> list[str]:
+    """SHA-256 of each file's content; large files, such as the shards of a checkpoint, are read side by side."""
+    large = [file for file in files if file.stat().st_size > READ_EACH_TIME]
+    known = dict(zip(large, digests(large), strict=True))
+    return [known.get(file) or _file_digest(file) for file in files]
+
+
 def _file_digest(file: Path) -> str:
-    status = file.stat()
-    if status.st_size > HASHED_WHOLE:
-        return f"{status.st_size}:{status.st_mtime_ns}"
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

@@ -63,7 +63,7 @@ def readable_errors() -> Iterator[None]:
             raise stop from None
         if isinstance(error, SystemExit):
             raise
-        problem = explain(error) if is_expected(error) else config_files.problem(error)
+        problem = config_files.problem(error) or (explain(error) if is_expected(error) else None)
         if before == "1" or problem is None:
             raise
         _say(f"{_short(problem)}\n({FULL_ERROR}=1 shows the traceback)")

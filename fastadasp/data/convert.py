@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastadasp.data.archives import Member, problem_of
 from fastadasp.data.manifest import ManifestError
 from fastadasp.data.rows import Bad, CorpusError, Found, LeftOut, Row
-from fastadasp.data.sources import Cut, Joined, Source, files_of, written
+from fastadasp.data.sources import Cut, Joined, Place, Source, files_of, written
 from fastadasp.files.json_text import JsonError, check
 from fastadasp.files.named import is_file
 from fastadasp.files.text import short
@@ -108,7 +109,7 @@ class _Lengths:
     """Lengths of files by their headers, each asked once in a row: the cuts of a talk follow each other."""
 
     def __init__(self) -> None:
-        self._latest: tuple[Path, tuple[float, str | None]] | None = None
+        self._latest: tuple[Place, tuple[float, str | None]] | None = None
 
     def of(self, source: Source) -> tuple[float, str | None]:
         """Seconds of a source, and what is wrong with it."""
@@ -126,19 +127,23 @@ class _Lengths:
             case _:
                 return self._file(source)
 
-    def _file(self, file: Path) -> tuple[float, str | None]:
+    def _file(self, file: Place) -> tuple[float, str | None]:
         if self._latest is None or self._latest[0] != file:
             self._latest = (file, _measured(file))
         return self._latest[1]
 
 
-def _measured(file: Path) -> tuple[float, str | None]:
-    from fastadasp.data.audio import AudioError, audio_seconds
+def _measured(file: Place) -> tuple[float, str | None]:
+    from fastadasp.data.audio import AudioError
+    from fastadasp.data.listen import seconds_of
 
-    if not is_file(file):
+    if isinstance(file, Member):
+        if problem := problem_of(file):
+            return 0.0, problem
+    elif not is_file(file):
         return 0.0, f"no file {short(file)}"
     try:
-        seconds = audio_seconds(file)
+        seconds = seconds_of(file)
     except AudioError as error:
         return 0.0, short(error, 300)
     return seconds, None if seconds > 0 else f"{short(file)} holds no sound"

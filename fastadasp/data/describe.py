@@ -11,7 +11,18 @@ BOUNDS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600)
 """Upper bounds of the histogram's classes, in seconds."""
 MAX_CLASSES = 30
 """A field with more values than this is no class."""
-CLASS_FIELDS = ("label", "answer", "language", "target", "gender", "intensity", "level", "sentiment")
+CLASS_FIELDS = (
+    "label",
+    "answer",
+    "language",
+    "target",
+    "gender",
+    "intensity",
+    "level",
+    "sentiment",
+    "kind",
+    "task_name",
+)
 """Fields whose values are counted one by one."""
 
 
@@ -25,7 +36,7 @@ def described(records: Sequence[Record]) -> str:
     ]
     if unknown := sum(length == 0 for length in lengths):
         lines.append(f"           {unknown} of unknown length: their files cannot be read")
-    for field in ("speaker", "talk", "dialogue"):
+    for field in ("speaker", "document", "talk", "dialogue"):
         values = {str(record.fields[field]) for record in records if field in record.fields}
         lines += [f"{field + 's':<10} {len(values)}"] if values else []
     lines.append(f"fields     {', '.join(sorted({short(name, 40) for record in records for name in record.fields}))}")

@@ -1,14 +1,17 @@
 """JSONL manifests: one example per line, read strictly, so that a bad corpus stops before any weight is loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Self
 
-from fastadasp.data.sources import Cut, Joined, Source, SourceError, sources
+from fastadasp.data.sources import Cut, Joined, Place, Source, SourceError, sources
 from fastadasp.errors import InputError
 from fastadasp.files.json_text import JsonError, parse
+from fastadasp.files.shelf import kept
 from fastadasp.files.text import FileError, home, read_lines, short, shown
 
 MAX_REPORTED = 20
@@ -28,13 +31,19 @@ class ManifestError(InputError):
     """A manifest that cannot be used; the message lists every bad line with file, line number and field."""
 
     @classmethod
-    def listing(cls, path: Path | str, problems: Sequence[str], kind: str = "manifest") -> Self:
-        """The error that lists `problems` of the manifest at `path`, or of what else `kind` says."""
+    def listing(
+        cls, path: Path | str, problems: Sequence[str], kind: str = "manifest", count: int | None = None
+    ) -> Self:
+        """The error that lists `problems` of the manifest at `path`, or of what else `kind` says.
+
+        count: how many there are, where `problems` holds only the first.
+        """
+        count = len(problems) if count is None else count
         lines = [f"  {short(problem, 400)}" for problem in problems[:MAX_REPORTED]]
-        if len(problems) > MAX_REPORTED:
-            lines.append(f"  ... and {len(problems) - MAX_REPORTED} more")
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        return cls("\n".join([f"{count} in {kind} {short(path)}:", *lines]))
+        if count > MAX_REPORTED:
+            lines.append(f"  ... and {count - MAX_REPORTED} more")
+        counted = f"{count} problem{'s' if count > 1 else ''}"
+        return cls("\n".join([f"{counted} in {kind} {short(path)}:", *lines]))
 
 
 @dataclass(frozen=True)
@@ -80,47 +89,85 @@ class Record:
     """`<file>:<line>`, for messages."""
 
 
-def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = None) -> list[Record]:
+def read_manifest(path: Path, fields: Mapping[str, Field], limit: int | None = None) -> Sequence[Record]:
     """Read `path`, or its first `limit` lines, requiring `id`, `audio` and `fields` on every line.
 
     `audio` is one path or a list of paths, relative to the manifest's folder (`~` stands for the user's own), or what
     else `data.sources` reads; `id` is a text or a whole number; `seconds` is optional and measured from the file's
-    header when absent. Blank lines are skipped. Raises ManifestError with every problem found.
+    header when absent. Blank lines are skipped. Many records lie in a temporary file (`files.shelf`). Raises
+    ManifestError with every problem found.
     """
     path = home(path)
-    records: list[Record] = []
-    problems: list[str] = []
+    problems = Problems()
+    records = kept(_records(path, fields, limit, problems))
+    if problems and _is_one_value(path):
+        problems.first(
+            "it is one JSON value over the whole file, where each example needs a line (JSON Lines); with jq, "
+            "`jq -c '.[]' FILE` writes the lines of a list"
+        )
+    problems.refuse(path)
+    if not records:
+        raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
+    return records
+
+
+class Problems:
+    """What is wrong with the lines of a manifest: the first few in words, of all others the number."""
+
+    def __init__(self) -> None:
+        self._first: list[str] = []
+        self._count = 0
+
+    def add(self, problem: str) -> None:
+        """Note one more."""
+        self._count += 1
+        if len(self._first) < MAX_REPORTED:
+            self._first.append(problem)
+
+    def first(self, problem: str) -> None:
+        """Note one that explains all others."""
+        self._first = [problem, *self._first[:2]]
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def refuse(self, path: Path) -> None:
+        """Raise ManifestError if there is any."""
+        if self._count:
+            raise ManifestError.listing(path, self._first, count=self._count)
+
+
+def _records(path: Path, fields: Mapping[str, Field], limit: int | None, problems: Problems) -> Iterator[Record]:
+    """The records of all lines without a problem."""
     first_line_of: dict[str, int] = {}
     for number, line in _numbered(path, limit):
         raw, audio, found = _parse_line(line, path.parent, fields)
         identity = raw.get("id")
         if isinstance(identity, str) and first_line_of.setdefault(identity, number) != number:
             found.append(f"field 'id': {shown(identity)} is already used on line {first_line_of[identity]}")
-        problems += [f"line {number}: {problem}" for problem in found]
+        for problem in found:
+            problems.add(f"line {number}: {problem}")
         if not found:
-            records.append(_record(raw, audio, f"{path}:{number}"))
-    if problems:
-        raise ManifestError.listing(path, problems)
-    if not records:
-        raise ManifestError.listing(path, ["it holds no line; one JSON object per line is expected"])
-    return records
+            yield _record(raw, audio, f"{path}:{number}")
 
 
-def _numbered(path: Path, limit: int | None) -> list[tuple[int, str]]:
+def _is_one_value(path: Path) -> bool:
+    """Whether a file begins as a list, or as an object over several lines, as `json.dump` writes them."""
+    with suppress(FileError):
+        for _, line in _numbered(path, 1):
+            return line.strip().startswith("[") or line.strip() == "{"
+    return False
+
+
+def _numbered(path: Path, limit: int | None) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, at most `limit`, with their numbers."""
-    lines: list[tuple[int, str]] = []
     try:
-        for number, line in read_lines(path):
-            if limit is not None and len(lines) >= limit:
-                break
-            if line.strip():
-                lines.append((number, line))
+        yield from islice(((number, line) for number, line in read_lines(path) if line.strip()), limit)
     except FileError as error:
         advice = "" if path.is_file() else " (set task.manifest to the .jsonl file)"
         if (path / "wav.scp").is_file():
             advice = " (for a Kaldi folder give data=kaldi data.root=FOLDER)"
         raise ManifestError.listing(path, [str(error).removeprefix(short(path)).lstrip(":, ") + advice]) from error
-    return lines
 
 
 def _parse_line(
@@ -177,11 +224,12 @@ def _length(source: Source) -> float:
             return _header_seconds(source)
 
 
-def _header_seconds(path: Path) -> float:
+def _header_seconds(place: Place) -> float:
     """Length from the file's header; 0 when it has none that can be read: reading the audio then says why."""
-    from fastadasp.data.audio import AudioError, audio_seconds  # 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.audio import AudioError  # 0.1 s; only needed for manifests without `seconds`
+    from fastadasp.data.listen import seconds_of
 
     try:
-        return audio_seconds(path)
+        return seconds_of(place)
     except AudioError:
         return 0.0

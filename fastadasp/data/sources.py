@@ -1,7 +1,8 @@
-"""Where an example's audio comes from: whole files, cuts out of files, and several of these joined.
+"""Where an example's audio comes from: whole files, members of archives, cuts out of these, and several joined.
 
-In a manifest: `"a.wav"`, `{"file": "talk.wav", "start": 12.5, "seconds": 3.2}`, or, with half a second of silence
-between them, `{"join": ["a.wav", "b.wav"], "gap": 0.5}`.
+In a manifest: `"a.wav"`; `{"file": "talk.wav", "start": 12.5, "seconds": 3.2}`; `{"file": "shard.tar", "member":
+"a.wav"}`, also with `start` and `seconds`; or, with half a second of silence between two recordings,
+`{"join": ["a.wav", "b.wav"], "gap": 0.5}`.
 """
 
 import os
@@ -11,15 +12,19 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from fastadasp.data.archives.member import KINDS, Member, is_archive
 from fastadasp.files.named import is_file, located
 from fastadasp.files.text import short, shown
+
+Place = Path | Member
+"""Where one recording lies: a file of its own, or a member of an archive."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A stretch of a file."""
+    """A stretch of a recording."""
 
-    file: Path
+    file: Place
     start: float = 0.0
     """Seconds from the file's beginning."""
     seconds: float | None = None
@@ -34,7 +39,7 @@ class Cut:
 class Joined:
     """Several recordings as one, in this order."""
 
-    parts: tuple[Path | Cut, ...]
+    parts: tuple[Place | Cut, ...]
     gap: float = 0.0
     """Seconds of silence between two parts."""
 
@@ -42,7 +47,7 @@ class Joined:
         return " and ".join(map(str, self.parts))
 
 
-Source = Path | Cut | Joined
+Source = Place | Cut | Joined
 
 
 class SourceError(ValueError):
@@ -77,13 +82,31 @@ def _source(value: object, folder: Path, whole: object) -> Source:
     return Joined(inner, _seconds(value, "gap", 0.0, least=0.0))  # type: ignore[arg-type]
 
 
-def _cut(value: Mapping[str, Any], folder: Path) -> Cut:
-    _only(value, ("file", "start", "seconds"))
+def _cut(value: Mapping[str, Any], folder: Path) -> Cut | Member:
+    """A stretch of a file or of a member of an archive, or a whole member."""
+    _only(value, ("file", "member", "start", "seconds"))
     name = value.get("file")
     if not isinstance(name, str) or not name:
         raise SourceError(f"'file' must be a path, got {shown(name)}")
     seconds = None if value.get("seconds") is None else _seconds(value, "seconds", 0.0, above=0.0)
-    return Cut(_file(folder, name), _seconds(value, "start", 0.0, least=0.0), seconds)
+    file = _file(folder, name)
+    place = file if "member" not in value else _member(file, value["member"])
+    if isinstance(place, Member) and not {"start", "seconds"} & value.keys():
+        return place
+    return Cut(place, _seconds(value, "start", 0.0, least=0.0), seconds)
+
+
+def _member(file: Path, name: object) -> Member:
+    from fastadasp.data.archives import problem_of
+
+    if not isinstance(name, str) or not name:
+        raise SourceError(f"'member' must be a path within the archive, got {shown(name)}")
+    if not is_archive(file):
+        raise SourceError(f"'file' must end in {', '.join(KINDS)} where 'member' is given, got {short(file)}")
+    member = Member(file, name)
+    if problem := problem_of(member):
+        raise SourceError(problem)
+    return member
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -111,12 +134,14 @@ def _seconds(
 
 
 def files_of(source: Source) -> Iterator[Path]:
-    """The files of a source."""
+    """The files of a source; of a member, its archive."""
     match source:
         case Joined(parts):
             for part in parts:
                 yield from files_of(part)
         case Cut(file):
+            yield from files_of(file)
+        case Member(file):
             yield file
         case _:
             yield source
@@ -129,12 +154,20 @@ def written(source: Source, folder: Path) -> str | dict[str, Any]:
             return {"join": [written(part, folder) for part in parts], **({"gap": gap} if gap else {})}
         case Cut(file, start, seconds):
             return {
-                "file": _relative(file, folder),
+                **_placed(file, folder),
                 "start": start,
                 **({} if seconds is None else {"seconds": seconds}),
             }
+        case Member():
+            return _placed(source, folder)
         case _:
             return _relative(source, folder)
+
+
+def _placed(place: Place, folder: Path) -> dict[str, Any]:
+    if isinstance(place, Member):
+        return {"file": _relative(place.file, folder), "member": place.name}
+    return {"file": _relative(place, folder)}
 
 
 def _relative(file: Path, folder: Path) -> str:

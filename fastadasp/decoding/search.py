@@ -54,7 +54,10 @@ class Greedy(Search):
         self._ended_B1 = torch.zeros(rows, 1, dtype=torch.bool, device=device)
 
     def advance(self, logits_BKV: Tensor) -> None:
-        """As in Search; rows that have ended read padding."""
+        """Choose the next tokens; returns the (B, K) beams that the new ones continue, None if each its own.
+
+        Rows whose answer has ended read padding.
+        """
         token_B1 = logits_BKV.argmax(-1).masked_fill(self._ended_B1, self.pad)
         self.token_BK.copy_(token_B1)
         self.text_BKN.index_copy_(2, self.length[None], token_B1[..., None])
@@ -63,7 +66,7 @@ class Greedy(Search):
         self.finished.copy_(self._ended_B1.all())
 
     def result(self) -> Tensor:
-        """As in Search."""
+        """(B, new) int64: the answers, padded on the right; as long as the longest."""
         text_BN = self.text_BKN[:, 0, : int(self.length)]
         ended_BN = torch.isin(text_BN, self.eos).cumsum(1).roll(1, 1)
         ended_BN[:, :1] = 0
@@ -98,7 +101,7 @@ class BeamSearch(Search):
         self._improvable_B1 = torch.ones(rows, 1, dtype=torch.bool, device=device)
 
     def advance(self, logits_BKV: Tensor) -> Tensor:
-        """As in Search."""
+        """Choose the next tokens; returns the (B, K) beams that the new ones continue, None if each its own."""
         total_BKV = logits_BKV.float().log_softmax(-1) + self._score_BK[..., None]
         score_BC, index_BC = total_BKV.flatten(1).topk(self._candidates)
         beam_BC, token_BC = index_BC // logits_BKV.shape[-1], index_BC % logits_BKV.shape[-1]
@@ -142,7 +145,7 @@ class BeamSearch(Search):
         self.finished |= ended
 
     def result(self) -> Tensor:
-        """As in Search; the best answer of each row."""
+        """(B, new) int64: the answers, padded on the right; the best answer of each row."""
         return self._best_BKN[:, 0, : int(self._best_length_BK[:, 0].max())]
 
 

@@ -225,9 +225,9 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
     if reason := _layer_obstacle(decoder, tokens) or head_obstacle(model):
         return reason
     for stage in method.stages():
-        if getattr(stage, "evicts_while_decoding", False) and stage.share:
+        if getattr(stage, "evicts_while_decoding", False) and stage.given_ratio:
             return f"{type(stage).__name__} goes on evicting at every step, and static caches only grow"
-        if getattr(stage, "uneven", False) and stage.share:
+        if getattr(stage, "uneven", False) and stage.given_ratio:
             return (
                 f"{type(stage).__name__} leaves each head its own number of tokens, and static caches are rectangular"
             )

@@ -12,7 +12,7 @@ from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from fastadasp.ops.assignment import Assignment, apply
-from fastadasp.ops.attention import attention_rows
+from fastadasp.ops.attention import ScoreShape, attention_rows
 from fastadasp.ops.eviction import evict_lowest
 from fastadasp.ops.layout import padding_mask
 
@@ -87,13 +87,13 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         self.later = 0
         """Tokens read since the prompt."""
 
-    def step(self, queries_BHQd: Tensor, scaling: float) -> None:
+    def step(self, queries_BHQd: Tensor, scaling: float, shape: ScoreShape) -> None:
         """After Q new tokens have attended: count what each token received, and evict Q of every limited row."""
         rows, heads, width, _ = self.keys.shape
         steps = queries_BHQd.shape[2]
         tokens = tuple(count + steps for count in self.tokens)
         real_BS = padding_mask(tokens, self.keys.device)
-        attention = attention_rows(queries_BHQd, self.keys, width - steps, real_BS, scaling)
+        attention = attention_rows(queries_BHQd, self.keys, width - steps, real_BS, scaling, shape=shape)
         received_BGS = pad(self.received_BGS, (0, steps)) + attention.view(rows, heads, -1, width).sum(2)
         removable_BGS = pad(self.removable_BGS, (0, steps), value=True)
         removed = tuple(steps if limited else 0 for limited in self.limited)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from fastadasp.ops.attention import ScoreShape
 from fastadasp.ops.log_sum_exp import LogSumExpTap
 
 LISTS = ("layers", "h", "blocks", "block")
@@ -20,7 +21,7 @@ LISTS = ("layers", "h", "blocks", "block")
 
 def find_decoder(model: nn.Module) -> Any:
     """The one text decoder (token embedding and a list of layers) of a causal LM or SpeechLM; ValueError if not one."""
-    found = _decoders(model)
+    found = decoders(model)
     if len(found) != 1:
         names = ", ".join(f"{type(module).__name__} at .{name}" for name, module in found.items()) or "none"
         raise ValueError(
@@ -30,7 +31,7 @@ def find_decoder(model: nn.Module) -> Any:
     return next(iter(found.values()))
 
 
-def _decoders(model: nn.Module) -> dict[str, nn.Module]:
+def decoders(model: nn.Module) -> dict[str, nn.Module]:
     """By name: what has a token embedding and a list of layers beside each other."""
     modules = dict(model.named_modules())
     found = {name: module for name, module in modules.items() if hasattr(module, "embed_tokens") and _list(module)}
@@ -90,19 +91,22 @@ def attention_mask(
     keys: int,
     bias_BK: Tensor | None = None,
     window: int | None = None,
+    *,
+    always: bool = False,
 ) -> Tensor | None:
     """The mask that the kernel of `attention` wants for the last Q of `keys` positions; None where it needs none.
 
     real_BK: False on padding, None without any. Padding sees itself, so that no kernel meets an empty row.
     bias_BK: what all queries add to the scores of each key, if anything.
     window: how many tokens a query looks back, itself included; None for all.
+    always: make a mask even where the kernel needs none.
     """
     implementation, queries = implementation_of(attention), hidden_BQD.shape[1]
     window = None if window is None or window >= keys else window
     if "flash" in implementation:
         return real_BK
     plain = real_BK is None and bias_BK is None and window is None
-    if plain and (queries == 1 or (queries == keys and implementation == "sdpa")):
+    if not always and plain and (queries == 1 or (queries == keys and implementation == "sdpa")):
         return None
     column = torch.arange(keys, device=hidden_BQD.device)
     row = column[keys - queries :, None]
@@ -139,8 +143,16 @@ class AttentionTap:
         self.attention = attention
         self.config = attention.config
         self.thread = threading.get_ident()
+        self.calls = 0
         self.query_BHTd: Any = None
         """None until attention has been called."""
+        self.found_BTHd: Any = None
+        """What the kernel has answered."""
+
+    @property
+    def shape(self) -> ScoreShape:
+        """What the kernel was told to do to scores."""
+        return ScoreShape(self.told.get("softcap"), self.told.get("s_aux"))
 
     @property
     def _attn_implementation(self) -> str:
@@ -160,7 +172,8 @@ class AttentionTap:
     def record(
         self, query_BHTd: Tensor, key_BGTd: Tensor, value_BGTd: Tensor, mask: Tensor | None, told: dict[str, Any]
     ) -> None:
-        """Keep what the kernel gets, and step aside."""
+        """Keep what the kernel gets, and step aside while the real kernel runs."""
+        self.calls += 1
         self.query_BHTd, self.key_BGTd, self.value_BGTd = query_BHTd, key_BGTd, value_BGTd
         self.mask, self.told = mask, told
         scaling = told.get("scaling")
@@ -174,11 +187,15 @@ def _tapped_kernel(
     tap: AttentionTap = module.config
     tap.record(query, key, value, attention_mask, kwargs)
     kernel = ALL_ATTENTION_FUNCTIONS.get_interface(module.config._attn_implementation, _eager(module))
-    if attention_mask is not None:  # only without a mask is attention known to be causal and nothing else
-        return kernel(module, query, key, value, attention_mask, *args, **kwargs)
-    with LogSumExpTap() as told:
-        result = kernel(module, query, key, value, None, *args, **kwargs)
-    tap.lse_BHT = told.lse_BHT(query)
+    # Only without a mask is attention known to be causal and nothing else; kernels do not agree on sinks in the sum.
+    if attention_mask is not None or tap.shape.sinks_H is not None:
+        result = kernel(module, query, key, value, attention_mask, *args, **kwargs)
+    else:
+        with LogSumExpTap() as told:
+            result = kernel(module, query, key, value, None, *args, **kwargs)
+        tap.lse_BHT = told.lse_BHT(query)
+    tap.found_BTHd = result[0]
+    module.config = tap  # some modules call the kernel several times
     return result
 
 

@@ -23,8 +23,8 @@ def read_on(prefill: Prefill, index: int, forward: Forward, hidden_BQD: Tensor, 
     attention = prefill.block.attention(index)
     keys = hidden_BQD.shape[1] + cache.get_seq_length(index)
     if prefill.cached[index] is not prefill.prompt.key_mask or prefill.cached[0] is not prefill.prompt.key_mask:
-        inputs["attention_mask"] = prefill.cached[index].build(attention, hidden_BQD, keys, halves.windowed)
-        if inputs.get("position_embeddings") is not None and "position_ids" in inputs:
+        inputs["attention_mask"] = prefill.cached[index].build(attention, hidden_BQD, keys, halves)
+        if inputs.get("position_embeddings") is not None and "position_ids" in inputs and not halves.numbered:
             inputs["position_ids"] = None
     if not isinstance(stored, EvictingLayer):
         return forward(hidden_BQD, **inputs)
@@ -32,5 +32,5 @@ def read_on(prefill: Prefill, index: int, forward: Forward, hidden_BQD: Tensor, 
     with AttentionTap(attention) as tap:
         output = forward(hidden_BQD, **inputs)
     with torch.autocast(hidden_BQD.device.type, enabled=False):
-        stored.step(tap.query_BHTd, tap.scaling)
+        stored.step(tap.query_BHTd, tap.scaling, tap.shape)
     return output

@@ -55,10 +55,20 @@ class EncoderTap:
         """
         tap, self._tap = self._tap, None
         if tap is None or tap.query_BHTd is None:
-            reason = "its encoder did not run inside merging()" if self.attention is not None else "it has none"
+            reason = (
+                "its encoder did not run inside merging()"
+                if self.attention is not None
+                else "it has none in transformers' attention interface"
+            )
             raise ValueError(
                 f"this method needs attention of the audio encoder, which {self.model_name} does not show ({reason}); "
                 "choose a method that looks at the embeddings alone, or one inside the decoder"
+            )
+        if tap.calls > 1:
+            raise ValueError(
+                f"this method needs attention between all frames of a clip, and the audio encoder of {self.model_name} "
+                f"reads {tap.calls} pieces that do not attend to each other; choose a method that looks at the "
+                "embeddings alone, or one inside the decoder"
             )
         clips, length = tap.query_BHTd.shape[0], tap.query_BHTd.shape[2]
         frames = real_frames(tap.mask, clips, length)
@@ -107,6 +117,12 @@ def _fits(frames: Sequence[int], audio_BT: Tensor, stride: int | None) -> bool:
     return True
 
 
+def _sees(name: str, module: Any) -> bool:
+    """Whether a module reads pictures, by where it stands, its class, and its config's kind."""
+    words = f"{name} {type(module).__name__} {getattr(getattr(module, 'config', None), 'model_type', '')}".lower()
+    return any(word in words for word in ("vis", "image", "img", "video"))
+
+
 def find_encoder(model: nn.Module) -> Any:
     """The audio encoder of a SpeechLM: the first stack of layers with self-attention that is no decoder of text.
 
@@ -114,7 +130,7 @@ def find_encoder(model: nn.Module) -> Any:
     """
     for name, module in model.named_modules():
         layers = getattr(module, "layers", None)
-        if hasattr(module, "embed_tokens") or "vis" in name or not isinstance(layers, nn.ModuleList):
+        if hasattr(module, "embed_tokens") or _sees(name, module) or not isinstance(layers, nn.ModuleList):
             continue
         attention = getattr(layers[-1], "self_attn", None)
         family = sys.modules[type(attention).__module__]

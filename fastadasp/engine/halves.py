@@ -53,9 +53,16 @@ class Halves:
     tells_kernel: bool
     """Whether further arguments of the decoder reach the attention kernel."""
     plain: bool
-    """Whether scores are scaled products alone: no soft cap, no sinks."""
+    """Whether scores are scaled products alone: no soft cap, no sinks, nothing that is not known here."""
+    explained: bool
+    """Whether attention is what queries and keys give by scaling, soft cap, sinks and softmax, and nothing else."""
     projection: str | None
     """The module in which attention's heads meet."""
+    numbered: bool = False
+    """Whether position numbers are needed beside rotary tables. (Where they are not, none are given: some kernels look
+    for packed sequences in them.)"""
+    masked: bool = False
+    """Whether a mask is needed even where the kernel would do without."""
 
 
 class Reached(BaseException):

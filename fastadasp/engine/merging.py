@@ -59,10 +59,13 @@ def merging(
     Any `generate()` will do (greedy, beams, sampling, prompt look-up, assisted, streaming), several too if their
     prompts fit the mask; so will a further turn on the same cache, and a plain forward pass, whose output has one
     position for each token left. Columns that are padding in every row are left out. The block serves the thread that
-    opens it and threads started inside; the calls of older threads are left alone. The model is as before afterwards,
+    opens it, threads started inside, and older threads that run in a context copied inside (`asyncio.to_thread`).
+    Another thread may finish the answer that it is writing; its new prompts are refused, since nothing tells whether
+    they are meant. The model is as before afterwards,
     also after an exception. A cache filled inside is of no use outside.
 
-    Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model.
+    Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model
+    and for a prompt of an older thread.
     """
     reading: Any = model_inside(model)
     decoder = find_decoder(reading)
@@ -70,6 +73,7 @@ def merging(
     with only_user_of(decoder), ExitStack() as undo:
         block = _block(reading, decoder, method, audio_mask, MergeTrace(keep_assignments))
         session = Session(block)
+        undo.enter_context(session.callers.in_context())
         undo.enter_context(replaced_forward(decoder, partial(session.decoder_forward, running_forward(decoder))))
         if hasattr(decoder, "rotary_emb"):
             hook = decoder.rotary_emb.register_forward_pre_hook(session.note_positions, with_kwargs=True)

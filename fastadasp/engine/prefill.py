@@ -15,16 +15,18 @@ from fastadasp.engine.cache import EvictingLayer, cache_of, move, shorten
 from fastadasp.engine.decoder import AttentionTap
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.halves import Attended, Forward, Halves, Layer, first_half, padded, second_half
+from fastadasp.engine.masks import MaskCheck
 from fastadasp.engine.projection import head_output, query_and_key_weights
 from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.ops.assignment import apply
+from fastadasp.ops.rotary import Rotary
 from fastadasp.reduction.cache_method import CacheMethod
 from fastadasp.reduction.flops import paper_flops
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
-from fastadasp.reduction.state import DecoderParts, InputState, LayerState, Rotary
+from fastadasp.reduction.state import DecoderParts, InputState, LayerState
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,7 @@ class Prefill:
         """(..., T): those that the rotary embedding was asked for; None without a rotary embedding."""
         self.refilled = 0
         """Columns put before the last layer's output, which the decoder's own output is freed of."""
+        self.masks = MaskCheck()
         block.trace.start(span.layout, self.beams, layers)
 
     def read(self, index: int, forward: Forward, hidden_BTD: Tensor, inputs: dict[str, Any]) -> Any:
@@ -74,7 +77,9 @@ class Prefill:
         span, halves = self.spans[index], self.block.halves[index]
         self.cached[index] = span.key_mask
         attention = self.block.attention(index)
-        inputs |= span.inputs(attention, hidden_BTD, inputs, halves.windowed)
+        if span.columns is None:
+            self.masks.note(index, attention, inputs.get("attention_mask"), span.real_BT, halves.windowed)
+        inputs |= span.inputs(attention, hidden_BTD, inputs, halves)
         cache = cache_of(inputs)
         entered = [earlier.layout.audio for earlier in self.spans[: index + 1]]
         removal = self.amounts.removal(index, entered)
@@ -87,9 +92,9 @@ class Prefill:
             attended = first_half(layer, forward, halves, hidden_BTD, inputs)
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             state = self._state(index, attended.hidden_BTD, tap, inputs)
-            state = replace(state, budget=removal or (), affordable=self.amounts.affordable(index, entered))
+            state = replace(state, n_remove=removal or (), affordable=self.amounts.affordable(index, entered))
             if self.block.stages.cache is not None and any(evictions):
-                self._evict(self.block.stages.cache, replace(state, budget=evictions), cache)
+                self._evict(self.block.stages.cache, replace(state, n_remove=evictions), cache)
             if self.block.stages.decoder is not None and removal is not None:
                 attended = self._reduce(self.block.stages.decoder, state, attended, cache)
         output = second_half(layer, forward, halves, attended, inputs)
@@ -108,12 +113,13 @@ class Prefill:
         return LayerState(
             **self.spans[index].state(hidden_BTD.device),
             layer=index,
-            budget=(),
+            n_remove=(),
             hidden_BTD=hidden_BTD,
             queries_BHTd=tap.query_BHTd,
             keys_BGTd=tap.key_BGTd,
             values_BGTd=tap.value_BGTd,
             scaling=tap.scaling,
+            shape=tap.shape if halves.explained else None,
             lse_BHT=tap.lse_BHT,
             rotary=_rotary(halves, inputs.get("position_embeddings"), tap.key_BGTd),
             head_output=partial(head_output, projection, tap.query_BHTd.shape[1]),
@@ -122,15 +128,15 @@ class Prefill:
 
     def _reduce_input(self, method: MergeMethod, hidden_BTD: Tensor) -> Tensor:
         """Let the method shorten the prompt before layer 0."""
-        budget = self.amounts.input_removal(self.prompt.layout.audio)
-        if budget is None:
+        removal = self.amounts.input_removal(self.prompt.layout.audio)
+        if removal is None:
             return hidden_BTD
         span = self.prompt.state(hidden_BTD.device)
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             state = InputState(
                 **span,
                 layer=0,
-                budget=budget,
+                n_remove=removal,
                 hidden_BTD=hidden_BTD,
                 decoder=self._parts(hidden_BTD),
                 attend_encoder=partial(self.block.encoder.read, self.beams, span["audio_BT"]),
@@ -158,7 +164,7 @@ class Prefill:
         """Let the method shorten what this layer has cached, now and, if it is of that kind, at every later step."""
         index, assignment = state.layer, method.assign(state)
         shorten(cache, index, assignment, method.assign_values(state, assignment))
-        tokens = state.left(state.budget)
+        tokens = state.tokens_left(state.n_remove)
         if method.uneven:
             self.cached[index] = store_unevenly(cache, state, assignment)
         else:
@@ -172,7 +178,7 @@ class Prefill:
                 move(removable_BGT[..., None], assignment)[..., 0],
                 tokens=tokens,
                 newest=method.windows(state),
-                limited=tuple(map(bool, state.budget)),
+                limited=tuple(map(bool, state.n_remove)),
             )
         self.block.trace.evicted(index, tokens, assignment)
 

@@ -18,21 +18,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DynamicCache
 
 from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap, attention_mask
+from fastadasp.engine.facts import ROWS, TOKENS, TOLERANCE, is_explained, is_quantised, window_of
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 from fastadasp.engine.span import at_columns, tables_at
-from fastadasp.reduction.state import unrotate
+from fastadasp.ops.rotary import unrotate
 
-ROWS, TOKENS = 2, 11
 KEPT = (0, 2, 3, 5, 8, 10)
 KEPT_OF_FEW = tuple(range(5, TOKENS))
 """Under a window shorter than the prompt: tokens whose distances stay."""
-TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-"""Greatest difference, relative to what a layer adds; half of the tokens must stay below."""
 COARSE = 0.5
 """The same for some of the tokens in quantised layers, where activations may be rounded by all that a call gives."""
 MARKER = "fastadasp_marker"
@@ -84,7 +82,8 @@ class _Proof:
 
     def __init__(self, layer: Layer, forward: Any, call: Call, whole_BTD: Tensor) -> None:
         self.layer, self.forward, self.call, self.whole_BTD = layer, forward, call, whole_BTD
-        self.coarse = _is_quantised(layer)
+        self.coarse = is_quantised(layer)
+        self.numbered = self.masked = False
         self.before: list[tuple[str, Tensor]] = []
         """Modules that ended before attention began, and what they gave."""
         self.after: list[tuple[str, Tensor]] = []
@@ -98,7 +97,8 @@ class _Proof:
         if isinstance(found, str):
             return found
         self.name, self.tap, returned = found
-        self.window = _window(self.layer, self.tap.attention, self.tap.told)
+        self.window = window_of(self.layer, self.tap.attention, self.tap.told)
+        explained = is_explained(self.tap, self.window)
         halves = Halves(
             attention=self.name,
             entry=None,
@@ -108,15 +108,21 @@ class _Proof:
             rotated=False,
             head_dim=self.tap.query_BHTd.shape[-1],
             tells_kernel=MARKER in self.tap.told,
-            plain=all(self.tap.told.get(extra) is None for extra in ("softcap", "s_aux", "position_bias")),
+            plain=self.tap.shape.plain and explained,
+            explained=explained,
             projection=self._projection(),
         )
         cut = self._cut(halves)
         if isinstance(cut, str):
             return cut
-        if reason := self._minds_inputs():
-            return reason
-        return replace(cut, rotated=self._rotated())
+        reasons = []
+        for numbered, masked in ((False, False), (True, False), (False, True), (True, True)):
+            self.numbered, self.masked = numbered, masked
+            reason = self._minds_inputs()
+            if reason is None:
+                return replace(cut, rotated=self._rotated(), numbered=numbered, masked=masked)
+            reasons.append(reason)
+        return reasons[0]
 
     def _watch(self) -> tuple[str, AttentionTap, Any] | str:
         """Which module attends, what it was told and returned; what ran before and after it is noted."""
@@ -155,13 +161,17 @@ class _Proof:
                 f"{len(called) or 'none'} of its modules call{'s' if len(called) < 2 else ''} transformers' attention "
                 "interface (ALL_ATTENTION_FUNCTIONS) where there must be one, which caches keys and values"
             )
+        if taps[called[0]].calls > 1:
+            times = taps[called[0]].calls
+            return f"its {called[0]} calls the attention kernel {times} times, and methods read a single call"
         return called[0], taps[called[0]], returned[called[0]]
 
     def _projection(self) -> str | None:
         """The only module within attention that is given what all heads have found."""
         channels = self.tap.query_BHTd.shape[1] * self.tap.value_BGTd.shape[-1]
         inside = [(name, x) for name, x in self.after if name.startswith(f"{self.name}.")]
-        given = {name for name, x in inside if x.shape[-1] == channels}
+        weighted = {name for name, module in self.layer.named_modules() if any(True for _ in module.parameters())}
+        given = {name for name, x in inside if x.shape[-1] == channels and name in weighted}
         outer = {name for name in given if not any(name.startswith(f"{other}.") for other in given)}
         return outer.pop() if len(outer) == 1 else None
 
@@ -223,7 +233,9 @@ class _Proof:
         hidden_mask = attention_mask(attention, real_BT, hidden_BTD, TOKENS, window=self.window)
         hidden_BKD = hidden_BTD[:, list(kept)]
         inputs = self.call.with_fresh_cache(
-            attention_mask=attention_mask(attention, None, hidden_BKD, len(kept), window=self.window),
+            attention_mask=attention_mask(
+                attention, None, hidden_BKD, len(kept), window=self.window, always=self.masked
+            ),
             **self.positions(columns_BK),
         )
         try:
@@ -242,7 +254,8 @@ class _Proof:
         if tables is not None:
             moved["position_embeddings"] = tables_at(tables, columns)
         if "position_ids" in self.call.inputs:
-            moved["position_ids"] = None if tables is not None else at_columns(numbers, columns, -1)
+            wanted = tables is None or self.numbered
+            moved["position_ids"] = at_columns(numbers, columns, -1) if wanted else None
         return moved
 
     def _whole_prompt(self) -> str:
@@ -256,37 +269,24 @@ class _Proof:
         return f": `{'`, `'.join(others)}` stands for the prompt as it came" if others else ""
 
     def _rotated(self) -> bool:
-        """Whether queries turned back by the layer's own tables do not depend on the position."""
+        """Whether queries turned back by the layer's own tables, if any, do not depend on the position."""
         tables = self.call.inputs.get("position_embeddings")
-        if tables is None:
-            return self.call.inputs.get("position_ids") is None
-        if not isinstance(tables, tuple) or len(tables) != 2 or any(table.ndim < 3 for table in tables):
+        if tables is None and self.call.inputs.get("position_ids") is None:
+            return True
+        whole = isinstance(tables, tuple) and len(tables) == 2 and all(table.ndim >= 3 for table in tables)
+        if tables is not None and not whole:
             return False
         seen = []
-        for columns in (slice(0, TOKENS), torch.arange(TOKENS, device=tables[0].device).flip(0).expand(ROWS, -1)):
+        backwards = torch.arange(TOKENS, device=self.call.hidden_BTD.device).flip(0).expand(ROWS, -1)
+        for columns in (slice(0, TOKENS), backwards):
             moved = self.positions(columns)
             inputs = self.call.with_fresh_cache(**moved)
             with AttentionTap(self.tap.attention) as tap:
                 self.forward(self.call.hidden_BTD, **inputs)
-            cos, sin = (table[0] if table.ndim == 4 else table for table in moved["position_embeddings"])
-            seen.append(unrotate(tap.query_BHTd.float(), (cos.float(), sin.float())))
+            queries_BHTd = tap.query_BHTd.float()
+            if tables is not None:
+                cos, sin = (table[0] if table.ndim == 4 else table for table in moved["position_embeddings"])
+                queries_BHTd = unrotate(queries_BHTd, (cos.float(), sin.float()))
+            seen.append(queries_BHTd)
         error, size = (seen[0] - seen[1]).norm(), seen[0].norm()
         return bool(error <= 2 * TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * size)
-
-
-def _is_quantised(layer: nn.Module) -> bool:
-    """Whether any weight is no plain floating-point tensor."""
-    weights = [*layer.parameters(), *layer.buffers()]
-    packed = any("quantized" in type(module).__module__ for module in layer.modules())
-    return packed or any(not x.is_floating_point() or type(x.data) is not Tensor for x in weights)
-
-
-def _window(layer: Layer, attention: Any, told: dict[str, Any]) -> int | None:
-    """How far back attention looks, by what the kernel was told, or by the attention's own attribute or config."""
-    if "sliding_window" in told:
-        found = told["sliding_window"]
-    elif hasattr(attention, "sliding_window"):
-        found = attention.sliding_window
-    else:
-        found = None
-    return found if isinstance(found, int) and found > 0 else None

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from fastadasp.engine.decoder import implementation_of
+from fastadasp.engine.halves import Halves
 from fastadasp.engine.span import KeyMask
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import padding_mask
@@ -95,9 +96,9 @@ class HeadKeyMask(KeyMask):
         super().__init__(tokens)
         self.heads, self.groups = heads, groups
 
-    def build(self, attention: Any, hidden_BQD: Tensor, keys: int, window: int | None = None) -> Tensor | None:
+    def build(self, attention: Any, hidden_BQD: Tensor, keys: int, halves: Halves) -> Tensor | None:
         """(B, H, Q, K); None where heads do not differ and the kernel needs none."""
-        mask = super().build(attention, hidden_BQD, keys, window)
+        mask = super().build(attention, hidden_BQD, keys, halves)
         if mask is None or len(mask) == 1:
             return mask
         by_group = mask.view(-1, self.groups, *mask.shape[2:])

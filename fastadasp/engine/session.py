@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from fastadasp.engine.cache import EvictingLayer, cache_of, check_cache, whole_layers
+from fastadasp.engine.callers import Callers
 from fastadasp.engine.decoding_step import read_on
 from fastadasp.engine.halves import Forward, named_inputs, uncompiled
+from fastadasp.engine.masks import padding_of
 from fastadasp.engine.prefill import Block, Prefill
 from fastadasp.engine.span import Span
 
@@ -34,19 +36,14 @@ class Session:
         parts, and says so by the argument `prompt_length`."""
         self._cut = 0
         """Columns that are padding in every row, which the decoder does not see."""
-        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        self.callers = Callers()
         self._busy: int | None = None
-
-    def serves(self) -> bool:
-        """Whether this call is the block's: of its own thread or one that was started since, not of an older thread."""
-        backward = torch._C._current_graph_task_id() != -1  # checkpoints are recomputed in autograd's own threads
-        return backward or threading.get_ident() not in self._others
 
     @uncompiled
     def decoder_forward(self, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the decoder's `forward`."""
-        if not self.serves():
-            return forward(*args, **kwargs)
+        if not self.callers.served():
+            return self._of_another(forward, args, kwargs)
         if self._busy not in (None, threading.get_ident()):
             raise RuntimeError(
                 "two threads use one merging() block at the same time; open a block in each thread, on a model of its "
@@ -62,9 +59,20 @@ class Session:
         finally:
             self._busy = before
 
+    def _of_another(self, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of a thread that the block does not serve: it may finish an answer of its own, and no more."""
+        cache = _by_name(forward, args, kwargs).get("past_key_values")
+        if cache is None or cache.get_seq_length() == 0 or (self._cache is not None and self._cache() is cache):
+            self.callers.refuse_prompt()
+        return forward(*args, **kwargs)
+
     def _begin(self, forward: Forward, inputs: dict[str, Any]) -> Any:
         """A new prompt, and perhaps candidates for what follows."""
-        prompt, tokens = self.block.audio_mask_BT.shape[1], _tokens(inputs).shape[1]
+        rows, tokens = _tokens(inputs).shape[:2]
+        if self.block.stages.patched:
+            check_cache(inputs.get("past_key_values"))
+            inputs["attention_mask"] = padding_of(inputs.get("attention_mask"), rows, tokens)
+        prompt = self.block.audio_mask_BT.shape[1]
         if not self.guessing or tokens <= prompt or inputs.get("past_key_values") is None:
             return self._read_prompt(forward, inputs)
         first = self._read_prompt(forward, _columns(inputs, 0, prompt) | _mask(inputs, prompt))
@@ -73,8 +81,6 @@ class Session:
         return rest
 
     def _read_prompt(self, forward: Forward, inputs: dict[str, Any]) -> Any:
-        if self.block.stages.patched:
-            check_cache(inputs.get("past_key_values"))
         self._use_whole_caches(inputs)
         self._first = _tokens(inputs).shape[1]
         self._whole = inputs.get("prompt_length", self._first)
@@ -94,6 +100,7 @@ class Session:
             output.last_hidden_state = output.last_hidden_state[:, self.prefill.refilled :]
         cache = getattr(output, "past_key_values", None)
         self._cache = None if cache is None else weakref.ref(cache)
+        self.prefill.masks.settle()
         self.block.trace.finish(cache, [mask.bias_BT for mask in self.prefill.cached])
         return output
 
@@ -115,6 +122,8 @@ class Session:
                 "expanded; generate() must read it in one piece (no prefill_chunk_size) and with a cache "
                 "(use_cache=True)"
             )
+        if not isinstance(real_BT, Tensor | None) or (real_BT is not None and real_BT.ndim != 2):
+            real_BT = None  # not of the usual kind, and nothing is reduced
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
         audio_BT = self.block.audio_mask_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
@@ -143,8 +152,11 @@ class Session:
         if isinstance(real, Tensor) and real.ndim == 2:
             inputs = self._not_yet_read(inputs, real.shape[1], read)
             inputs["attention_mask"] = real[:, self._cut :] if self._cut else real
-        elif (whole := self._by_positions(prefill, inputs)) is not None:
-            inputs = self._not_yet_read(inputs, whole, read)
+        else:
+            if (whole := self._by_positions(prefill, inputs)) is not None:
+                inputs = self._not_yet_read(inputs, whole, read)
+            if real is not None and self.block.stages.patched:
+                inputs["attention_mask"] = self._padding(prefill, read + _tokens(inputs).shape[1])
         count, device = _tokens(inputs).shape[1], _tokens(inputs).device
         if inputs.get("position_ids") is None and prefill.cached[0] is not prefill.prompt.key_mask:
             # Transformers would count the entries of layer 0, which has lost some.
@@ -162,15 +174,21 @@ class Session:
         return int(self._first + later)
 
     def _by_positions(self, prefill: Prefill, inputs: dict[str, Any]) -> int | None:
-        """How many tokens there are with those given, by their positions, where no row is padded; else None.
+        """How many tokens there are with those given, by their positions, which leave padding out; None for one token.
 
-        Transformers leaves out a mask that is true everywhere.
+        Transformers leaves out a mask that is true everywhere, and some models make masks for their decoder.
         """
         positions, several = inputs.get("position_ids"), _tokens(inputs).shape[1] > 1
-        padded = self._cut or prefill.prompt.real_BT is not None
-        if padded or not several or positions is None or positions.ndim != 2:
+        if not several or positions is None or positions.ndim != 2:
             return None
-        return int(positions[0, -1]) + 1
+        return int(positions[0, -1]) + 1 + self._first - prefill.prompt.layout.tokens[0]
+
+    def _padding(self, prefill: Prefill, tokens: int) -> Tensor | None:
+        """(B, tokens) int64: the prompt's padding, columns that are cut left out, and what was read since."""
+        real_BT = prefill.prompt.real_BT
+        if real_BT is None:
+            return None
+        return torch.nn.functional.pad(real_BT.long(), (0, tokens - self._cut - real_BT.shape[1]), value=1)
 
     def _not_yet_read(self, inputs: dict[str, Any], whole: int, read: int) -> dict[str, Any]:
         """What is left of the new tokens where transformers, counting by a shortened cache, gives some again."""
@@ -187,7 +205,7 @@ class Session:
     @uncompiled
     def layer_forward(self, index: int, forward: Forward, *args: Any, **kwargs: Any) -> Any:
         """Replaces the `forward` of a decoder layer; what it is given is right for a prompt that was never reduced."""
-        if not self.serves() or self.prefill is None:
+        if not self.callers.served() or self.prefill is None:
             return forward(*args, **kwargs)
         hidden_BTD, inputs = named_inputs(forward, args, kwargs)
         if self._in_prefill or cache_of(inputs) is None:  # without a cache: recomputed for gradients
@@ -196,7 +214,7 @@ class Session:
 
     def note_positions(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forward pre-hook of the rotary embedding: the positions of this forward pass, (..., T)."""
-        if self.serves() and self.prefill is not None:
+        if self.callers.served() and self.prefill is not None:
             self.prefill.positions = kwargs["position_ids"] if "position_ids" in kwargs else args[1]
 
     def guess(self, forward: Forward, *args: Any, **kwargs: Any) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastadasp.engine.decoder import attention_mask
+from fastadasp.engine.halves import Halves
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import Layout, padding_mask
 from fastadasp.reduction.method import MergeMethod, Positions
@@ -28,26 +29,24 @@ class KeyMask:
         """bias_BT: float32, what is added to the scores of each of these keys, if anything."""
         self.tokens, self.bias_BT = tokens, bias_BT
         self._size: tuple[int, int] | None = None
-        self._built: dict[int | None, Tensor | None] = {}
+        self._built: dict[tuple[int | None, bool], Tensor | None] = {}
 
-    def build(self, attention: Any, hidden_BQD: Tensor, keys: int, window: int | None = None) -> Tensor | None:
-        """The mask for the last Q of `keys` keys, built once for all layers that share this object.
-
-        window: how many tokens attention looks back, itself included; None for all.
-        """
-        queries = hidden_BQD.shape[1]
-        window = None if window is None or window >= keys else window
+    def build(self, attention: Any, hidden_BQD: Tensor, keys: int, halves: Halves) -> Tensor | None:
+        """The mask for the last Q of `keys` keys, built once for all layers that share this object and are alike."""
+        queries, always = hidden_BQD.shape[1], halves.masked
+        window = None if halves.windowed is None or halves.windowed >= keys else halves.windowed
         if self._size != (queries, keys):
             self._size, self._built = (queries, keys), {}
-        if window not in self._built:
+        if (window, always) not in self._built:
             real_BK, bias_BK = padding_mask(self.tokens, hidden_BQD.device), self.bias_BT
             later = keys - max(self.tokens)
             if real_BK is not None:
                 real_BK = pad(real_BK, (0, later), value=True)
             if bias_BK is not None:
                 bias_BK = pad(bias_BK.to(hidden_BQD.device), (0, later))
-            self._built[window] = attention_mask(attention, real_BK, hidden_BQD, keys, bias_BK, window)
-        mask = self._built[window]
+            mask = attention_mask(attention, real_BK, hidden_BQD, keys, bias_BK, window, always=always)
+            self._built[window, always] = mask
+        mask = self._built[window, always]
         return None if mask is None else mask.to(hidden_BQD.device)
 
 
@@ -80,17 +79,15 @@ class Span:
         """Masks for the layers that cache this span."""
         return KeyMask(self.layout.tokens, self.size_BT.clamp_min(1).log() if self.proportional else None)
 
-    def inputs(
-        self, attention: Any, hidden_BTD: Tensor, given: Mapping[str, Any], window: int | None
-    ) -> dict[str, Any]:
+    def inputs(self, attention: Any, hidden_BTD: Tensor, given: Mapping[str, Any], halves: Halves) -> dict[str, Any]:
         """The arguments of a layer over this span that differ from those over the prompt as it came, `given`."""
         if self.columns is None:
             return {}
-        mask = self.key_mask.build(attention, hidden_BTD, self.layout.width, window)
-        return {"attention_mask": mask, **self._positions(given)}
+        mask = self.key_mask.build(attention, hidden_BTD, self.layout.width, halves)
+        return {"attention_mask": mask, **self._positions(given, halves.numbered)}
 
-    def _positions(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Rotary tables moved like the tokens, or, where a layer gets none, position numbers."""
+    def _positions(self, given: Mapping[str, Any], numbered: bool) -> dict[str, Any]:
+        """Rotary tables moved like the tokens, and position numbers where a layer gets none or needs both."""
         positions: dict[str, Any] = {}
         tables, numbers = given.get("position_embeddings"), given.get("position_ids")
         if tables is not None:
@@ -99,8 +96,9 @@ class Span:
                 moved = tables_at(tables, self.columns)
                 self._moved[id(tables)] = tables, moved
             positions["position_embeddings"] = moved
-        if "position_ids" in given:  # of no use beside tables, and kernels would look for packed sequences in them
-            positions["position_ids"] = None if tables is not None else at_columns(numbers, self.columns, -1)
+        if "position_ids" in given:
+            wanted = tables is None or numbered
+            positions["position_ids"] = at_columns(numbers, self.columns, -1) if wanted else None
         return positions
 
     def state(self, device: torch.device) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from fastadasp.engine.encoder import find_encoder, real_frames
 from fastadasp.engine.model import model_inside
 from fastadasp.engine.patch import replaced_forward, running_forward
+from fastadasp.engine.remembered import remembering
 
 MARGIN = 2
 """Frames beyond the last valid one that are read too: the convolutions look ahead."""
@@ -54,13 +55,15 @@ def valid_frames(model: Any, *, grouped: bool = True) -> Iterator[None]:
     grouped: read clips of much different lengths in several calls; otherwise in one, as long as the longest clip.
     """
     encoder = find_encoder(model_inside(model))
-    if encoder is None or not _shaped_like_whisper(encoder) or encoder in _inside:
+    if encoder is None or encoder in _inside:
         yield
         return
     _inside.add(encoder)
     try:
-        reader = _Reader(encoder, running_forward(encoder), grouped)
-        with replaced_forward(encoder, reader.forward):
+        forward = running_forward(encoder)
+        if _shaped_like_whisper(encoder):
+            forward = _Reader(encoder, forward, grouped).forward
+        with replaced_forward(encoder, remembering(encoder, forward)):
             yield
     finally:
         _inside.discard(encoder)

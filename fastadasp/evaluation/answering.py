@@ -12,9 +12,10 @@ from fastadasp.decoding import generate, obstacle
 from fastadasp.decoding.options import score
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.errors import ConfigError
-from fastadasp.measuring.clock import GenerationClock, MergeClock
+from fastadasp.measuring.clock import EncoderClock, GenerationClock, MergeClock
 from fastadasp.measuring.energy import energy_j, energy_since
 from fastadasp.models.base import NOT_STATIC, Engine, Generation, ModelAdapter
+from fastadasp.models.encoder_cache import attached
 from fastadasp.reduction.method import MergeMethod
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class Answers:
     """What the batch took; of answers that are both generated and scored, generating.
 
     `prefill_s`, `decode_s`, `decode_steps`; `capture_s`: recording of CUDA graphs, of the static engine only;
-    `ttft_s`: until the first token is chosen; `merge_s`: of the prefill, what went into reducing tokens;
+    `ttft_s`: until the first token is chosen; `encoder_s`, `merge_s`: of the prefill, what went into the audio encoder
+    and into reducing tokens;
+    `clips_known`: with a cache of encoder outputs, clips that the encoder did not have to read;
     `prompt_copies`: of each row, as many as beams where each beam reads the prompt itself;
     `cold`: 1 for a process's first batch under a method; `peak_bytes`: device memory in use at the worst moment, 0 on
     a CPU. On a GPU only: `peak_bytes_above_weights` and, where NVML tells it, `energy_j` of the whole device.
@@ -93,11 +96,14 @@ def _measured(adapter: ModelAdapter, method: MergeMethod, audio_BT: Tensor, engi
     device, cold = audio_BT.device, _latest.get(adapter.model) is not method
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    began_j = energy_j(device)
-    with MergeClock(adapter.model, method) as clock:
+    began_j, cache = energy_j(device), attached(adapter.model)
+    known = 0 if cache is None else cache.found
+    with MergeClock(adapter.model, method) as clock, EncoderClock(adapter.model, device) as encoder:
         answers = engine()
     _latest[adapter.model] = method
-    cost = {**answers.cost, "merge_s": clock.seconds, "cold": int(cold)}
+    cost = {**answers.cost, "merge_s": clock.seconds, "encoder_s": encoder.seconds, "cold": int(cold)}
+    if cache is not None:
+        cost["clips_known"] = cache.found - known
     return replace(answers, cost=cost | _on_gpu(adapter.model, device, began_j))
 
 

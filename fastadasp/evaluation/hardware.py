@@ -39,6 +39,11 @@ class Hardware:
     """accelerate's placement of a model that is too large for one GPU, e.g. `auto`; null: one device."""
     batch_size: int = 8
     """Examples in one batch; halved and retried where memory runs out."""
+    batch_tokens: int | None = None
+    """Prompt tokens of a batch, padding included: as many examples run together as fit; null: `batch_size` of them."""
+    encoder_cache_gb: float | None = None
+    """GiB on the disk in which encoder outputs are kept for later runs over the same clips; null: none are kept. Times
+    of runs that find them lack the encoder."""
     num_workers: int = 2
     """Processes that read and resample audio ahead of the model; 0 reads in the main process."""
     threads: int | None = None
@@ -55,13 +60,13 @@ class Hardware:
         for name, allowed in (("device", DEVICES), ("dtype", DTYPES), ("attention", ATTENTIONS)):
             if getattr(self, name) not in allowed:
                 problems.append(f"hardware.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)}")
-        for name, least in (("batch_size", 1), ("num_workers", 0), ("threads", 1)):
+        for name, least in (("batch_size", 1), ("batch_tokens", 1), ("num_workers", 0), ("threads", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 problems.append(f"hardware.{name} must be at least {least}, got {value}")
         if self.threads is not None and self.threads > MOST_THREADS:
             problems.append(f"hardware.threads must be at most {MOST_THREADS}, got {self.threads}")
-        for name in ("peak_flops", "bandwidth"):
+        for name in ("peak_flops", "bandwidth", "encoder_cache_gb"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 problems.append(f"hardware.{name} must be a number above 0, got {value}")
@@ -87,6 +92,8 @@ class Placement:
     """accelerate's placement over several devices; None: one device."""
     threads: int | None = None
     """CPU threads of torch; None: torch's own choice."""
+    encoder_cache_gb: float | None = None
+    """Of encoder outputs that are kept on the disk; None: none."""
 
 
 def resolve(hardware: Hardware) -> Placement:
@@ -115,7 +122,8 @@ def resolve(hardware: Hardware) -> Placement:
             "than with hardware.dtype=float32",
             dtype,
         )
-    return Placement(device, dtype, attention, hardware.device_map, threads_of_a_job(hardware))
+    threads = threads_of_a_job(hardware)
+    return Placement(device, dtype, attention, hardware.device_map, threads, hardware.encoder_cache_gb)
 
 
 def computes(dtype: str) -> bool:
@@ -134,8 +142,8 @@ def threads_of_a_job(hardware: Hardware) -> int | None:
 
     if hardware.threads is not None or os.environ.get("OMP_NUM_THREADS"):
         return hardware.threads
-    share = max(1, usable_cores() // (local_processes(hardware.trainer) or 1))
-    return share if share < torch.get_num_threads() else None
+    threads = max(1, usable_cores() // (local_processes(hardware.trainer) or 1))
+    return threads if threads < torch.get_num_threads() else None
 
 
 def use_threads(placement: Placement) -> None:
@@ -151,10 +159,15 @@ def load(adapter: "ModelAdapter", placement: Placement, device: str | None = Non
 
     device: torch's name of one of several devices, such as `cuda:1`; None: that of the placement.
     """
+    from fastadasp.models.encoder_cache import attach
+
     use_threads(placement)
-    return adapter.load(
+    model = adapter.load(
         device=device or placement.accelerator,
         dtype=placement.dtype,
         attention=placement.attention,
         device_map=placement.device_map,
     )
+    if placement.encoder_cache_gb is not None:
+        attach(model, placement.encoder_cache_gb)
+    return model

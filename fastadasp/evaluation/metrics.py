@@ -1,68 +1,112 @@
 """What `metrics.json` says of a run: quality, reduction, exact cost, and where the answers come from."""
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.data.manifest import MAX_REPORTED
-from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, reduction
+from fastadasp.evaluation.cost import ExactCost, Reduction, cost_of
+from fastadasp.evaluation.roofline import Limits
 from fastadasp.evaluation.session import Session
+from fastadasp.evaluation.spent import where_time_goes
+from fastadasp.evaluation.totals import Batches, Total, gather
 from fastadasp.reduction.method import Site
 from fastadasp.tasks.base import Prediction
+from fastadasp.tasks.counted import Counting, intervals
+from fastadasp.tasks.spread import Spread
 
 log = logging.getLogger(__name__)
 
+RESAMPLES = 2000
+"""Of the intervals in `metrics.json`."""
 
-def metrics(cfg: DictConfig, name: str, session: Session, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """The content of `metrics.json`: the same in every repetition, and however many processes there were.
 
-    name: the fingerprint of the run.
+class Noted(Total):
+    """What is said of single predictions: which failed, which are remarked, and where they come from."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, str] = {}
+        self.remarks: dict[str, list[str]] = {}
+        self.truncated = 0
+        self.origins: Counter[str] = Counter()
+
+    def add(self, predictions: Sequence[Prediction]) -> None:
+        """Take further predictions into account."""
+        for prediction in predictions:
+            if prediction.error is not None:
+                self.failures[prediction.id] = prediction.error
+            if prediction.remarks:
+                self.remarks[prediction.id] = list(prediction.remarks)
+            self.truncated += prediction.truncated
+            if prediction.origin:
+                self.origins[prediction.origin] += 1
+
+
+def results(
+    cfg: DictConfig, name: str, session: Session, predictions: Sequence[Prediction]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The contents of `metrics.json` and of `cost.json`.
+
+    The first is the same in every repetition, and however many processes there were. name: the fingerprint of the run.
     """
-    setup = session.setup
-    failures = {prediction.id: prediction.error for prediction in predictions if prediction.error is not None}
+    setup, dtype = session.setup, session.placement.dtype
+    noted, batches, exact = Noted(), Batches(), ExactCost(setup.adapter.shape, dtype)
+    layer = -1 if setup.method.site is Site.input else setup.method.layer
+    removed = Reduction(layer, in_caches=setup.method.site is Site.cache)
+    limits = Limits(setup.adapter.shape, dtype, setup.hardware, setup.generation.num_beams)
+    gather(predictions, noted, batches, exact, removed, limits)
+    began = time.perf_counter()
+    counting, spread = Counting(setup.task), Spread(setup.task)
+    quality = setup.task.metrics(predictions, counting.add, spread.add)
+    bounds = {name: asdict(found) for name, found in intervals(setup.task, counting.done(), RESAMPLES).items()}
+    scoring_s = time.perf_counter() - began
+    cost = cost_of(batches) | limits.shares(batches) | where_time_goes(batches, scoring_s)
     choices = HydraConfig.get().runtime.choices
     settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    measured = cache_reduction if setup.method.site is Site.cache else reduction
-    layer = -1 if setup.method.site is Site.input else setup.method.layer
     return {
         **{group: choices[group] for group in ("task", "model", "merge")},
         "fingerprint": name,
         "objective": setup.task.objective,
-        "quality": setup.task.metrics(predictions),
+        "quality": quality,
+        "intervals": {"resamples": RESAMPLES, **bounds},
+        **({} if (prompts := spread.found()) is None else {"prompts": prompts}),
         "scorer": {"task_version": setup.task.version, **setup.task.scorer()},
         "examples": len(predictions),
-        "failed": len(failures),
-        "failures": failures,
-        "remarks": {prediction.id: list(prediction.remarks) for prediction in predictions if prediction.remarks},
-        "truncated": sum(prediction.truncated for prediction in predictions),
+        "failed": len(noted.failures),
+        "failures": noted.failures,
+        "remarks": noted.remarks,
+        "truncated": noted.truncated,
         "reduction": {
             "ratio": setup.method.ratio,
             "layer": setup.method.layer,
             "layer_ratio": setup.method.layer_ratio,
             "flops_reduction": cfg.merge.flops_reduction,
             "tokens_kept": cfg.merge.tokens_kept,
-            "measured": measured(predictions, layer),
+            "measured": removed.share,
         },
-        "cost": exact_cost(predictions, setup.adapter.shape, session.placement.dtype),
-        "layers": layer_cost(predictions, setup.adapter.shape, session.placement.dtype),
-        **_origins(session, predictions),
+        "cost": exact.means,
+        "layers": exact.layers,
+        **_origins(session, noted.origins, len(predictions)),
         "config": {key: value for key, value in settings.items() if key not in ("logger", "output_dir")},
-    }
+    }, cost
 
 
-def _origins(session: Session, predictions: Sequence[Prediction]) -> dict[str, Any]:
+def _origins(session: Session, counted: "Counter[str]", examples: int) -> dict[str, Any]:
     """`provenance`: of most answers; `origins`: of all, each with its number of `examples`.
 
     Provenance belongs to the answers: a finished run that is read again by other code or on another machine keeps its
     own, and a run that was resumed so has several.
     """
-    origins = session.store.origins(predictions)
+    origins = session.store.origins(counted)
     if not origins:  # stored by a version that noted it in metrics.json alone
         known = (session.store.read("metrics.json") or {}).get("provenance", {})
-        return {"provenance": known, "origins": [{**known, "examples": len(predictions)}]}
+        return {"provenance": known, "origins": [{**known, "examples": examples}]}
     first = {key: value for key, value in origins[0].items() if key != "examples"}
     return {"provenance": first, "origins": origins}
 

@@ -1,6 +1,7 @@
-"""One evaluation as lightning runs it: on each process, answer its share of the batches and store the answers."""
+"""One evaluation as lightning runs it: on each process, answer its part of the batches and store the answers."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,11 @@ from torch import Tensor
 from fastadasp.engine.merging import MergeTrace
 from fastadasp.errors import InputError
 from fastadasp.evaluation.answering import Answers, answer, score_options
-from fastadasp.evaluation.batches import Batch, PreparedBatch, PreparedBatches
+from fastadasp.evaluation.batches import Plan, PreparedBatch, PreparedBatches
 from fastadasp.evaluation.hardware import load
 from fastadasp.evaluation.reading import ReadAhead
 from fastadasp.evaluation.session import Session
+from fastadasp.evaluation.staging import Staged
 from fastadasp.evaluation.turns import Turns
 from fastadasp.measuring.memory_guard import ran_out
 from fastadasp.process.signals import Handler, restore, stop_if_told
@@ -28,31 +30,37 @@ class EvalModule(LightningModule):
     next batch that none has taken, and writes a file of its own.
     """
 
-    def __init__(
-        self, session: Session, batches: Sequence[Batch], total: int, signal_handlers: Mapping[int, Handler]
-    ) -> None:
-        """batches: what is left of the `total` batches of the run; signal_handlers: those to be kept while it runs."""
+    def __init__(self, session: Session, batches: Plan, signal_handlers: Mapping[int, Handler]) -> None:
+        """batches: what is left of the run; signal_handlers: those to be kept while it runs."""
         super().__init__()
         self.session = session
         self.batches = batches
-        self.total = total
         self.signal_handlers = signal_handlers
 
     def setup(self, stage: str) -> None:
         """Load the weights on this process's device."""
         load(self.session.setup.adapter, self.session.placement, self.session.device)
 
-    def test_dataloader(self) -> ReadAhead:
-        """The batches that this process takes, audio read ahead by workers."""
+    def test_dataloader(self) -> ReadAhead | Staged:
+        """The batches that this process takes: audio is read ahead by workers, and brought to the GPU by a thread."""
         session = self.session
         alone = session.meeting.team.size == 1
-        return ReadAhead(
+        read = ReadAhead(
             PreparedBatches(self.batches, session.setup.adapter.prepare, session.setup.adapter.heard),
-            Turns(self.batches, self.total, session.meeting.take),
+            Turns(self.batches, session.meeting.take),
             length=len(self.batches) if alone else None,
             workers=session.setup.hardware.num_workers,
             ahead=2 if alone else 1,  # what is read ahead is taken from the others
         )
+        on_gpu = session.placement.accelerator == "cuda"
+        return Staged(read, self._staged, torch.device(session.device)) if on_gpu else read
+
+    def _staged(self, batch: PreparedBatch) -> dict[tuple[str, ...], Any]:
+        """What the model will read of a batch."""
+        return {_ids(group): self._encoded(group) for group in self._together(batch)}
+
+    def _encoded(self, items: Sequence[tuple[Example, Any]]) -> Any:
+        return self.session.setup.adapter.encode([prepared for _, prepared in items])
 
     def on_test_start(self) -> None:
         """Put back the signal handlers that lightning has replaced: a signal ends a run at once, not a batch later."""
@@ -79,8 +87,9 @@ class EvalModule(LightningModule):
             )
             for example, error in batch.failed
         ]
-        answered = [answer for group in self._together(batch) for answer in self._answer(batch.index, group)]
-        self.session.store.append([*answered, *failed])
+        began = time.perf_counter()
+        answered = [answer for group in self._together(batch) for answer in self._answer(batch, group)]
+        self.session.store.append([*_with_times(answered, batch.spent, time.perf_counter() - began), *failed])
 
     def _together(self, batch: PreparedBatch) -> list[list[tuple[Example, Any]]]:
         """The batch's prepared examples, apart where the model cannot read them at once."""
@@ -93,10 +102,10 @@ class EvalModule(LightningModule):
         """Wait for all processes: then every answer is on disk."""
         self.session.meeting.end()
 
-    def _answer(self, index: int, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
+    def _answer(self, batch: PreparedBatch, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
         """Answers for prepared examples; where memory runs out, half as many at a time."""
         try:
-            return self._generate(index, items)
+            return self._generate(batch, items)
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error):
                 raise
@@ -107,14 +116,15 @@ class EvalModule(LightningModule):
                 ) from error
         torch.cuda.empty_cache()  # outside the handler, whose traceback would keep the tensors alive
         half = len(items) // 2
-        return self._answer(index, items[:half]) + self._answer(index, items[half:])
+        return self._answer(batch, items[:half]) + self._answer(batch, items[half:])
 
-    def _generate(self, index: int, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
+    def _generate(self, batch: PreparedBatch, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
         setup, adapter = self.session.setup, self.session.setup.adapter
-        inputs = adapter.encode([prepared for _, prepared in items])
+        ids = _ids(items)
+        inputs = batch.inputs[ids] if ids in batch.inputs else self._encoded(items)
         audio_BT = adapter.audio_mask(inputs)
         answers = self._respond([example for example, _ in items], inputs, audio_BT)
-        cost = {"batch": index, "batch_size": len(items), **answers.cost}
+        cost = {"batch": batch.index, "batch_size": len(items), **answers.cost}
         audio = audio_BT.sum(1).tolist()
         prompt = inputs["attention_mask"].sum(1).tolist()
         lengths, ended = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
@@ -151,6 +161,19 @@ class EvalModule(LightningModule):
             return scored
         answers = answer(adapter, method, self.session.setup.generation, inputs, audio_BT)
         return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
+
+
+def _ids(items: Sequence[tuple[Example, Any]]) -> tuple[str, ...]:
+    return tuple(example.id for example, _ in items)
+
+
+def _with_times(answered: Sequence[Prediction], spent: Mapping[str, float], answer_s: float) -> Iterator[Prediction]:
+    """Answers of one batch, which count the seconds that went into it with the first of its parts."""
+    parts = dict.fromkeys(prediction.cost["prefill_s"] for prediction in answered)
+    first = next(iter(parts), None)
+    for prediction in answered:
+        times = {**spent, "answer_s": answer_s} if prediction.cost["prefill_s"] == first else {}
+        yield replace(prediction, cost={**prediction.cost, **times})
 
 
 def _tokens_per_layer(trace: MergeTrace) -> list[tuple[int, ...]]:

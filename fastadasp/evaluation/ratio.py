@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fastadasp.errors import ConfigError
-from fastadasp.evaluation.batches import PreparedBatches, plan
+from fastadasp.evaluation.batches import PreparedBatches, planned
 from fastadasp.evaluation.reading import ReadAhead
 from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import RunStore
@@ -18,7 +18,7 @@ from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.target import Prompt, solve_ratio
 from fastadasp.tasks.base import Example
 
-FILE = "budget.json"
+FILE = "ratio.json"
 log = logging.getLogger(__name__)
 
 
@@ -103,7 +103,7 @@ def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
 
 def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:
     """Token counts of all examples whose audio can be read."""
-    batches = PreparedBatches(plan(examples, setup.hardware.batch_size), partial(_count, setup.adapter))
+    batches = PreparedBatches(planned(setup), partial(_count, setup.adapter))
     everything = range(len(batches))
     reader = ReadAhead(batches, everything, length=len(batches), workers=setup.hardware.num_workers)
     return [tokens for batch in reader for _, tokens in batch.ready]

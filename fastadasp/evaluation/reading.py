@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -48,9 +49,13 @@ class ReadAhead(Iterable[PreparedBatch]):
         return self._length
 
     def __iter__(self) -> Iterator[PreparedBatch]:
-        if not self._workers:
-            yield from map(self._batches.__getitem__, self._order)
-            return
+        read = iter(map(self._batches.__getitem__, self._order) if not self._workers else self._by_workers())
+        began = time.perf_counter()
+        for batch in read:
+            yield replace(batch, spent={**batch.spent, "wait_s": time.perf_counter() - began})
+            began = time.perf_counter()
+
+    def _by_workers(self) -> Iterator[PreparedBatch]:
         loader: DataLoader[bytes] = DataLoader(
             _Packed(self._batches),
             batch_size=None,

@@ -14,11 +14,9 @@ from fastadasp.config.fingerprint import fingerprint
 from fastadasp.errors import InputError
 from fastadasp.evaluation.batches import finished
 from fastadasp.evaluation.children import run_in_children
-from fastadasp.evaluation.cost import measured_cost
 from fastadasp.evaluation.hardware import resolve, use_threads
 from fastadasp.evaluation.loggers import check_loggers, send
-from fastadasp.evaluation.metrics import metrics, remark_on
-from fastadasp.evaluation.roofline import shares_of_limit
+from fastadasp.evaluation.metrics import remark_on, results
 from fastadasp.evaluation.session import Session, at_depth
 from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import METRICS, RunStore, StoreError
@@ -66,10 +64,7 @@ def _evaluate(cfg: DictConfig, setup: Setup) -> float:
         if not done:
             _answer(cfg, session, team, gpus)
         predictions = store.consolidate([example.id for example in setup.examples])
-        found = metrics(cfg, name, session, predictions)
-        cost = measured_cost(predictions) | shares_of_limit(
-            predictions, setup.adapter.shape, placement.dtype, setup.hardware, setup.generation.num_beams
-        )
+        found, cost = results(cfg, name, session, predictions)
         if store.writable:
             store.write(METRICS, found)
             store.write("cost.json", cost)
@@ -97,7 +92,7 @@ def _prepared(cfg: DictConfig, session: Session, name: str) -> tuple[Session, bo
     session = session.with_ratio(keep=store.writable)
     if store.writable:
         keep_config(cfg, store.folder)
-    answered = finished(store.predictions())
+    answered = finished(store.each())
     done = all(example.id in answered for example in session.setup.examples)
     if not done and not store.writable:
         raise StoreError(f"{store.folder} can only be read, and not all of its examples have an answer yet")

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from fastadasp.config.build import build_all
 from fastadasp.config.chosen_layer import with_chosen_layer
+from fastadasp.tasks.asking import asked
 
 if TYPE_CHECKING:
     from fastadasp.evaluation.hardware import Hardware
@@ -22,7 +23,7 @@ class Setup:
 
     task: "Task"
     examples: "Sequence[Example]"
-    """Of the task, as its manifest has them."""
+    """What the task asks: the clips of its manifest, under each of its prompts."""
     adapter: "ModelAdapter"
     method: "MergeMethod"
     hardware: "Hardware"
@@ -37,4 +38,4 @@ def validate(cfg: DictConfig) -> Setup:
     nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
     built = build_all(with_chosen_layer(cfg), nodes)
     built["task"].check_ready()
-    return Setup(**built, examples=built["task"].checked_examples())
+    return Setup(**built, examples=asked(built["task"]))

@@ -4,18 +4,17 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from fastadasp.errors import InputError
-from fastadasp.files.json_text import JsonError, parse, read_json
-from fastadasp.files.records import record
-from fastadasp.files.text import FileError, read_lines, short
+from fastadasp.evaluation.stored import Gathered, line_of, predictions_in, stored
+from fastadasp.files.json_text import read_json
+from fastadasp.files.text import FileError
 from fastadasp.tasks.base import Prediction
 
 _BLOCK = 4096
@@ -91,42 +90,53 @@ class RunStore:
             self.write(f"{ORIGINS}/{name}.json", provenance)
         return name
 
-    def origins(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
+    def origins(self, counted: "Counter[str]") -> list[dict[str, Any]]:
         """What the answers come from, each with the number of `examples` that it answered, most first.
 
-        Empty where the answers were stored by a version that did not note it.
+        counted: how many answers name each origin; empty where they were stored by a version that did not note it.
         """
-        counted = Counter(prediction.origin for prediction in predictions if prediction.origin)
         return [{**(self.read(f"{ORIGINS}/{name}.json") or {}), "examples": n} for name, n in counted.most_common()]
 
     def predictions(self) -> dict[str, Prediction]:
         """All finished predictions by id, of all processes."""
+        return {prediction.id: prediction for prediction in self.each()}
+
+    def each(self) -> Iterator[Prediction]:
+        """All finished predictions of all processes, read one by one; of those with equal ids, the last counts."""
         # `predictions.jsonl` last: whatever `consolidate` takes away meanwhile is found there.
-        return {prediction.id: prediction for file in reversed(self._files()) for prediction in _read(file)}
+        for file in reversed(self._files()):
+            yield from predictions_in(file)
+
+    def gathered(self) -> Sequence[Prediction]:
+        """All finished predictions, in the order in which they were stored."""
+        found = Gathered(reversed(self._files()))
+        return found.predictions(found.ids)
 
     def append(self, predictions: Sequence[Prediction]) -> None:
         """Write predictions so that they survive a kill of this process from now on."""
         with _writing(self._file):
             drop_torn_line(self._file)
             with self._file.open("a", encoding="utf-8") as file:
-                file.write("".join(map(_line, predictions)))  # one write, so that a kill hardly ever splits a batch
+                file.write("".join(map(line_of, predictions)))  # one write, so that a kill hardly ever splits a batch
 
-    def consolidate(self, ids: Sequence[str]) -> list[Prediction]:
+    def consolidate(self, ids: Sequence[str]) -> Sequence[Prediction]:
         """Gather every process's lines in `predictions.jsonl`, in the order of `ids`; returns them.
 
-        Raises RuntimeError if some id has no prediction.
+        Many are read from the disk when they are asked for. Raises RuntimeError if some id has no prediction.
         """
-        found = self.predictions()
+        found = Gathered(reversed(self._files()))
         if missing := [id for id in ids if id not in found]:
             raise RuntimeError(f"{len(missing)} of {len(ids)} examples have no prediction, first {missing[0]}")
-        ordered = [found[id] for id in ids]
-        text, (first, *others) = "".join(map(_line, ordered)), self._files()
-        if self.writable and (others or first.read_bytes() != text.encode()):
-            with _writing(self.folder):
-                _replace(first, text)
-                for file in others:
-                    file.unlink(missing_ok=True)
-        return ordered
+        first, *others = self._files()
+        if found.in_order(ids):
+            return stored(first)
+        if not self.writable:
+            return found.predictions(ids)
+        with _writing(self.folder):
+            _replace(first, lambda file: found.write(ids, file))
+            for file in others:
+                file.unlink(missing_ok=True)
+        return stored(first)
 
     def read(self, name: str) -> dict[str, Any] | None:
         """The JSON file `name` of the folder; None if there is none, FileError if it is damaged."""
@@ -146,7 +156,7 @@ class RunStore:
         with _writing(file):
             if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != text:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                _replace(file, text)
+                _replace(file, lambda content: content.write(text.encode()))
 
     def _files(self) -> list[Path]:
         others = sorted(self.folder.glob("predictions-*.jsonl"))
@@ -169,28 +179,6 @@ def _unwritable(place: Path, error: OSError) -> StoreError:
     )
 
 
-def _line(prediction: Prediction) -> str:
-    return json.dumps(asdict(prediction), ensure_ascii=False) + "\n"
-
-
-def _read(file: Path) -> Iterator[Prediction]:
-    remedy = "delete the line, and the run's own command answers its example again"
-    try:
-        for number, line in read_lines(file, complete=True, remedy=remedy):
-            if line.strip():
-                yield _prediction(line, f"{short(file)}, line {number} is not a prediction", remedy)
-    except FileError:
-        if file.exists():
-            raise  # else there never was one, or `consolidate` has taken it away meanwhile
-
-
-def _prediction(line: str, problem: str, remedy: str) -> Prediction:
-    try:
-        return record(Prediction, parse(line))
-    except JsonError as error:
-        raise FileError(f"{problem}: {error}; {remedy}") from error
-
-
 def drop_torn_line(file: Path) -> None:
     """Take away a last line that has no end, as a killed process leaves it; what is before is not read."""
     if not file.exists():
@@ -210,10 +198,11 @@ def drop_torn_line(file: Path) -> None:
             content.truncate(whole)
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, write: Callable[[BinaryIO], object]) -> None:
     fresh = file.with_name(file.name + ".new")
     try:
-        fresh.write_text(text, encoding="utf-8")
+        with fresh.open("wb") as content:
+            write(content)
         fresh.replace(file)
     except OSError:
         with suppress(OSError):

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fastadasp.evaluation.spent import described
 from fastadasp.reduction.amount import KINDS, amount
 
 
@@ -20,7 +21,12 @@ def show(metrics: Mapping[str, Any], cost: Mapping[str, float], folder: str) -> 
 
 
 def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[str, str]]:
-    rows = [(name, _number(value)) for name, value in metrics["quality"].items()]
+    bounds = metrics.get("intervals", {})
+    rows = [(name, _number(value) + _bounds(bounds.get(name))) for name, value in metrics["quality"].items()]
+    if prompts := metrics.get("prompts"):
+        told = f"{prompts['mean']:.4f} ± {prompts['standard_deviation']:.4f}"
+        told += f" ({prompts['lowest']:.4f} to {prompts['highest']:.4f})"
+        rows.insert(1, (f"over {len(prompts['scores'])} prompts", told))
     failed = f", {metrics['failed']} failed (counted wrong)" if metrics["failed"] else ""
     rows.append(("examples", f"{metrics['examples']}{failed}"))
     asked, exact = metrics["reduction"], metrics["cost"]
@@ -36,6 +42,8 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
             rows.append(("time to first token", f"{cost['ttft_s'] * 1e3:.1f} ms"))
         rows.append(("decoding", f"{cost['decode_step_s'] * 1e3:.1f} ms per step, {cost['tokens_per_s']:.1f} tokens/s"))
         rows.append(("real-time factor", f"{cost['rtf']:.4f}"))
+        if parts := described(cost):
+            rows.append(("time spent", parts))
         for name, label in (
             ("prefill_mfu", "prefill, share of peak FLOP/s"),
             ("decode_mbu", "decoding, share of bandwidth"),
@@ -63,3 +71,7 @@ def _has_target(asked: Mapping[str, Any]) -> bool:
 
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+def _bounds(interval: Mapping[str, float] | None) -> str:
+    return "" if interval is None else f" [{interval['low']:.4f}, {interval['high']:.4f}]"

@@ -9,7 +9,7 @@ from lightning import Trainer, seed_everything
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from fastadasp.evaluation.batches import finished, plan
+from fastadasp.evaluation.batches import finished, planned
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.reading import explained_reader_loss
 from fastadasp.evaluation.session import Session
@@ -19,9 +19,7 @@ from fastadasp.process.signals import handlers, stop_if_told
 def answer_left(session: Session) -> None:
     """Answer batches until none is left that no other process of the run has taken."""
     quiet_lightning()
-    setup, size = session.setup, session.setup.hardware.batch_size
-    batches = plan(setup.examples, size, done=finished(session.store.predictions()))
-    total = -(-len(setup.examples) // size)
+    batches = planned(session.setup, done=finished(session.store.each()))
     seed_everything(session.seed, verbose=False)
     # Lightning takes the rank from variables that may be left over.
     rank_zero_only.rank = session.meeting.team.rank  # type: ignore[attr-defined]
@@ -34,7 +32,7 @@ def answer_left(session: Session) -> None:
         use_distributed_sampler=False,
         default_root_dir=session.store.folder,
     )
-    module = EvalModule(session, batches, total, handlers())
+    module = EvalModule(session, batches, handlers())
     with explained_reader_loss():
         trainer.test(module, verbose=False)
     stop_if_told()

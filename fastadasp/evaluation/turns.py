@@ -4,13 +4,13 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from fastadasp.errors import InputError
-from fastadasp.evaluation.batches import Batch
+from fastadasp.evaluation.batches import Plan
 from fastadasp.process.cluster import Launcher, Team
 from fastadasp.process.signals import stop_if_told
 
@@ -33,19 +33,18 @@ class TeamError(InputError):
 class Turns:
     """Positions of the batches that this process answers, in the order in which it takes them.
 
-    batches: what is left, as this process knows; another may have answered some of them by now.
-    total: batches of the whole run, finished ones included, so that all processes count alike.
+    batches: what is left, as this process knows; another may have answered some of them by now. All processes count
+    the batches of the whole run, finished ones included, hence alike.
     take: the index of the next batch that no process has taken.
     """
 
-    def __init__(self, batches: Sequence[Batch], total: int, take: Callable[[], int]) -> None:
-        self._positions = {batch.index: position for position, batch in enumerate(batches)}
-        self._total, self._take = total, take
+    def __init__(self, batches: Plan, take: Callable[[], int]) -> None:
+        self._batches, self._take = batches, take
 
     def __iter__(self) -> Iterator[int]:
-        while (index := self._take()) < self._total:
-            if index in self._positions:
-                yield self._positions[index]
+        while (index := self._take()) < self._batches.total:
+            if (position := self._batches.position_of(index)) is not None:
+                yield position
 
 
 class Meeting:

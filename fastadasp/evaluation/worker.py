@@ -37,7 +37,7 @@ def main(job: Mapping[str, Any]) -> None:
 
 
 def answer(job: Mapping[str, Any]) -> None:
-    """Answer this process's share of the run that `job` describes."""
+    """Answer this process's part of the run that `job` describes."""
     from fastadasp.evaluation.hardware import resolve
     from fastadasp.evaluation.session import Session, at_depth
     from fastadasp.evaluation.setup import validate

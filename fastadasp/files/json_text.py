@@ -14,8 +14,10 @@ MAX_DEPTH = 50
 MAX_DIGITS = 300
 """Of a whole number: every such number fits into a float."""
 
-_LONG = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_STRIDE = 30
+_LONG = re.compile(rf"\d{{{MAX_DIGITS // _STRIDE}}}")
+"""Digits one after the other among every 30th character, as a number of more than 300 digits has them."""
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class JsonError(ValueError):
@@ -30,15 +32,27 @@ def parse(text: str, *, strict: bool = False) -> Any:
     large for a float among them) and the character NUL, none of which another program could be expected to read.
     """
     try:
-        whole = _whole_number if _LONG.search(text) else None  # asked for each number, it takes as long as all else
+        # Asked for each number, it takes as long as all else; text[::30] is looked through in no time.
+        whole = _whole_number if _LONG.search(text[::_STRIDE]) else None
         value = json.loads(text, object_pairs_hook=_object, parse_int=whole)
     except json.JSONDecodeError as error:
         raise JsonError(_worded(error)) from error
     except RecursionError as error:
         raise JsonError(f"lists or objects inside each other, more than {MAX_DEPTH} deep") from error
-    if strict or text.count("{") + text.count("[") > MAX_DEPTH or _SURROGATE.search(text):
+    if strict or text.count("{") + text.count("[") > MAX_DEPTH or _may_hold_surrogates(text):
         check(value, strict=strict)  # else nothing that it looks for can be there
     return value
+
+
+def _may_hold_surrogates(text: str) -> bool:
+    """Whether half a character may stand in a JSON text, as it is or escaped; told at a glance of most texts."""
+    if "\\u" in text and _SURROGATE.search(text):
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def read_json(path: Path, kind: type[dict[Any, Any]] | type[list[Any]] = dict) -> Any:

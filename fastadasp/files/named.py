@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
@@ -9,6 +10,8 @@ from unicodedata import normalize
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.files.text import FileError, home, read_lines
 
+_REMEMBERED = 4096
+"""Names whose files are remembered: of stretches of long recordings, many lines name the same file."""
 _FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
@@ -43,6 +46,7 @@ def names_in(audio: object) -> Iterator[str]:
 
 def audio_files(manifest: Path) -> Iterator[Path]:
     """Every file that a manifest's lines name; what is wrong with a line is left for its reader to report."""
+    find = lru_cache(_REMEMBERED)(partial(located, manifest.parent))
     try:
         for _, line in read_lines(manifest):
             try:
@@ -50,6 +54,6 @@ def audio_files(manifest: Path) -> Iterator[Path]:
             except JsonError:
                 continue
             audio = raw.get("audio") if isinstance(raw, dict) else None
-            yield from (located(manifest.parent, name) for name in names_in(audio))
+            yield from (find(name) for name in names_in(audio))
     except FileError:
         return

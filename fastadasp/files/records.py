@@ -42,7 +42,7 @@ def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:
     """`value` as the type `hint` asks for."""
     if type(value) is hint or hint is object or hint is Any:
         return value
-    origin, inner = get_origin(hint), get_args(hint)
+    origin, inner = _parts(hint)
     if origin in (Union, types.UnionType):
         options = [kind for kind in inner if kind is not type(None)]
         missing = value is None and len(options) < len(inner)
@@ -61,6 +61,12 @@ def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:
     if plain in (list, tuple, dict, Mapping) or type(value) is not plain:
         raise JsonError(f"field {shown(place)} must be {_NAMES.get(plain, 'an object')}, got {shown(value)}")
     return value
+
+
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A type without its parameters (None if it has none), and these."""
+    return get_origin(hint), get_args(hint)
 
 
 def _plainly(outer: Any, inner: Any, value: Any) -> bool:

@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which takes the last of two equal keys without a word, made to refuse them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """As in PyYAML."""
+        """Build a mapping as PyYAML does, and refuse a key that stands twice."""
         own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         seen: set[tuple[str, str]] = set()
         for key in own:

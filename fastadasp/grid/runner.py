@@ -1,5 +1,6 @@
 """Running the cells of a grid in one process."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -8,12 +9,15 @@ from pathlib import Path
 
 from fastadasp.config.compose import compose_run
 from fastadasp.config.fingerprint import contents
-from fastadasp.errors import InputError
+from fastadasp.config.messages import explain, is_expected
+from fastadasp.errors import OutOfReachError
 from fastadasp.evaluation.run import evaluate
 from fastadasp.evaluation.setup import validate
 from fastadasp.grid.spec import Cell
 from fastadasp.models.base import ModelAdapter
 from fastadasp.models.shared import SharedAdapter
+
+log = logging.getLogger(__name__)
 
 QUIET = ("logger=none", "hardware.num_workers=0", "+hardware.trainer.enable_progress_bar=false")
 """Settings of every cell; none of them changes a result."""
@@ -26,7 +30,9 @@ class Outcome:
     cell: Cell
     folder: Path
     problem: str | None
-    """Why it could not run, such as an amount out of reach; None if it ran."""
+    """Why it did not run; None if it ran."""
+    failed: bool = False
+    """Whether it should have run: false also where the method cannot remove as much as the cell asks for."""
 
 
 class Runner:
@@ -38,7 +44,7 @@ class Runner:
         self._task = ""
 
     def run(self, cell: Cell, overrides: Sequence[str] = ()) -> Outcome:
-        """Run one cell, or find it done; what its user could mend becomes the outcome's problem."""
+        """Run one cell, or find it done; what ends it becomes the outcome's problem, so that the others still run."""
         cfg, folder = compose_run([*QUIET, *cell.settings, *overrides])
         try:
             setup = validate(cfg)
@@ -46,8 +52,13 @@ class Runner:
             setup = replace(setup, adapter=self._adapter(setup.adapter, files, cell.task))
             with redirect_stdout(StringIO()):  # the grid prints a line for each run instead of a table
                 evaluate(cfg, setup)
-        except InputError as error:
+        except OutOfReachError as error:
             return Outcome(cell, folder, str(error))
+        except Exception as error:
+            if not is_expected(error):
+                log.exception("%s ended by a fault of the program", cell)
+            what = explain(error) if is_expected(error) else f"{type(error).__name__}: {error}"
+            return Outcome(cell, folder, f"failed: {what}", failed=True)
         return Outcome(cell, folder, None)
 
     def _adapter(self, wanted: ModelAdapter, files: dict[str, str], task: str) -> SharedAdapter:

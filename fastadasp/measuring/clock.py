@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fastadasp.engine.decoder import find_decoder
+from fastadasp.engine.encoder import find_encoder
 from fastadasp.reduction.method import MergeMethod, Site
 
 
@@ -67,6 +68,34 @@ class GenerationClock:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
+
+
+class EncoderClock:
+    """Context manager: seconds that the audio encoder of `model` takes inside, 0 where it is not known.
+
+    On CUDA by events, so that nothing waits for the device before the end.
+    """
+
+    seconds: float = 0.0
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        self._encoder, self._device = find_encoder(model), device
+        self._marks: list[list[Any]] = []
+
+    def __enter__(self) -> Self:
+        self._handles = []
+        if self._encoder is not None:
+            self._handles = [
+                self._encoder.register_forward_pre_hook(lambda *_: self._marks.append([_mark(self._device)])),
+                self._encoder.register_forward_hook(lambda *_: self._marks[-1].append(_mark(self._device))),
+            ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+        # A call that an exception has broken off has no end.
+        self.seconds = sum(_between(*marks) for marks in self._marks if len(marks) == 2)
 
 
 class MergeClock:

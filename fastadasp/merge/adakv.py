@@ -1,4 +1,4 @@
-"""AdaKV: heads whose attention is spread out keep more (Feng et al., NeurIPS 2025, arXiv 2407.11550)."""
+"""AdaKV: heads with widely spread attention keep more tokens (Feng et al., NeurIPS 2025, arXiv 2407.11550)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AdaKV(Rescored):
-    """All key-value heads of a layer share one budget: what scores lowest in any of them goes.
+    """Let all key-value heads of a layer share one budget: the tokens with the lowest scores in any head are evicted.
 
-    `ratio` holds on average over a layer's heads. The cache is stored without padding (`fastadasp.engine.ragged`), so
-    that memory is freed although heads keep unlike numbers of tokens.
+    `ratio` holds on average over the heads of a layer. Example: at `ratio=0.5` and 100 tokens, one head may keep 70
+    tokens and another 30. The cache is stored without padding (`fastadasp.engine.ragged`), so that memory is freed
+    although heads keep unequal numbers of tokens.
     """
 
     safeguard: float = 0.2
-    """Share of the average budget that each head keeps at least."""
+    """The least share of the average budget that each head keeps, between 0 and 1 (the paper's safeguard)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -28,16 +29,17 @@ class AdaKV(Rescored):
 
     @property
     def uneven(self) -> bool:
-        """Always."""
+        """Whether heads may keep unequal numbers of tokens: always."""
         return True
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """One row for each row of the batch and each head."""
+        """Choose the tokens that stay: one row of the assignment for each row of the batch and each head."""
         from fastadasp.ops.eviction import evict_lowest_of_all_heads
 
         candidates_BT, newest = self.candidates(state), self.windows(state)
         score_BGT = self.score(state).expand(-1, state.keys_BGTd.shape[1], -1)
-        kept = (tokens - gone for tokens, gone in zip(self.removable_tokens(state.layout), state.budget, strict=True))
-        least = [int((count - safe) * self.safeguard) for count, safe in zip(kept, newest, strict=True)]
+        least = [
+            int((count - safe) * self.safeguard) for count, safe in zip(self.kept_tokens(state), newest, strict=True)
+        ]
         candidates_BGT = candidates_BT[:, None].expand_as(score_BGT)
-        return evict_lowest_of_all_heads(score_BGT, candidates_BGT, state.real_BT, newest, least, state.budget)
+        return evict_lowest_of_all_heads(score_BGT, candidates_BGT, state.real_BT, newest, least, state.n_remove)

@@ -8,4 +8,4 @@ from fastadasp.reduction.pooling import Pooling
 
 @dataclass(frozen=True)
 class AffinityPooling(Pooling, InputMethod):
-    """Affinity pooling of the projector's output, by strict adjacency (`window` 1)."""
+    """Pool the output of the projector: a token is compared with its direct neighbour alone (`window` 1)."""

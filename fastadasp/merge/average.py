@@ -1,4 +1,4 @@
-"""FastAdaSP without its weights (`merge_ave` in the released code): the ablation that shows what they are worth."""
+"""FastAdaSP with plain instead of weighted means (`merge_ave` in the released code): an ablation of the weights."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Average(MergeMethod):
-    """Fuses the most similar adjacent pairs, as FastAdaSP does, into their plain mean; needs no attention scores."""
+    """Fuse the most similar adjacent pairs, chosen as in FastAdaSP, into their plain mean; no attention scores are
+    needed."""
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, all tokens alike."""
-        return state.fuse(state.key_similarity_BT)
+        return state.fuse_best_pairs(state.key_similarity_BT)

@@ -1,4 +1,4 @@
-"""Blend: FastAdaSP with every choice of its own open to change, and the ones that measured best as defaults (ours)."""
+"""Blend (ours): FastAdaSP with its design choices as settings; the choices that scored best are the defaults."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -19,30 +19,32 @@ Weights = Enum("Weights", ["received", "per_query", "question", "size", "plain"]
 
 @dataclass(frozen=True)
 class Blend(MergeMethod):
-    """Fuses the most similar adjacent pairs, as FastAdaSP does; what "similar" is, what weighs how much in the mean and
-    how much may become one token can each be chosen. `similarity=keys weights=received layer=2 positions=packed` is
-    FastAdaSP with its own defaults (what each choice is worth: experiments/results/blend).
+    """Fuse the most similar adjacent pairs, as FastAdaSP does, with a choice of the similarity, of the weights in the
+    mean, and of how many tokens may become one. Example: `similarity=keys weights=received layer=2 positions=packed` is
+    FastAdaSP with its own defaults. The effect of each choice is measured in experiments/results/blend.
     """
 
     layer: int = 0
-    """As for all methods. To save as much from a later layer on, more tokens must go there."""
+    """The first layer that fuses, as in all methods. A later layer must remove more tokens to save the same FLOPs."""
     positions: Positions = Positions.original
-    """As for all methods. What is left of the audio keeps its distances in time."""
+    """Rotary positions after fusing, as in all methods. `kept`, the default here, keeps the distances in time."""
     similarity: Similarity = Similarity.values
-    """Neighbours are compared by the cosine of: `keys` (after the rotation), `unrotated_keys`, `values` (each with all
-    heads concatenated), or `hidden`, the residual stream that is fused."""
+    """Similarity of neighbours is the cosine of one of these: `keys` (after the rotation), `unrotated_keys`, `values`
+    (each with all heads concatenated), or `hidden`, the residual stream that is fused."""
     weights: Weights = Weights.per_query
-    """A token's weight in the mean: attention `received` from all heads and queries; the same `per_query` that can see
-    the token (plain sums favour early ones: causal attention lets more queries look at them); attention from the
-    `question` alone (`received` where no text follows the audio); the prompt tokens (`size`) that it stands for;
-    `plain`, all alike."""
+    """The weight of a token in the mean. `received`: the attention that the token receives from all heads and queries.
+    `per_query`: the same, divided by the number of queries that can see the token (causal attention lets more queries
+    look at early tokens, so that plain sums favour these). `question`: the attention from the text after the audio
+    (`received` where no text follows). `size`: the number of prompt tokens that the token stands for. `plain`: equal
+    weights."""
     longest: int = 0
-    """Prompt tokens that one token may come to stand for while other pairs are left; then only pairs that do not touch
-    are fused at one layer. 0: no limit, and runs of pairs fuse."""
+    """The most prompt tokens that one fused token may stand for while other pairs are left; with such a limit, only
+    pairs without a common token are fused at one layer. 0 sets no limit, and runs of pairs become one token."""
     threshold: float | None = None
-    """Pairs of a cosine above it are fused at once, best first, and pairs below when `schedule` asks for them, until as
-    much is saved as the schedule would have: more goes early where neighbours are alike, and less late. Without any
-    ratio, as many go as exceed it. With `once`, which has no later layers, a ratio is all that counts."""
+    """Pairs whose cosine exceeds this number are fused at the first layer, the most similar first. Other pairs are
+    fused when `schedule` asks for them, until as many FLOPs are saved as by the schedule alone: where neighbours are
+    alike, more tokens go early and fewer go late. Without a ratio, exactly the pairs above this number are fused. With
+    `schedule=once`, which has no later layers, the ratio alone decides."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,16 +57,15 @@ class Blend(MergeMethod):
 
     @property
     def adaptive(self) -> bool:
-        """Whether the audio has a say in how much goes where."""
+        """Whether the audio itself decides how many tokens are removed at which layer."""
         return self.threshold is not None
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Fuse the most similar pairs, those that stay within `longest` first."""
+        """Fuse the most similar pairs; pairs whose result stays within `longest` come first."""
         cosine_BT = self._score(state)
         score_BT = self._within(state, cosine_BT) if self.longest else cosine_BT
-        if self.threshold is None:
-            return state.fuse(score_BT, self._weight(state))
-        return state.fuse_ahead(score_BT, self._weight(state), cosine_BT > self.threshold)
+        early_BT = None if self.threshold is None else cosine_BT > self.threshold
+        return state.fuse_best_pairs(score_BT, self._weight(state), early_BT)
 
     def _score(self, state: "LayerState") -> "Tensor":
         """(B, T) float32 cosine of each token with the next; defined where `pair_BT`."""
@@ -80,7 +81,7 @@ class Blend(MergeMethod):
                 found_BN = adjacent_key_cosine(state.values_BGTd[:, :, hull])
             case _:
                 found_BN = adjacent_cosine(state.hidden_BTD[:, hull])
-        return state.spread(found_BN)
+        return state.from_hull(found_BN)
 
     def _within(self, state: "LayerState", score_BT: "Tensor") -> "Tensor":
         """The scores (cosines); pairs that touch no better one and stay within `longest` come above the others."""

@@ -1,4 +1,4 @@
-"""CaM: what goes leaves its value to what stays (Zhang et al., ICML 2024, PMLR 235:58840)."""
+"""CaM: cache merging; evicted tokens leave their values to kept tokens (Zhang et al., ICML 2024, PMLR 235:58840)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -18,19 +18,20 @@ Fold = Enum("Fold", ["mean", "sum"])
 
 @dataclass(frozen=True)
 class CaM(Rescored):
-    """Evicts as another method does, and folds each evicted token's value into the nearest one that stays, in time and
-    of the same clip; keys stay as they are. FastAdaSP's idea inside the cache.
+    """Evict the tokens that another method chooses, and add the value of each evicted token to the value of the kept
+    token of the same clip that is nearest in time. Keys are not changed. The idea is FastAdaSP's, inside the cache.
 
-    With a the attention that a token has received from the whole prompt, by key-value head, the value of a token that
-    stays, with e for those that go to it, becomes
+    Let a be the attention that a token has received from the whole prompt, in one key-value head, and let e run over
+    the evicted tokens that join a kept token. The value v of the kept token becomes
 
     - `mean`: (a v + Σ a_e v_e) / (a + Σ a_e), FastAdaSP's weighted mean;
-    - `sum`: v + Σ min(1, a_e / a) v_e, what the paper's rule gives on average: it adds the value with the probability
-      min(1, a_e / a), by drawing at random, and spreads it over several tokens that follow.
+    - `sum`: v + Σ min(1, a_e / a) v_e. This is the expectation of the paper's rule, which draws at random: the paper
+      adds a value with probability min(1, a_e / a), and spreads the value over several tokens that follow.
     """
 
     fold: Fold = Fold.mean
-    """How evicted values join the one that stays: `mean`, weighted by attention, or `sum`, the paper's on average."""
+    """How evicted values join a kept value: `mean`, weighted by attention, or `sum`, the expectation of the paper's
+    rule."""
 
     takes_choice: ClassVar[bool] = True
 
@@ -40,15 +41,15 @@ class CaM(Rescored):
 
     @property
     def uneven(self) -> bool:
-        """As the scorer."""
+        """Whether heads keep unequal numbers of tokens: where the scorer lets them."""
         return self.inner.uneven
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """The scorer's choice."""
+        """Keep the tokens that the scorer keeps."""
         return self.inner.assign(state)
 
     def assign_values(self, state: "LayerState", assignment: "Assignment") -> "Assignment":
-        """Kept tokens as before, evicted ones in the slot of the nearest removable token that is kept."""
+        """Send each kept value to its own slot, and each evicted value to the slot of the nearest kept audio token."""
         from fastadasp.ops.assignment import Assignment
 
         heads = state.keys_BGTd.shape[1]

@@ -12,19 +12,20 @@ from fastadasp.reduction.method import MergeMethod, Site
 
 @dataclass(frozen=True)
 class Chain(Composite):
-    """Input reduction, then merging inside the decoder, then eviction from the caches; each may be missing.
+    """Reduce at the input, then merge inside the decoder, then evict from the caches; each stage may be missing.
 
-    `Chain(input=Samp(ratio=0.3), cache=H2O(ratio=0.5))`. Each stage has its own ratio, of what the one before it left;
-    `ratio`, `layer_ratio`, `flops_reduction` and `tokens_kept` of the chain must stay unset. One stage may leave its
-    ratio to a target instead: `flops_reduction`, what the whole chain saves, or `tokens_kept`, what this stage leaves.
+    Example: `Chain(input=Samp(ratio=0.3), cache=H2O(ratio=0.5))`. Each stage has its own ratio, a share of the tokens
+    that the stage before it has left; `ratio`, `layer_ratio`, `flops_reduction` and `tokens_kept` of the chain itself
+    must stay unset. In the place of its ratio, one stage may have a target: `flops_reduction` for the whole chain, or
+    `tokens_kept` after this stage.
     """
 
     input: Any = None
-    """A method of site `input`, or None."""
+    """A method that acts before the decoder (site `input`), or None."""
     decoder: Any = None
-    """A method of site `decoder`, or None."""
+    """A method that acts inside the decoder (site `decoder`), or None."""
     cache: Any = None
-    """A method of site `cache`, or None."""
+    """A method that acts on the key-value cache (site `cache`), or None."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,31 +53,32 @@ class Chain(Composite):
             raise ConfigError(f"{' and '.join(wanted)}: one ratio of a chain can be solved; give the others' ratios")
 
     def stages(self) -> tuple[MergeMethod, ...]:
-        """Those given."""
+        """The stages that are given, in the order input, decoder, cache."""
         return tuple(stage for _, stage in self._given())
 
     @property
     def has_target(self) -> bool:
-        """Whether a stage's ratio is still to be found."""
+        """Whether one stage has a target, from which its ratio is still to be solved."""
         return any(stage.has_target for stage in self.stages())
 
     @property
     def stage_with_target(self) -> MergeMethod:
-        """The stage that has a target, if any."""
+        """The stage that has a target, or None."""
         return next((stage for stage in self.stages() if stage.has_target), self)
 
     def with_ratio(self, ratio: float) -> "Chain":
-        """With `ratio` in the stage that has a target."""
+        """This chain with `ratio` in the stage that has a target."""
         stage = self.stage_with_target
         settled: dict[str, Any] = {stage.site.name: stage.with_ratio(ratio)}
         return replace(self, **settled)
 
     def at_depth(self, layers: int) -> "Chain":
-        """With the layers of all stages settled."""
+        """This chain with a number for the layer of each stage, for a decoder of a known depth."""
         return replace(self, **{site.name: stage.at_depth(layers) for site, stage in self._given()})
 
     def at_layer(self, layer: int) -> "Chain":
-        """Merging from `layer` on inside the decoder; where caches are shortened stays."""
+        """This chain with merging inside the decoder from `layer` on; the layers whose caches are shortened stay the
+        same."""
         return replace(self, layer=layer, decoder=self.decoder and self.decoder.at_layer(layer))
 
     def _given(self) -> Iterator[tuple[Site, Any]]:

@@ -1,4 +1,4 @@
-"""ChunkKV: whole stretches of time stay or go (Liu et al., NeurIPS 2025, arXiv 2502.00299)."""
+"""ChunkKV: chunks of adjacent tokens are kept or evicted as a whole (Liu et al., NeurIPS 2025, arXiv 2502.00299)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,23 +14,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChunkKV(Rescored):
-    """Keeps the chunks of `chunk` adjacent tokens with the largest scores, the mean over their tokens and all heads.
+    """Keep the chunks of `chunk` adjacent tokens with the largest scores: the means over the tokens of a chunk and all
+    heads.
 
-    All heads keep the same tokens. A chunk never crosses two clips, so that each begins with a chunk and may end with a
-    shorter one. Where the budget ends inside a chunk, its tokens with the largest scores stay; the reference
-    implementations round to whole chunks. The paper's re-use of a layer's choice in the next one is left out, since
-    scores are cheap beside the prefill.
+    All heads keep the same tokens. A chunk lies within one clip: each clip begins with a chunk, and may end with a
+    shorter one. Where the budget ends inside a chunk, the tokens of this chunk with the largest scores are kept; the
+    reference implementations round to whole chunks. Example: with `chunk=10` and a budget of 25 tokens, two chunks and
+    five tokens of a third are kept. The paper lets the next layers reuse the choice of one layer; this is left out,
+    since the scores cost little compared with the prefill.
     """
 
     chunk: int = 10
-    """Tokens of a chunk."""
+    """Number of tokens of a chunk."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("merge.chunk", self.chunk, "it is how many adjacent tokens stay or go together", least=1)
 
     def score(self, state: "LayerState") -> "Tensor":
-        """(B, 1, T): minus the place of each token in the order of chunks, then of tokens inside them."""
+        """(B, 1, T) float32: minus the rank of each token, by the score of its chunk first and by its own score
+        second."""
         import torch
 
         score_BT = self.inner.score(state).float().clamp_max(1e30).sum(1)

@@ -1,4 +1,4 @@
-"""CriticalKV: what a value adds to the layer's output counts too (Feng et al., 2025, arXiv 2502.03805)."""
+"""CriticalKV: scores include the effect of a value on the layer's output (Feng et al., 2025, arXiv 2502.03805)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CriticalKV(Rescored):
-    """Keeps a first part of the budget by another method's scores, the rest by (score + `epsilon`) |W v|.
+    """Fill a first part of the budget by the scores of another method, and the rest by (score + `epsilon`) |W v|.
 
-    |W v| is the sum of magnitudes of what a value v adds to the residual stream through the layer's output projection,
-    the mean over the heads that share v. It bounds how much the output changes when the token goes.
+    |W v| is the L1 norm of what a value v adds to the residual stream through the output projection W of the layer, the
+    mean over the query heads that share v. This norm bounds the change of the output when the token is evicted (paper,
+    section 3).
     """
 
     first_stage: float = 0.5
-    """Share of the budget that goes to the largest scores as they are."""
+    """Share of the budget that is filled by the scores alone, between 0 and 1."""
     epsilon: float = 1e-4
-    """Added to a score before it is multiplied: values count a little even where nothing looks."""
+    """Added to a score before the multiplication, so that the norm of a value counts even where its score is 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,15 +36,14 @@ class CriticalKV(Rescored):
             raise ConfigError(f"merge.epsilon must not be negative, got {self.epsilon}")
 
     def score(self, state: "LayerState") -> "Tensor":
-        """The first part of the budget scores best."""
+        """Scores in which the tokens of the first part of the budget come before all others."""
         from fastadasp.ops.assignment import choose_top
 
         norm_BGT = value_effects(state)
         score_BGT = self.inner.score(state).expand_as(norm_BGT).float().clamp_max(1e30)
         rows, heads, length = score_BGT.shape
         candidate_BGT = self.candidates(state)[:, None].expand_as(score_BGT)
-        budgets = zip(self.removable_tokens(state.layout), state.budget, strict=True)
-        first = [int((tokens - gone) * self.first_stage) for tokens, gone in budgets for _ in range(heads)]
+        first = [int(kept * self.first_stage) for kept in self.kept_tokens(state) for _ in range(heads)]
         chosen = choose_top(score_BGT.flatten(0, 1), candidate_BGT.flatten(0, 1), first).view(rows, heads, length)
         return ((score_BGT + self.epsilon) * norm_BGT).masked_fill(chosen, float("inf"))
 

@@ -1,4 +1,4 @@
-"""DART: keep what duplicates nothing (Wen et al., arXiv 2502.11494), in AudioMarathon's version for audio."""
+"""DART: duplicate tokens are dropped (Wen et al., arXiv 2502.11494), in AudioMarathon's version for audio."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dart(MergeMethod):
-    """Keeps the audio tokens least similar to a few pivots: audio and question tokens with the largest L1 key norm.
+    """Keep the audio tokens that are least similar to a few pivots: audio and text tokens with the largest L1 norm of
+    keys.
 
-    Audio pivots are kept; then each pivot in turn, audio first, the largest norm first, takes its share of the rest:
-    those of lowest cosine to it, all tokens going through the model's final norm. The released port keeps whole shares
-    only, 4 + 8 floor(n(1-R)/8), in no fixed order of pivots; here the budget is exact, left-overs going to the first
-    pivots. It reads what leaves layer K - 1; here [recon] it is the residual stream of this layer after attention.
+    The audio pivots are kept. Then each pivot, the audio pivots first and larger norms first, keeps an equal share of
+    the remaining budget: the tokens of the lowest cosine to this pivot, after the final norm of the model. The released
+    port keeps whole shares only, 4 + 8 floor(n(1-R)/8) tokens, and fixes no order of the pivots; here the budget is
+    exact, and the first pivots keep what the division leaves over. The port reads the output of layer K - 1; [recon]
+    here the residual stream of this layer after attention is read.
     """
 
     audio_pivots: int = 4
+    """Number of audio tokens that are pivots."""
     text_pivots: int = 4
+    """Number of tokens of the text after the audio that are pivots."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -31,7 +35,7 @@ class Dart(MergeMethod):
         check_count("merge.audio_pivots", self.audio_pivots, "it counts audio tokens to compare with", least=1)
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Keep audio pivots, and what is least like each of the pivots."""
+        """Keep the audio pivots, and the tokens that are least similar to each pivot."""
         from fastadasp.ops.assignment import choose_top
         from fastadasp.ops.groups import take
         from fastadasp.ops.similarity import cosine
@@ -43,19 +47,19 @@ class Dart(MergeMethod):
         for candidate_BT, count in zip((state.audio_BT, state.question_BT), pivots, strict=True):
             ranked_BT = norm_BT.masked_fill(~candidate_BT, -1).argsort(dim=1, descending=True, stable=True)
             likeness += cosine(token_BTD, take(token_BTD, ranked_BT[:, :count])).unbind(-1)
-        kept_BT = choose_top(norm_BT, state.audio_BT, [min(pivots[0], kept) for kept in state.kept])
-        for likeness_BT, counts in zip(likeness, _shares(state, *pivots), strict=True):
+        kept_BT = choose_top(norm_BT, state.audio_BT, [min(pivots[0], kept) for kept in state.n_keep])
+        for likeness_BT, counts in zip(likeness, _quotas(state, *pivots), strict=True):
             kept_BT = kept_BT | choose_top(-likeness_BT, state.audio_BT & ~kept_BT, counts)
-        return state.retain(kept_BT)
+        return state.keep_only(kept_BT)
 
 
-def _shares(state: "LayerState", audio_pivots: int, text_pivots: int) -> list[tuple[int, ...]]:
+def _quotas(state: "LayerState", audio_pivots: int, text_pivots: int) -> list[tuple[int, ...]]:
     """For each pivot, how many tokens each row keeps by it; a row that lacks some divides by those it has."""
     rows = []
-    for kept, after in zip(state.kept, state.layout.after, strict=True):
+    for kept, after in zip(state.n_keep, state.layout.after, strict=True):
         audio, text = min(audio_pivots, kept), min(text_pivots, after)
         each, extra = divmod(kept - audio, max(1, audio + text))
-        share = [each + (pivot < extra) for pivot in range(audio + text)]
-        share[audio:audio] = [0] * (audio_pivots - audio)
-        rows.append(share + [0] * (text_pivots - text))
+        quota = [each + (pivot < extra) for pivot in range(audio + text)]
+        quota[audio:audio] = [0] * (audio_pivots - audio)
+        rows.append(quota + [0] * (text_pivots - text))
     return list(zip(*rows, strict=True))

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DivPrune(InputMethod):
-    """Keeps a set of tokens whose smallest distance 1 - cos is as large as a greedy choice makes it.
+    """Keep a set of tokens whose smallest mutual distance 1 - cos is as large as a greedy search makes it.
 
-    First the token farthest from its nearest neighbour, then always the one farthest from those kept. O(n² D).
+    The search begins with the token that is farthest from its nearest neighbour, and then always adds the token that is
+    farthest from the tokens already kept. The cost is O(n² D) for n audio tokens.
     """
 
     def assign(self, state: "InputState") -> "Assignment":
@@ -24,6 +25,6 @@ class DivPrune(InputMethod):
 
         token_BND = state.hidden_BTD[:, state.layout.hull]
         distance_BNN = 1 - cosine(token_BND, token_BND)
-        return state.retain(
-            state.spread(farthest_choice(distance_BNN, state.audio_BT[:, state.layout.hull], state.kept))
+        return state.keep_only(
+            state.from_hull(farthest_choice(distance_BNN, state.audio_BT[:, state.layout.hull], state.n_keep))
         )

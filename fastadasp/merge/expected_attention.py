@@ -1,4 +1,4 @@
-"""Expected attention: keys that future queries will look for (Devoto et al., 2025, arXiv 2510.00636)."""
+"""Expected attention: keys that future queries are expected to attend to (Devoto et al., 2025, arXiv 2510.00636)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,17 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExpectedAttention(CacheMethod):
-    """Takes the queries to come for Gaussian and keeps the keys k, values v with the largest E[attention] |v|.
+    """Model future queries as Gaussian, and keep the keys k and values v with the largest E[attention] |v|.
 
-    Mean m and covariance C are those of the prompt's queries before their rotation, turned by the mean rotation over
-    the next `future` positions; E[attention] = softmax(s m·k + s² k'Ck / 2), s the scale of the scores, is averaged
-    over the heads that share k. The first `sinks` tokens count for nothing in it and stay.
+    The mean m and covariance C of the Gaussian are those of the prompt's queries before the rotation, turned by the
+    mean rotation over the next `future` positions. E[attention] = softmax(s m·k + s² k'Ck / 2), where s is the scale of
+    the attention scores, is averaged over the query heads that share k. The first `sinks` tokens take no part in this
+    mean and covariance, and are always kept.
     """
 
     future: int = 512
+    """Number of positions after the prompt over which the rotation of queries is averaged."""
     sinks: int = 4
+    """Number of tokens at the beginning that are always kept."""
     epsilon: float = 0.0
-    """Added to the expected attention before |v|: above 0, large values count even where nothing will look."""
+    """Added to the expected attention before it is multiplied by |v|, so that large values count even where
+    E[attention] is 0."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,9 +39,15 @@ class ExpectedAttention(CacheMethod):
             raise ConfigError(f"merge.epsilon must not be negative, got {self.epsilon}")
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Expected attention times the norm of the value; sinks score best."""
+        """Expected attention times the norm of the value; the sinks have the best scores."""
         import torch
 
+        shape = state.score_shape
+        if shape.softcap is not None:
+            raise ValueError(
+                f"expected attention is known for scores without a cap, and this model caps its scores at "
+                f"{shape.softcap} (attn_logit_softcapping); choose another method, such as snapkv"
+            )
         real_BT = torch.ones_like(state.audio_BT) if state.real_BT is None else state.real_BT
         sink_BT = real_BT.cumsum(1) <= self.sinks
         counts_BT = real_BT & ~sink_BT
@@ -49,6 +59,7 @@ class ExpectedAttention(CacheMethod):
         turned_BGRTd = keys_BGTd[:, :, None] @ covariance_BGRdd
         logits_BGRT += (turned_BGRTd * keys_BGTd[:, :, None]).sum(-1) * (state.scaling**2 / 2)
         least = torch.finfo(torch.float32).min
-        expected_BGT = logits_BGRT.masked_fill(~counts_BT[:, None, None], least).softmax(-1).mean(2)
+        logits_BH1T = logits_BGRT.masked_fill(~counts_BT[:, None, None], least).flatten(1, 2)[:, :, None]
+        expected_BGT = shape.softmax(logits_BH1T).view_as(logits_BGRT).mean(2)
         score_BGT: Tensor = (expected_BGT + self.epsilon) * state.values_BGTd.float().norm(dim=-1)
         return score_BGT.masked_fill(sink_BT[:, None], float("inf"))

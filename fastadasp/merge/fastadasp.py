@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FastAdaSP(MergeMethod):
-    """Fuses the most similar adjacent pairs, s_i = cos(k_i, k_{i+1}) of this layer's keys, into sum(w h) / sum(w).
+    """Fuse the most similar pairs of adjacent audio tokens into their weighted means sum(w h) / sum(w).
 
-    The weight w_j is the attention that token j gets, summed over all heads and queries. As in the released Qwen-Audio
-    code (`merge_weighted`): keys are compared after the rotation, and a run of m chosen pairs makes one token of m + 1.
+    The similarity of a pair is s_i = cos(k_i, k_{i+1}), with the keys k of this layer, all heads concatenated. The
+    weight w_j is the attention that token j receives, summed over all heads and queries. Two details follow the
+    released Qwen-Audio code (`merge_weighted`): keys are compared after the rotation, and a run of m chosen pairs
+    becomes one token. Example: the chosen pairs (4, 5) and (5, 6) turn the tokens 4, 5 and 6 into one.
     """
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse the most similar pairs, weighted by attention."""
-        return state.fuse(state.key_similarity_BT, state.attention_received_BT)
+        return state.fuse_best_pairs(state.key_similarity_BT, state.attention_received_BT)

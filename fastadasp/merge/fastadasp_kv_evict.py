@@ -10,14 +10,16 @@ from fastadasp.reduction.method import MergeMethod
 
 @dataclass(frozen=True)
 class FastAdaSPKVEvict(Composite):
-    """FastAdaSP at its layers, and in the caches after `layer` H2O's choice by attention over the whole prompt.
+    """Merge as FastAdaSP does, and evict from the caches after `layer` by H2O's sums of attention over the whole
+    prompt.
 
-    The released code uses one number as the share removed by merging and as the share kept by eviction, and only masks
-    what it evicts. Here both remove `ratio`, eviction from what merging has left, and memory is freed.
+    In the released code, one number is the share that merging removes and the share that eviction keeps, and evicted
+    tokens are only masked. Here both stages remove `ratio`, eviction a share of what merging has left, and the memory
+    of evicted tokens is freed.
     """
 
     def stages(self) -> tuple[MergeMethod, ...]:
-        """Merging, then eviction without a recent window and without going on while the answer is generated."""
+        """Merging, then eviction from the prompt's cache alone, without a window of recent tokens."""
         merge = FastAdaSP(
             self.ratio,
             self.layer_ratio,
@@ -27,4 +29,4 @@ class FastAdaSPKVEvict(Composite):
             earlier_caches=self.earlier_caches,
             proportional=self.proportional,
         )
-        return merge, H2O(self.share, layer=self.layer + 1, recent=0.0, decode=False)
+        return merge, H2O(self.given_ratio, layer=self.layer + 1, recent=0.0, decode=False)

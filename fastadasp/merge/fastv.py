@@ -1,4 +1,4 @@
-"""FastV: dropping what the last prompt token does not look at (Chen et al., ECCV 2024, arXiv 2403.06764)."""
+"""FastV: tokens that the last prompt token ignores are dropped (Chen et al., ECCV 2024, arXiv 2403.06764)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -15,15 +15,16 @@ Queries = Enum("Queries", ["last", "all"])
 
 @dataclass(frozen=True)
 class FastV(MergeMethod):
-    """Keeps the audio tokens that the last token of the prompt attends to most, averaged over heads.
+    """Keep the audio tokens that the last token of the prompt attends to most, averaged over heads.
 
-    FastV's "layer K" prunes what enters layer K by the attention of layer K - 1: this is `layer` = K - 1 here, where
-    pruning saves that layer's MLP as well and changes nothing else. One attention row is recomputed, so that fused
-    kernels stay on; ports that read it from a model that returns none prune by something else.
+    The paper's "layer K" prunes the input of layer K by the attention of layer K - 1. Here this is `layer` = K - 1,
+    after whose attention tokens are dropped; the MLP of that layer is saved as well, and nothing else differs. Example:
+    the paper's K = 2 is `layer=1`. One row of attention is recomputed, so that fused attention kernels stay in use.
     """
 
     queries: Queries = Queries.last
-    """Whose attention counts: `last`, or that of `all` tokens in sum, which FastAdaSP's code calls FastV (`evicit`)."""
+    """Whose attention counts: that of the `last` token, or the sum over `all` tokens, which FastAdaSP's code calls
+    FastV (`evicit`)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -31,4 +32,4 @@ class FastV(MergeMethod):
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep the tokens that get the most attention."""
-        return state.keep(state.last_attention_BT if self.queries is Queries.last else state.attention_received_BT)
+        return state.keep_top(state.last_attention_BT if self.queries is Queries.last else state.attention_received_BT)

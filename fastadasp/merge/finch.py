@@ -1,4 +1,4 @@
-"""FINCH: what the question looks at (Corallo and Papotti, TACL 2024, arXiv 2408.00167)."""
+"""FINCH: tokens that the question attends to are kept (Corallo and Papotti, TACL 2024, arXiv 2408.00167)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finch(CacheMethod):
-    """Keeps what the text after the last audio token attends to: the mean over these queries and the heads that share a
-    key. Where no text follows the audio, the last token looks back.
+    """Keep the tokens that the text after the last audio token attends to most.
 
-    The window is thereby as long as the question, whatever the length of the audio. The paper reads long documents in
-    chunks, each with the question behind it, and numbers what is left anew; here the prompt is read in one piece, and
-    positions stay.
+    A score is the mean attention over the tokens of this text and over the query heads that share a key. The window of
+    queries is therefore as long as the question, whatever the length of the audio. Where no text follows the audio, the
+    last token alone is the window. The paper reads long documents in chunks, each followed by the question, and
+    renumbers the positions of the tokens that are left; here the prompt is read in one piece, and positions stay.
     """
 
     normalise: bool = True
@@ -26,7 +26,7 @@ class Finch(CacheMethod):
     is shared by fewer tokens, do not count for more."""
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Attention of the question, whose own tokens score best, the newest of them most."""
+        """Mean attention from the question; its own tokens have the best scores, the newest token the very best."""
         import torch
 
         asking_BHQT, asks_BQ = state.attention_of_last([max(1, after) for after in state.layout.after])

@@ -1,4 +1,4 @@
-"""Frame: every so many tokens one (the strong plain baseline of AudioMarathon, arXiv 2510.07293)."""
+"""Frame: tokens at even distances are kept (a plain and strong baseline of AudioMarathon, arXiv 2510.07293)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame(MergeMethod):
-    """Keeps K of a row's n audio tokens, those of index floor(i n / K) for i = 0 .. K - 1, whatever they hold."""
+    """Keep K of the n audio tokens of a row, those with index floor(i n / K) for i = 0 .. K - 1, whatever they hold.
+
+    Example: of n = 10 tokens, K = 4 keeps the tokens 0, 2, 5 and 7.
+    """
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Keep evenly spaced tokens."""
-        return state.retain(evenly_spaced(state, state.kept))
+        return state.keep_only(evenly_spaced(state, state.n_keep))
 
 
 def evenly_spaced(state: "State", counts: "Sequence[int]") -> "Tensor":

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class H2O(CacheMethod):
-    """Keeps, for each head, the newest tokens and those that have received the most attention from all tokens so far.
+    """Keep, in each head, the newest tokens and the tokens that have received the most attention from all tokens so
+    far.
 
-    While the answer is generated, attention goes on being summed up and each new token pushes out the weakest, so that
-    the cache never outgrows what the prompt left in it. The prompt is read in one piece, as in the paper's system; its
-    simulation, which evicts while it reads, would see other sums. FastAdaSP's `kv_evict` baseline has `recent` 0 and
-    `decode` false (there the ratio is the share kept; here it is the share removed, as everywhere).
+    While the answer is generated, attention is summed on, and each new token replaces the token with the smallest sum,
+    so that the cache never grows beyond what the prompt has left in it. The prompt is read in one piece, as in the
+    paper's system; the paper's simulation evicts while the prompt is read, and sees other sums. FastAdaSP's baseline
+    `kv_evict` is `recent=0 decode=false` (in FastAdaSP's code, the ratio is the share kept; here the ratio is the share
+    removed, as in all methods).
     """
 
     recent: float = 0.5
-    """Share of the kept tokens that are the newest ones (of the audio, if text is protected)."""
+    """Share of the kept tokens that are chosen because they are the newest (of the audio, if text is protected)."""
     decode: bool = True
-    """Go on evicting while the answer is generated; false: after the prompt only."""
+    """Whether eviction goes on while the answer is generated; false evicts once, after the prompt."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,13 +36,14 @@ class H2O(CacheMethod):
 
     @property
     def evicts_while_decoding(self) -> bool:
-        """Whether new tokens push out old ones."""
+        """Whether new tokens replace old tokens while the answer is generated."""
         return self.decode
 
     def newest(self, kept: int) -> int:
-        """The recent window; a token that has just been read stays for at least a step."""
+        """Number of newest tokens that are kept whatever their sums; at least 1, so that a new token stays for one
+        step."""
         return max(int(kept * self.recent), int(self.decode and kept > 0))
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Attention received from the whole prompt."""
+        """The attention that each token has received from all tokens of the prompt."""
         return state.attention_received_BGT

@@ -1,4 +1,4 @@
-"""HeadRouter: attention heads that suit the sound at hand choose the tokens (arXiv 2604.23717)."""
+"""HeadRouter: tokens are chosen by attention heads that suit the kind of audio (arXiv 2604.23717)."""
 
 import math
 from dataclasses import dataclass
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Routing:
-    """What calibration finds for one layer of one model (`fastadasp heads`)."""
+    """The result of the calibration of one layer of one model (`fastadasp heads`)."""
 
     layer: int
+    """Index of the decoder layer that was calibrated."""
     centroids: dict[str, float]
-    """By profile (`semantic`, `acoustic`, `uniform`): the mean spread over heads of its calibration clips."""
+    """For each profile (`semantic`, `acoustic`, `uniform`): the mean spread over heads of its calibration clips."""
     weights: dict[str, list[float]]
-    """By profile: how much each head counts, summing to 1."""
+    """For each profile: the weights of the heads, which sum to 1."""
     width: float
-    """Of the Gaussian around a centroid: how fast a profile loses its say as the spread differs."""
+    """Standard deviation of the Gaussian around a centroid: the smaller, the faster the weight of a profile falls."""
 
     @property
     def heads(self) -> int:
-        """Query heads of the layer."""
+        """Number of query heads of the layer."""
         return len(next(iter(self.weights.values())))
 
 
@@ -59,21 +60,22 @@ def read_routing(path: str) -> Routing:
 
 @dataclass(frozen=True)
 class HeadRouter(MergeMethod):
-    """Keeps the audio tokens that the prompt's text looks at, by a mean over heads that depends on the audio.
+    """Keep the audio tokens that the text of the prompt attends to, with weights of the heads that depend on the audio.
 
-    p_h is the softmax over audio of q k / sqrt(d), queries and keys before their rotation, averaged over text tokens.
-    Head h is selective by 1 - H(p_h) / log n, and the spread s of that over heads (standard deviation) tells how near
-    the audio is to each calibrated profile: alpha_c ~ exp(-(s - centroid_c)^2 / (2 width^2)). Tokens are ranked by
-    sum_h w_h p_h, w = sum_c alpha_c weights_c. Published for layer 2 with layer 1's probe: here `layer` 1, as in FastV.
+    Let p_h be the softmax over audio tokens of q k / sqrt(d), with queries and keys before the rotation, averaged over
+    text tokens. The selectivity of head h is 1 - H(p_h) / log n, where H is the entropy. The standard deviation s of
+    the selectivities over heads says how near the audio is to each calibrated profile c: alpha_c ~ exp(-(s -
+    centroid_c)^2 / (2 width^2)). Tokens are ranked by sum_h w_h p_h with w = sum_c alpha_c weights_c. The paper prunes
+    at layer 2 by the attention of layer 1; this is `layer=1` here, as for FastV.
 
-    [recon] The softmax, the entropy and the standard deviation are readings of an incomplete description; calibrated
-    numbers are not published. Frame thins the audio out first, as in the paper, at a rate of our own (`prefilter`).
+    [recon] The softmax, the entropy and the standard deviation interpret an incomplete description, and the calibrated
+    numbers are not published. As in the paper, Frame thins the audio out first; its rate is ours (`prefilter`).
     """
 
     routing: str | None = None
-    """A file that `fastadasp heads` wrote for this model and layer; null: all heads count alike."""
+    """A file that `fastadasp heads` wrote for this model and layer; null gives all heads the same weight."""
     prefilter: float = 0.5
-    """Share of the removal that Frame does before."""
+    """Share of the removed tokens that Frame removes before the heads choose, between 0 and 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,7 +90,7 @@ class HeadRouter(MergeMethod):
                 )
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Keep what the routed heads look at."""
+        """Keep the tokens that the weighted heads attend to."""
         from fastadasp.ops.assignment import choose_top
 
         for row, (tokens, audio) in enumerate(zip(state.layout.tokens, state.layout.audio, strict=True)):
@@ -97,13 +99,13 @@ class HeadRouter(MergeMethod):
                     f"HeadRouter keeps what the prompt's text looks at, but row {row} of the batch has no text; put an "
                     "instruction there, or choose another method"
                 )
-        first = [n - int(gone * self.prefilter) for n, gone in zip(state.layout.audio, state.budget, strict=True)]
+        first = [n - int(gone * self.prefilter) for n, gone in zip(state.layout.audio, state.n_remove, strict=True)]
         probe_BHT = text_to_audio(state)
         importance_BT = (self.head_weights(state, probe_BHT)[..., None] * probe_BHT).sum(1)
-        return state.retain(choose_top(importance_BT, evenly_spaced(state, first), state.kept))
+        return state.keep_only(choose_top(importance_BT, evenly_spaced(state, first), state.n_keep))
 
     def head_weights(self, state: "LayerState", probe_BHT: "Tensor") -> "Tensor":
-        """(B or 1, H) or (1, 1): how much each head counts."""
+        """(B or 1, H) or (1, 1) float32: the weight of each head."""
         if self.routing is None:
             return probe_BHT.new_ones(1, 1)
         routing, heads = read_routing(self.routing), probe_BHT.shape[1]
@@ -137,10 +139,12 @@ def text_to_audio(state: "LayerState") -> "Tensor":
     query_BHMd = query_BHTd.gather(2, column_BM[:, None, :, None].expand(-1, heads, -1, channels))
     grouped = query_BHMd.reshape(len(column_BM), groups, -1, channels).float()
     scores = (grouped @ key_BGNd.float().transpose(2, 3)).view(len(column_BM), heads, -1, key_BGNd.shape[2])
-    scores_BHMN = scores.mul(state.scaling).masked_fill(~state.audio_BT[:, None, None, hull], float("-inf"))
+    scores_BHMN = state.score_shape.capped(scores.mul_(state.scaling)).masked_fill(
+        ~state.audio_BT[:, None, None, hull], float("-inf")
+    )
     weight_BM = real_BM.float() / real_BM.sum(1, keepdim=True).clamp_min(1)
     probe_BHN = (scores_BHMN.softmax(-1) * weight_BM[:, None, :, None]).sum(2)
-    return state.spread(probe_BHN.nan_to_num(0.0))  # rows without audio
+    return state.from_hull(probe_BHN.nan_to_num(0.0))  # rows without audio
 
 
 def spread(probe_BHT: "Tensor", audio: "Sequence[int]") -> "Tensor":

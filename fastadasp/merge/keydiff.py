@@ -1,4 +1,4 @@
-"""KeyDiff: keys unlike the others (Park et al., 2025, arXiv 2504.15364)."""
+"""KeyDiff: keys that differ from the other keys are kept (Park et al., 2025, arXiv 2504.15364)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyDiff(CacheMethod):
-    """Keeps the keys k of each head that differ most from the mean direction: score -cos(k, mean of k / |k|).
+    """Keep the keys k of each head that differ most from the mean direction of keys: the score is -cos(k, mean of k /
+    |k|).
 
-    The mean is over all tokens of the prompt.
+    The mean is taken over all tokens of the prompt.
     """
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Minus the cosine with the mean direction."""
+        """Minus the cosine of each key with the mean direction of the keys of its head."""
         from torch.nn.functional import cosine_similarity, normalize
 
         direction_BGTd = normalize(state.keys_BGTd.float(), dim=-1)

@@ -1,4 +1,4 @@
-"""Knorm: keys of small norm draw attention (Devoto et al., EMNLP 2024, arXiv 2406.11430)."""
+"""Knorm: keys of small norm, which attract attention, are kept (Devoto et al., EMNLP 2024, arXiv 2406.11430)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Knorm(CacheMethod):
-    """Keeps the keys k of each head with the smallest L2 norm: score -|k|."""
+    """Keep the keys k of each head with the smallest L2 norm: the score is -|k|."""
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Minus the norm."""
+        """Minus the L2 norm of each key."""
         norm_BGT: Tensor = state.keys_BGTd.float().norm(dim=-1)
         return -norm_BGT

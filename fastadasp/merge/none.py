@@ -1,4 +1,4 @@
-"""All tokens: the baseline."""
+"""Full tokens: the baseline, which removes nothing."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NoReduction(MergeMethod):
-    """Keeps every token. No ratio other than 0 is taken, so that no result can bear one that was not applied."""
+    """Keep every token. A ratio other than 0 is refused, so that no result carries a ratio that was not applied."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.share or self.has_target:
+        if self.given_ratio or self.has_target:
             raise ConfigError(
                 f"merge=none removes nothing: merge.ratio must be 0, and merge.layer_ratio, merge.flops_reduction and "
                 f"merge.tokens_kept null, got {self.amount}; choose a method (merge=fastadasp) to reduce tokens"
             )
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Each token in its own slot: the budget is 0."""
-        return state.fuse(state.key_similarity_BT)
+        """Each token in its own slot: none is to go."""
+        return state.fuse_best_pairs(state.key_similarity_BT)

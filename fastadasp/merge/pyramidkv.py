@@ -1,4 +1,4 @@
-"""PyramidKV: lower layers keep more (Cai et al., 2024, arXiv 2406.02069)."""
+"""PyramidKV: lower layers keep more tokens than higher layers (Cai et al., 2024, arXiv 2406.02069)."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,16 @@ from fastadasp.merge.snapkv import SnapKV
 
 @dataclass(frozen=True)
 class PyramidKV(SnapKV):
-    """SnapKV's choice under budgets that fall linearly from layer to layer, to cap / `beta` beyond the window.
+    """Keep the tokens that SnapKV prefers, under budgets that fall linearly from layer to layer.
 
-    Their mean is what `ratio` leaves. Where the pyramid does not fit (short prompts, high ratios), all layers get that.
-    It stands on `layer`: with one above 0, budgets fall over the layers from there on.
+    Beyond the window, the last layer keeps 1 / `beta` of the mean budget, and the mean over layers is what `ratio`
+    leaves. Where such a pyramid does not fit (short prompts, high ratios), all layers get the mean budget. The pyramid
+    begins at `layer`: layers below it keep all tokens. Example: with a mean budget of 100 tokens beyond the window and
+    `beta=20`, the last layer keeps 5 of them and the first 195.
     """
 
     beta: float = 20.0
-    """How many times the last layer's budget goes into the mean; at least 1."""
+    """The mean budget divided by the budget of the last layer; at least 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -23,7 +25,7 @@ class PyramidKV(SnapKV):
             raise ConfigError(f"merge.beta must be at least 1, got {self.beta}; 1 is no pyramid, 20 the usual one")
 
     def kept(self, tokens: int, layer: int, layers: int) -> int:
-        """The layer's step of the pyramid."""
+        """The budget of this layer, its step of the pyramid."""
         mean = super().kept(tokens, layer, layers)
         least = mean / self.beta
         most = 2 * mean - least

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomEvict(MergeMethod):
-    """Drops random audio tokens (`random_evict`)."""
+    """Drop randomly chosen audio tokens (`random_evict` in the released code)."""
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Drop random tokens."""
-        return state.drop(state.random_BT(self.seed))
+        return state.drop_top(state.random_BT(self.seed))

@@ -1,4 +1,4 @@
-"""The random baseline of the cache methods."""
+"""Random eviction from the cache: the baseline of the cache methods."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomKV(CacheMethod):
-    """Keeps random tokens, each head of each layer its own."""
+    """Keep randomly chosen tokens, drawn anew for each head of each layer."""
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Numbers that depend on `seed`, layer, head and the row's number of removable tokens alone."""
+        """Random numbers that depend on nothing but `seed`, layer, head and the number of removable tokens of the
+        row."""
         counts = self.removable_tokens(state.layout)
         return state.random(self.seed, self.candidates(state), counts, state.keys_BGTd.shape[1])

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RandomMerge(MergeMethod):
-    """Fuses random adjacent pairs, with attention weights as in the released code (`random_merge`)."""
+    """Fuse randomly chosen adjacent pairs, weighted by attention as in the released code (`random_merge`)."""
 
     def assign(self, state: "LayerState") -> "Assignment":
         """Fuse random pairs, weighted by attention."""
-        return state.fuse(state.random_BT(self.seed), state.attention_received_BT)
+        return state.fuse_best_pairs(state.random_BT(self.seed), state.attention_received_BT)

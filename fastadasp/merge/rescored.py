@@ -1,4 +1,4 @@
-"""What a cache method is that builds on the scores of another."""
+"""The base class of cache methods that build on the scores of another cache method."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rescored(CacheMethod):
-    """A cache method that takes scores and budgets from another: `AdaKV(0.5, scorer=KeyDiff())`, on the command line
-    `merge=adakv merge@merge.scorer=keydiff`.
+    """Take scores and budgets from another cache method, the scorer.
 
-    Ratio, layer, seed and `protect_text` are those of the method that wraps; the scorer's own mean nothing, and a ratio
-    of its own is refused.
+    Example: `AdaKV(0.5, scorer=KeyDiff())`, on the command line `merge=adakv merge@merge.scorer=keydiff`. The ratio,
+    layer, seed and `protect_text` of the outer method count; those of the scorer are ignored, and a ratio of the scorer
+    is refused.
     """
 
     scorer: Any = None
-    """The cache method whose scores and budgets are used (`merge@merge.scorer=keydiff`); None: SnapKV as it is."""
+    """The cache method whose scores and budgets are used (`merge@merge.scorer=keydiff`); None stands for SnapKV with
+    its defaults."""
 
     takes_choice: ClassVar[bool] = False
-    """Whether all of the scorer's choice is taken, and not its scores alone."""
+    """Whether the choice of the scorer is taken as a whole, and not only its scores."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,7 +59,7 @@ class Rescored(CacheMethod):
 
     @cached_property
     def inner(self) -> CacheMethod:
-        """The scorer with this method's ratio and layers."""
+        """The scorer with the ratio and the layers of this method."""
         inner: CacheMethod = replace(
             self.scorer,
             ratio=self.ratio,
@@ -70,13 +71,13 @@ class Rescored(CacheMethod):
         return inner
 
     def score(self, state: "LayerState") -> "Tensor":
-        """The scorer's."""
+        """The scores of the scorer."""
         return self.inner.score(state)
 
     def kept(self, tokens: int, layer: int, layers: int) -> int:
-        """The scorer's budget."""
+        """The budget of the scorer."""
         return self.inner.kept(tokens, layer, layers)
 
     def newest(self, kept: int) -> int:
-        """As many as the scorer keeps whatever their scores."""
+        """The number of newest tokens that the scorer keeps whatever their scores."""
         return self.inner.newest(kept)

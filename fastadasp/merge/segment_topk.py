@@ -1,4 +1,4 @@
-"""Segment-wise top-k (ICASSP 2026, arXiv 2511.14293): the encoder's favourites, but from all over the audio."""
+"""Segment-wise top-k (ICASSP 2026, arXiv 2511.14293): the tokens that the encoder attends to most, in each segment."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmentTopK(InputMethod):
-    """Cuts a row's audio into equal segments and keeps floor(K / segments) tokens of each, those that get the most
-    attention (mean over heads) in the encoder's last layer.
+    """Cut the audio of a row into equal segments, and keep the best floor(K / segments) tokens of each segment.
 
-    [recon] What the division leaves over goes to the best tokens anywhere; the paper names neither that rule nor the
-    number of segments.
+    The best tokens are those that receive the most attention (mean over heads) in the last layer of the encoder.
+    Example: K = 50 tokens and 8 segments keep 6 tokens of each segment, and 2 more. [recon] These 2, what the division
+    leaves over, are the best of the remaining tokens; the paper names neither this rule nor the number of segments.
     """
 
     segments: int = 10
+    """Number of equal segments into which the audio of a row is cut."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,6 +35,6 @@ class SegmentTopK(InputMethod):
         rank_BT, device = state.rank_BT, state.rank_BT.device
         audio_B1 = per_row([max(n, 1) for n in state.layout.audio], device)
         quota_BG = rank_BT.new_zeros(len(rank_BT), self.segments)
-        quota_BG = quota_BG + per_row([kept // self.segments for kept in state.kept], device)
+        quota_BG = quota_BG + per_row([kept // self.segments for kept in state.n_keep], device)
         score_BT, segment_BT = state.encoder.received_BT("mean"), rank_BT * self.segments // audio_B1
-        return state.retain(choose_by_quota(score_BT, state.audio_BT, segment_BT, quota_BG, state.kept))
+        return state.keep_only(choose_by_quota(score_BT, state.audio_BT, segment_BT, quota_BG, state.n_keep))

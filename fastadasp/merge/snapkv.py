@@ -1,4 +1,4 @@
-"""SnapKV: what the end of the prompt looks at (Li et al., NeurIPS 2024, arXiv 2404.14469)."""
+"""SnapKV: tokens that the end of the prompt attends to are kept (Li et al., NeurIPS 2024, arXiv 2404.14469)."""
 
 import warnings
 from dataclasses import dataclass
@@ -19,18 +19,20 @@ _warned: set[tuple[str, int]] = set()
 
 @dataclass(frozen=True)
 class SnapKV(CacheMethod):
-    """Keeps the last `window` tokens and those that they attend to: mean over the window's queries and the heads that
-    share a key, smoothed by a moving average of `kernel` tokens (zeros beyond the ends).
+    """Keep the last `window` tokens, and the tokens that they attend to most.
 
-    The window is at most half of a row, so that 64 tokens take a prompt of 128; the reference implementations refuse
-    prompts that are not longer than the window. Where no more tokens may stay than the window holds, the newest ones
-    do, and attention decides nothing. One warning tells of either.
+    A score is the mean attention over the queries of the window and the query heads that share a key, smoothed by a
+    moving average over `kernel` tokens (zeros beyond the ends). The window is at most half of a row: `window=64` needs
+    a prompt of 128 tokens. The reference implementations refuse prompts that are not longer than the window. Where the
+    budget is not larger than the window, the newest tokens are kept, and attention decides nothing. One warning is
+    given in both cases.
     """
 
     window: int = 64
-    """Tokens at the end of the prompt that look back; a few seconds of audio take a smaller one, such as 8."""
+    """Number of tokens at the end of the prompt whose attention counts; for a few seconds of audio take fewer, such as
+    8."""
     kernel: int = 5
-    """Neighbouring tokens that a score is averaged over; odd."""
+    """Number of neighbouring tokens over which a score is averaged; odd."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,7 +42,7 @@ class SnapKV(CacheMethod):
             raise ConfigError(f"merge.kernel must be odd, got {self.kernel}: a score is averaged around its token")
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Smoothed attention of the window, whose own tokens score best: where it must shrink, its first ones go."""
+        """Smoothed attention of the window; its own tokens have the best scores, the newest token the very best."""
         import torch
         from torch.nn.functional import avg_pool1d
 
@@ -56,13 +58,13 @@ class SnapKV(CacheMethod):
         return score_BGT.float().where(~inside_BT[:, None], 2.0 + state.column_BT[:, None])  # no attention exceeds 1
 
     def warn_of_short_rows(self, state: "LayerState") -> None:
-        """Warn, once for each window, of a row that the window does not fit, or in which the window is all that stays.
+        """Warn, once for each window, of a row that is too short for the window, or in which only the window is kept.
 
-        Host arithmetic alone. With several clips in a row, their tokens inside the window are counted too low rather
-        than too high, so that no warning is false.
+        The check does arithmetic on the host alone, without waiting for the device. Where a row holds several clips,
+        their tokens inside the window are counted too low rather than too high, so that no warning is false.
         """
         layout = state.layout
-        for tokens, audio, before, gone in zip(layout.tokens, layout.audio, layout.before, state.budget, strict=True):
+        for tokens, audio, before, gone in zip(layout.tokens, layout.audio, layout.before, state.n_remove, strict=True):
             window = max(1, min(self.window, tokens // 2))
             text_behind = tokens - audio - before if self.protect_text else 0
             inside = min(self.removable(audio, tokens - audio), max(0, window - text_behind))

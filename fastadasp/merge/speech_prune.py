@@ -1,4 +1,4 @@
-"""SpeechPrune: keep what the question asks for (Lin et al., ICME 2025, arXiv 2412.12009). For spoken retrieval."""
+"""SpeechPrune: tokens that resemble the question are kept (Lin et al., ICME 2025, arXiv 2412.12009)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,22 +20,27 @@ BLOCK_SCORES = 2**24
 
 @dataclass(frozen=True)
 class SpeechPrune(InputMethod):
-    """Two phases, on audio embeddings s and the embeddings t of the text after the audio.
+    """Prune audio embeddings s in two phases, by the embeddings t of the text after the audio; made for spoken
+    retrieval.
 
-    1. Audio longer than `window` tokens comes down to it: with f_i = mean_t cos(s_i, t), F_j = sum of f over frame j of
-       `frame` tokens and p = softmax(F), frame j keeps its floor(window p_j) best tokens by f.
-    2. Of those, the tokens that get the most attention among themselves stay; attention is approximated with layer 0's
-       projections, signs for numbers: softmax(Q K^T / sqrt(d)), Q = sgn(s) sgn(W_Q), K = sgn(s) sgn(W_K), sgn(0) = 1.
+    1. Audio longer than `window` tokens is shortened to `window` tokens. Let f_i = mean_t cos(s_i, t), F_j = the sum of
+       f over frame j of `frame` tokens, and p = softmax(F). Frame j keeps its floor(window p_j) tokens with the largest
+       f.
+    2. Of the tokens that are left, those are kept that receive the most attention from each other. Attention is
+       approximated from the signs of layer 0's projections: softmax(Q K^T / sqrt(d)) with Q = sgn(s) sgn(W_Q), K =
+       sgn(s) sgn(W_K) and sgn(0) = 1.
 
-    [recon] What floors and short frames leave over goes to the best f anywhere; phase 2 takes the mean over heads and
-    queries. The paper's question has no chat template around it; here the template's end counts as text. The paper's
-    rates are relative to `window`, `ratio` is not.
+    [recon] What the floors and short frames leave over goes to the tokens with the largest f anywhere; phase 2 takes
+    the mean over heads and queries. The question of the paper has no chat template around it; here the end of the
+    template counts as text. The paper's rates are relative to `window`; `ratio` is relative to all audio tokens, as in
+    all methods.
     """
 
     frame: int = 25
-    """Audio tokens in about a second."""
+    """Number of audio tokens of a frame, about one second."""
     window: int = 750
-    """Audio tokens that phase 2 looks at, if more than `ratio` leaves; 0 leaves all to phase 1."""
+    """Number of audio tokens that phase 1 leaves to phase 2, if larger than what `ratio` leaves; with 0, phase 1
+    removes all."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,26 +48,26 @@ class SpeechPrune(InputMethod):
         check_count("merge.frame", self.frame, "it counts audio tokens", least=1)
 
     def assign(self, state: "InputState") -> "Assignment":
-        """Keep relevant frames, then what is attended to."""
+        """Keep the tokens of relevant frames, then those that receive attention."""
         from fastadasp.ops.assignment import choose_top
         from fastadasp.ops.groups import gather_columns, take
 
         counts = [
-            max(kept, min(audio, self.window)) for audio, kept in zip(state.layout.audio, state.kept, strict=True)
+            max(kept, min(audio, self.window)) for audio, kept in zip(state.layout.audio, state.n_keep, strict=True)
         ]
         relevant_BT = state.audio_BT if counts == list(state.layout.audio) else self._relevant(state, counts)
-        if counts == list(state.kept):
-            return state.retain(relevant_BT)
+        if counts == list(state.n_keep):
+            return state.keep_only(relevant_BT)
         column_BM, real_BM = gather_columns(relevant_BT, counts)
         parts = state.decoder
         received_BM = sign_attention_received(
             take(state.hidden_BTD, column_BM), real_BM, *parts.projections(), parts.head_dim
         )
         received_BT = received_BM.new_zeros(relevant_BT.shape).scatter(1, column_BM, received_BM)
-        return state.retain(choose_top(received_BT, relevant_BT, state.kept))
+        return state.keep_only(choose_top(received_BT, relevant_BT, state.n_keep))
 
     def _relevant(self, state: "InputState", counts: "Sequence[int]") -> "Tensor":
-        """(B, T) bool: phase 1, `counts[b]` audio tokens of each row."""
+        """(B, T) bool: the tokens that phase 1 keeps, `counts[b]` audio tokens of row b."""
         from torch.nn.functional import normalize
 
         from fastadasp.ops.groups import choose_by_quota

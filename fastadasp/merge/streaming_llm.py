@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreamingLLM(CacheMethod):
-    """Keeps the first `sinks` removable tokens and the newest ones, in all heads alike; looks at nothing but order."""
+    """Keep the first `sinks` removable tokens and the newest tokens, the same in all heads; only the order of tokens
+    counts."""
 
     sinks: int = 4
-    """Tokens kept at the beginning: of the audio, or of the prompt if `protect_text` is false."""
+    """Number of tokens kept at the beginning of the audio, or of the prompt if `protect_text` is false."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("merge.sinks", self.sinks, "it is how many tokens at the beginning stay")
 
     def score(self, state: "LayerState") -> "Tensor":
-        """The later, the better; sinks best."""
+        """The position of each token; the sinks have the best scores."""
         rank_BT = self.candidates(state).cumsum(1)
         return rank_BT.float().masked_fill(rank_BT <= self.sinks, float("inf"))[:, None]

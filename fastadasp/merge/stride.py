@@ -1,4 +1,4 @@
-"""Stride-k: subsampling of what the audio encoder gives (arXiv 2608.30927, EMNLP 2026)."""
+"""Stride-k: subsampling of the output of the audio encoder (arXiv 2608.30927, EMNLP 2026)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stride(InputMethod):
-    """Keeps every k-th audio token from the first on, where some k leaves as many as asked for (k = 2 at `ratio` 0.5).
+    """Keep every k-th audio token, beginning with the first. Example: `ratio=0.5` is k = 2.
 
-    Between two strides [recon], it spaces the tokens as Frame does. Of the paper's two places, after the convolutions
-    and after the encoder, this is the second.
+    [recon] Where no whole k leaves the number of tokens that is asked for, tokens are spaced as in Frame. The paper
+    subsamples after the convolutions or after the encoder; this method does the second.
     """
 
     def assign(self, state: "InputState") -> "Assignment":
         """Keep tokens at a fixed distance."""
         from fastadasp.ops.layout import per_row
 
-        counts = list(zip(state.layout.audio, state.kept, strict=True))
+        counts = list(zip(state.layout.audio, state.n_keep, strict=True))
         strides = [-(-audio // max(kept, 1)) for audio, kept in counts]
         fits = [(kept - 1) * stride < audio for (audio, kept), stride in zip(counts, strides, strict=True)]
         device = state.audio_BT.device
         strided_BT = state.rank_BT % per_row([max(stride, 1) for stride in strides], device) == 0
         fits_B1 = per_row(fits, device)
-        return state.retain((strided_BT & (fits_B1 == 1)) | (evenly_spaced(state, state.kept) & (fits_B1 == 0)))
+        return state.keep_only((strided_BT & (fits_B1 == 1)) | (evenly_spaced(state, state.n_keep) & (fits_B1 == 0)))

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tome(MergeMethod):
-    """Fuses the even tokens that have the most similar odd ones into them, several into one if need be; 50 % at most.
+    """Fuse tokens at even places into the most similar tokens at odd places, the most similar pairs first.
 
-    Similarity is the cosine of the heads' mean key. Means are weighted by token size, the number of prompt tokens that
-    each stands for. A fused token takes the place of its first member (ToMe's own order is not temporal), and
-    tokens of different runs are never fused. Proportional attention (log size added to the scores), a part of ToMe, is
-    an option here as for all methods (`proportional`), as flash attention takes no such bias.
+    Several tokens may be fused into one, and at most 50 % of the tokens are removed. The similarity is the cosine of
+    the mean key over heads. Means are weighted by the size of a token, the number of prompt tokens that the token
+    stands for. A fused token takes the place of its first member (the order of ToMe itself is not temporal), and tokens
+    of different runs are never fused. Proportional attention (the log of the size added to the attention scores), a
+    part of ToMe, is the option `proportional` here, as for all methods, since flash attention takes no bias.
     """
 
     def __post_init__(self) -> None:
@@ -25,13 +26,13 @@ class Tome(MergeMethod):
         self.check_at_most_half()
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """Fuse the best matches, weighted by size."""
+        """Fuse the best matches; the size of a token is its weight."""
         from fastadasp.ops.assignment import choose_top
 
         audio_BT, odd_BT = state.audio_BT, state.rank_BT % 2 == 1
         best_BT, into_BT = state.best_match(state.keys_BGTd.float().mean(1), audio_BT & ~odd_BT, audio_BT & odd_BT)
         matched_BT = best_BT > -2
-        budget = tuple(min(gone, audio // 2) for gone, audio in zip(state.budget, state.layout.audio, strict=True))
-        fused_BT = matched_BT & choose_top(best_BT, matched_BT, budget)
+        counts = tuple(min(gone, audio // 2) for gone, audio in zip(state.n_remove, state.layout.audio, strict=True))
+        fused_BT = matched_BT & choose_top(best_BT, matched_BT, counts)
         one_run = max(state.layout.runs) <= 1  # else an even token may be without an odd one in its run
-        return state.gather(into_BT.where(fused_BT, state.column_BT), budget if one_run else None, state.size_BT)
+        return state.fuse_into(into_BT.where(fused_BT, state.column_BT), state.size_BT, counts if one_run else None)

@@ -1,4 +1,4 @@
-"""TOVA: what the last token looks at (Oren et al., EMNLP 2024, arXiv 2401.06104)."""
+"""TOVA: tokens that the last token attends to are kept (Oren et al., EMNLP 2024, arXiv 2401.06104)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TOVA(CacheMethod):
-    """Keeps the tokens that the prompt's last token attends to, the mean over all heads; the last token itself stays.
+    """Keep the tokens that the last token of the prompt attends to most, averaged over all heads, and this last token.
 
-    All heads keep the same tokens. At the end of the prompt only, like the other methods here; the paper's goes on.
+    All heads keep the same tokens. Eviction happens once, at the end of the prompt; in the paper, eviction goes on
+    while the answer is generated.
     """
 
     def score(self, state: "LayerState") -> "Tensor":
-        """Attention of the last token, which scores best itself."""
+        """The attention of the last token, whose own score is the best."""
         score_BT = state.last_attention_BT.clone()
         score_BT[:, -1] = float("inf")
         return score_BT[:, None]

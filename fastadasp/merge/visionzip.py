@@ -1,4 +1,4 @@
-"""VisionZip: dominant tokens, and the rest summed up in a few (Yang et al., CVPR 2025, arXiv 2412.04467), for audio."""
+"""VisionZip: dominant tokens are kept, the others fused (Yang et al., CVPR 2025, arXiv 2412.04467), for audio."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VisionZip(InputMethod):
-    """Keeps the tokens that get the most attention in the encoder's last layer (mean over heads), and fuses each of the
-    others into the contextual token of the same run whose encoder key is most similar.
+    """Keep the tokens that receive the most attention in the last layer of the encoder, and fuse the others.
 
-    Of the K tokens left, `contextual` of the audio's n (at least one) are contextual: every step-th token that is not
-    dominant, step = max(1, M // count) of M such tokens. A token in a run without contextual tokens is dropped. The
-    release pools keys anew for each row of a batch, a fault that is not copied.
+    Attention is averaged over heads; the tokens that receive the most are the dominant ones. Each other token is fused
+    into the contextual token of the same run whose encoder key is most similar. Of the K tokens left, a share
+    `contextual` of the n audio tokens (at least one) is contextual: every step-th of the M tokens that are not
+    dominant, where step = max(1, M // count). A token in a run without contextual tokens is dropped. The release pools
+    keys anew for each row of a batch, a fault that is not copied.
 
-    [recon] The release adds the mean of the fused tokens to the contextual one, a sum that is twice as long as a token;
-    here it is the mean of both.
+    [recon] The release adds the mean of the fused tokens to the contextual token, a sum of twice the norm of a token;
+    here the mean of both is taken.
     """
 
     contextual: float = 0.05
+    """Share of the audio tokens that become contextual tokens."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,11 +35,11 @@ class VisionZip(InputMethod):
         )
 
     def assign(self, state: "InputState") -> "Assignment":
-        """Keep dominant tokens, fuse the others."""
+        """Keep the dominant tokens, and fuse the others into contextual tokens."""
         from fastadasp.ops.assignment import choose_top
         from fastadasp.ops.layout import per_row
 
-        audio, kept, runs = state.layout.audio, state.kept, state.layout.runs
+        audio, kept, runs = state.layout.audio, state.n_keep, state.layout.runs
         contextual = [min(max(int(self.contextual * count), 1), most) for count, most in zip(audio, kept, strict=True)]
         dominant = [most - few for most, few in zip(kept, contextual, strict=True)]
         steps = [max(1, (n - most) // max(1, few)) for n, most, few in zip(audio, dominant, contextual, strict=True)]
@@ -52,4 +54,4 @@ class VisionZip(InputMethod):
         members_BT = members_BT.scatter_add(1, into_BT, source_BT.float()).gather(1, into_BT)
         # A contextual token weighs as much as all that are fused into it.
         weight_BT = members_BT.clamp_min(1).reciprocal().masked_fill(~source_BT, 1)
-        return state.gather(into_BT, state.budget if max(runs) <= 1 else None, weight_BT)
+        return state.fuse_into(into_BT, weight_BT, state.n_remove if max(runs) <= 1 else None)

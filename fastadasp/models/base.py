@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.reduction.flops import DecoderShape
@@ -31,6 +31,9 @@ MOST_NEW_TOKENS = 100_000
 
 NOT_STATIC = "it knows neither sampling nor a repetition penalty"
 """What the static engine cannot do with any model."""
+
+_TEMPLATE = 30
+"""About how many tokens chat templates add."""
 
 _NUMBERS = ("temperature", "repetition_penalty", "length_penalty")
 
@@ -95,6 +98,9 @@ class ModelAdapter(ABC):
     Built cheaply (no weights are touched before `load`), so that every configuration error surfaces first.
     """
 
+    tokens_per_second: ClassVar[float] = 25.0
+    """Audio tokens for a second of speech."""
+
     @abstractmethod
     def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
         """Load processor and weights; afterwards `model` gives the model in eval mode.
@@ -128,6 +134,10 @@ class ModelAdapter(ABC):
     @abstractmethod
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
         """Audio tokens and all other tokens of one prompt; needs no weights."""
+
+    def expected_tokens(self, example: "Example") -> int:
+        """About how many tokens the prompt of an example has, before its audio is read: what batches are planned by."""
+        return round(example.seconds * self.tokens_per_second) + len(example.instruction) // 4 + _TEMPLATE
 
     @abstractmethod
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":

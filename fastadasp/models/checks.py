@@ -36,8 +36,28 @@ def check_index(source: str, revision: str | None) -> None:
             )
 
 
-def check_config(config: "PreTrainedConfig") -> None:
-    """FileError where config.json lacks what every SpeechLM has: an audio token, and a decoder with dimensions."""
+def check_parts(source: str, revision: str | None, config: "PreTrainedConfig") -> None:
+    """FileError where config.json leaves out, or empties, the description of a model inside the model.
+
+    transformers would take the sizes of its own default there, mostly those of a model with 7 billion weights.
+    """
+    from transformers.utils import cached_file
+
+    found = cached_file(source, "config.json", revision=revision, _raise_exceptions_for_missing_entries=False)
+    described = read_json(Path(found)) if found is not None else None
+    if not isinstance(described, dict):
+        return
+    for part in type(config).sub_configs:
+        empty = part in described and not described[part]
+        if empty or (part == "text_config" and part not in described):
+            state = f"is {shown(described[part])}" if empty else "is missing"
+            raise FileError(
+                f"config.json: {part} {state}; it must describe that part of the model, its sizes above all"
+            )
+
+
+def check_decoder(config: "PreTrainedConfig") -> None:
+    """FileError where config.json lacks a decoder with dimensions."""
     text = config.get_text_config()
     for name in SIZES:
         _positive(f"config.json: {name} of the decoder", getattr(text, name, None))
@@ -47,7 +67,12 @@ def check_config(config: "PreTrainedConfig") -> None:
             f"config.json: num_attention_heads={text.num_attention_heads} is no multiple of num_key_value_heads="
             f"{text.num_key_value_heads}"
         )
-    token = getattr(config, "audio_token_id", None)
+
+
+def check_config(config: "PreTrainedConfig") -> None:
+    """FileError where config.json lacks what every SpeechLM has: an audio token, and a decoder with dimensions."""
+    check_decoder(config)
+    text, token = config.get_text_config(), getattr(config, "audio_token_id", None)
     if type(token) is not int or not 0 <= token < text.vocab_size:
         raise FileError(
             f"config.json: audio_token_id must be the id of the token that stands for audio, from 0 to "
@@ -69,13 +94,21 @@ def check_processor(processor: "ProcessorMixin", config: "PreTrainedConfig") -> 
             f"the tokenizer gives {shown(processor.audio_token)} the id {shown(ids)}, but config.json says "
             f"audio_token_id={config.audio_token_id}"
         )
-    if tokenizer.eos_token_id is None and tokenizer.pad_token_id is None:
-        raise FileError("its tokenizer has neither an end-of-sequence nor a padding token")
+    check_tokenizer(processor)
     bands = getattr(getattr(config, "audio_config", None), "num_mel_bins", None)
     if bands is not None and bands != getattr(extractor, "feature_size", bands):
         raise FileError(
             f"the feature extractor gives {extractor.feature_size} mel bands, but config.json's encoder takes {bands}"
         )
+
+
+def check_tokenizer(processor: "ProcessorMixin") -> None:
+    """FileError where a processor has no tokenizer, or one that cannot end or pad."""
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is None:
+        raise FileError(f"its processor ({type(processor).__name__}) has no tokenizer")
+    if tokenizer.eos_token_id is None and tokenizer.pad_token_id is None:
+        raise FileError("its tokenizer has neither an end-of-sequence nor a padding token")
 
 
 def check_eos(eos: object) -> None:

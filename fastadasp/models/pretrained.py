@@ -13,6 +13,7 @@ from fastadasp.models.checks import (
     check_eos,
     check_index,
     check_loaded,
+    check_parts,
     check_processor,
     model_class,
 )
@@ -57,12 +58,19 @@ class Pretrained(SpeechLM):
         return str(Path(self.path).expanduser()) if self.path.startswith("~") else self.path
 
     def _build_processor(self) -> "ProcessorMixin":
+        with self._explained("its tokenizer or processor"):
+            processor = self._read_processor()
+            self._check_processor(processor)
+            return processor
+
+    def _read_processor(self) -> "ProcessorMixin":
         from transformers import AutoProcessor
 
-        with self._explained("its tokenizer or processor"):
-            processor = AutoProcessor.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
-            check_processor(processor, self.config)
-            return processor
+        return AutoProcessor.from_pretrained(self._source, revision=self.revision, trust_remote_code=False)
+
+    def _check_processor(self, processor: "ProcessorMixin") -> None:
+        """FileError where it does not fit the model."""
+        check_processor(processor, self.config)
 
     def _build_config(self) -> "PreTrainedConfig":
         from transformers import AutoConfig
@@ -75,10 +83,21 @@ class Pretrained(SpeechLM):
                 f"{self.model_type}; choose the model=... that fits"
             )
         with self._explained():
-            check_config(config)
+            check_parts(self._source, self.revision, config)
+            self._check_config(config)
         return config
 
+    def _check_config(self, config: "PreTrainedConfig") -> None:
+        """FileError where config.json cannot be that of a SpeechLM."""
+        check_config(config)
+
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+        return self._from_files(device=device, dtype=dtype, attention=attention, device_map=device_map)
+
+    def _from_files(
+        self, *, device: str, dtype: str, attention: "str | dict[str, str]", device_map: str | None
+    ) -> "PreTrainedModel":
+        """As `_build_model`; attention: for all parts, or by the part's name in the configuration."""
         with self._explained():
             check_index(self._source, self.revision)
             # Weights of other sizes would end the loading with a hint at what transformers has printed.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
 from fastadasp.models.speechlm import SpeechLM, pad_left
+from fastadasp.models.transfer import to_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,13 +76,13 @@ class Qwen2AudioFamily(SpeechLM, ABC):
 
     @property
     def reserved(self) -> tuple[str, ...]:
-        """As in SpeechLM: what stands for audio, its markers, and in chats the marks of a turn."""
+        """Special tokens that no instruction may hold: the placeholder of audio, its markers, and marks of turns."""
         marks = self.processor
         turns = ("<|im_start|>", "<|im_end|>") if self.chat else ()
         return (marks.audio_token, marks.audio_bos_token, marks.audio_eos_token, *turns)
 
     def prompt_tokens(self, prepared: Mapping[str, "Tensor"]) -> tuple[int, int]:
-        """As in ModelAdapter."""
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
         return self.count(prepared["input_ids"])
 
     def _prompt(self, clips: int, instruction: str) -> str:
@@ -93,7 +94,10 @@ class Qwen2AudioFamily(SpeechLM, ABC):
         return self.render(content, clips)
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
-        """As in ModelAdapter; clips of all rows follow each other in `input_features`."""
+        """A left-padded batch of prompts with features, on the model's device.
+
+        The clips of all rows follow each other in `input_features`.
+        """
         import torch
         from transformers import BatchFeature
 
@@ -106,7 +110,7 @@ class Qwen2AudioFamily(SpeechLM, ABC):
                 "feature_attention_mask": torch.cat([row["feature_attention_mask"] for row in prepared]),
             }
         )
-        return batch.to(self.model.device)
+        return to_device(batch, self.model.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,9 @@ class Qwen2Audio(Qwen2AudioFamily, Pretrained):
 
     @classmethod
     def option_for(cls, described: Mapping[str, Any]) -> str | None:
-        """As in Pretrained; a base model's config.json looks the same."""
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not.
+
+        The config.json of a base model looks the same as that of a chat model.
+        """
         first = "use_logn_attn" in (described.get("text_config") or {})
         return "qwen2_audio_7b_instruct" if described.get("model_type") == cls.model_type and not first else None

@@ -1,8 +1,9 @@
 """One loaded model for many runs over the same prompts."""
 
 import hashlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.models.base import Generation, Heard, ModelAdapter
@@ -39,108 +40,123 @@ class SharedAdapter(ModelAdapter):
         self._encoded.clear()
 
     def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; weights that are there already, as asked for, stay."""
+        """Load processor and weights; afterwards `model` gives the model in eval mode.
+
+        Weights that are loaded already, with the same placement, are kept.
+        """
         placement = {"device": device, "dtype": dtype, "attention": attention, "device_map": device_map}
         if placement != self._placement:
             from fastadasp.engine.encoder import find_encoder
+            from fastadasp.engine.remembered import remember
 
             model = self.inner.load(device=device, dtype=dtype, attention=attention, device_map=device_map)
             self._encoded.clear()
             self._placement.update(placement)
             if (encoder := find_encoder(model)) is not None:
-                encoder.forward = self._remembering(encoder.layers[-1].self_attn, encoder.forward)
+                remember(encoder, partial(self._remembered, encoder))
         return self.inner.model
 
-    def _remembering(self, attention: "nn.Module", forward: Callable[..., Any]) -> Callable[..., Any]:
-        """`forward` of the encoder, which returns what it did before when it gets the same input.
+    def _remembered(
+        self, encoder: "nn.Module", compute: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """What the encoder did before when it got the same input.
 
-        attention: the part that may be listened to, which then runs on what it got before.
+        Where its last attention is listened to, that part runs on what it got when it was listened to before.
         """
+        from fastadasp.engine.remembered import is_listened_to
 
-        def remembered(*args: Any, **kwargs: Any) -> Any:
-            key = _digest([*args, *sorted(kwargs.items())])
-            if key not in self._encoded:
-                self._encoded[key] = _encode(attention, forward, args, kwargs)
-                return self._encoded[key].output
-            known = self._encoded[key]
-            if attention._forward_hooks or attention._forward_pre_hooks:
-                attention(*known.args, **known.kwargs)
-            return known.output
-
-        return remembered
+        key, listened = _digest([*args, *sorted(kwargs.items())]), is_listened_to(encoder)
+        attention = encoder.layers[-1].self_attn  # type: ignore[index, union-attr]
+        known = self._encoded.get(key)
+        if known is None or (listened and known.call is None):
+            known = _encode(attention if listened else None, compute, args, kwargs)
+            self._encoded[key] = known
+        elif listened and known.call is not None:
+            attention(*known.call[0], **known.call[1])
+        return known.output
 
     @property
     def model(self) -> "PreTrainedModel":
-        """As in ModelAdapter."""
+        """The loaded transformers model."""
         return self.inner.model
 
     @property
     def shape(self) -> DecoderShape:
-        """As in ModelAdapter."""
+        """The decoder's dimensions."""
         return self.inner.shape
 
     def prepare(self, example: "Example") -> Any:
-        """As in ModelAdapter; only in this process, so data-loader workers gain nothing."""
+        """Read and check one example's audio (16 kHz mono clips). Raises AudioError.
+
+        What is read is remembered in this process alone: data-loader workers remember nothing.
+        """
         key = (example.task, example.instruction, example.audio, example.reading)
         if key not in self._prepared:
             self._prepared[key] = self.inner.prepare(example)
         return self._prepared[key]
 
     def heard(self, example: "Example") -> Heard | None:
-        """As in ModelAdapter."""
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
         return self.inner.heard(example)
 
     def check(self, examples: Sequence["Example"]) -> None:
-        """As in ModelAdapter."""
+        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
         self.inner.check(examples)
 
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
-        """As in ModelAdapter."""
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
         return self.inner.prompt_tokens(prepared)
 
+    def expected_tokens(self, example: "Example") -> int:
+        """About how many tokens the prompt of an example has, before its audio is read: what batches are planned by."""
+        return self.inner.expected_tokens(example)
+
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":
-        """As in ModelAdapter."""
+        """A left-padded batch of prompts with features, on the model's device."""
         return self.inner.encode(prepared)
 
     def batch_key(self, prepared: Any) -> Hashable:
-        """As in ModelAdapter."""
+        """Prompts may be encoded together where this is equal; as it stands, any may."""
         return self.inner.batch_key(prepared)
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter."""
+        """(B, T) bool over the prompt as the decoder sees it: which positions are audio."""
         return self.inner.audio_mask(inputs)
 
     def texts(self, ids: "Tensor") -> list[str]:
-        """As in ModelAdapter."""
+        """The texts of generated ids (B, new), without special tokens."""
         return self.inner.texts(ids)
 
     def answer_ids(self, text: str) -> "Tensor":
-        """As in ModelAdapter."""
+        """(N,) int64: the tokens by which the model would give `text` as its answer, without an end token."""
         return self.inner.answer_ids(text)
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
-        """As in ModelAdapter."""
+        """Generated ids (B, new) without the prompt, and their texts without special tokens."""
         return self.inner.generate(inputs, generation)
 
 
 @dataclass(frozen=True)
 class _Encoded:
-    """What an encoder gave, and what its last attention got."""
+    """What an encoder gave, and what its last attention got where it was listened to: all clips in one call."""
 
     output: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    call: tuple[tuple[Any, ...], dict[str, Any]] | None
 
 
-def _encode(attention: "nn.Module", forward: Callable[..., Any], args: Any, kwargs: Any) -> _Encoded:
-    """Run `forward`, noting the last call of `attention`."""
+def _encode(
+    attention: "nn.Module | None", compute: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]
+) -> _Encoded:
+    """Run `compute`, noting the last call of `attention`."""
+    if attention is None:
+        return _Encoded(compute(*args, **kwargs), None)
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     hook = attention.register_forward_pre_hook(lambda _, *call: calls.append(call), with_kwargs=True)
     try:
-        output = forward(*args, **kwargs)
+        output = compute(*args, **kwargs)
     finally:
         hook.remove()
-    return _Encoded(output, *calls[-1])
+    return _Encoded(output, calls[-1])
 
 
 def _digest(values: Sequence[Any]) -> str:

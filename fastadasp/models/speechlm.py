@@ -12,6 +12,7 @@ from fastadasp.files.text import short
 from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
 from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
+from fastadasp.process.stopwatch import spent_on
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
@@ -60,16 +61,19 @@ class SpeechLM(ModelAdapter):
 
     @cached_property
     def processor(self) -> "ProcessorMixin":
-        """Needed by `prepare`, hence built in the data-loader workers too."""
+        """The processor; `prepare` needs it, so that data-loader workers build it too."""
         return self._build_processor()
 
     @cached_property
     def config(self) -> "PreTrainedConfig":
-        """Known before the weights are."""
+        """The model's config, which is read before the weights."""
         return self._build_config()
 
     def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; the decoding habits that a checkpoint carries are dropped, only its token ids stay."""
+        """Load processor and weights; afterwards `model` gives the model in eval mode.
+
+        Of the checkpoint's generation config, only token ids are used; its decoding settings are dropped.
+        """
         from transformers import GenerationConfig
 
         model = self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval()
@@ -84,7 +88,7 @@ class SpeechLM(ModelAdapter):
 
     @property
     def model(self) -> "PreTrainedModel":
-        """As in ModelAdapter; RuntimeError before `load`."""
+        """The loaded transformers model. Raises RuntimeError before `load`."""
         if "_model" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.load() must be called before the model is used")
         return self.__dict__["_model"]
@@ -95,7 +99,7 @@ class SpeechLM(ModelAdapter):
 
     @property
     def shape(self) -> DecoderShape:
-        """As in ModelAdapter; needs the config alone."""
+        """The decoder's dimensions, which are read from the config without weights."""
         text = self.config.get_text_config()
         return DecoderShape(
             layers=text.num_hidden_layers,
@@ -108,18 +112,33 @@ class SpeechLM(ModelAdapter):
             gated_mlp=True,
         )
 
+    @property
+    def audio_token_id(self) -> int:
+        """Of the token that stands for audio in a prompt."""
+        return int(self.config.audio_token_id)
+
+    @property
+    def placeholder(self) -> str:
+        """The same token's text, which stands in a prompt once for each clip before the processor expands it."""
+        return str(self.processor.audio_token)
+
+    @property
+    def sampling_rate(self) -> int:
+        """Of the audio that the processor takes, in Hz."""
+        return int(self.processor.feature_extractor.sampling_rate)
+
     def count(self, ids: "Tensor") -> tuple[int, int]:
         """Audio tokens and all others among a prompt's ids, placeholders expanded."""
-        audio = int((ids == self.config.audio_token_id).sum())
+        audio = int((ids == self.audio_token_id).sum())
         return audio, ids.numel() - audio
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter: the expanded audio placeholders."""
-        mask: Tensor = inputs["input_ids"] == self.config.audio_token_id
+        """(B, T) bool over the prompt as the decoder sees it: True at the expanded placeholders of audio."""
+        mask: Tensor = inputs["input_ids"] == self.audio_token_id
         return mask
 
     def generate(self, inputs: "BatchFeature", generation: Generation) -> tuple["Tensor", list[str]]:
-        """As in ModelAdapter."""
+        """Generated ids (B, new) without the prompt, and their texts without special tokens."""
         settings = asdict(generation)
         del settings["engine"]
         if not generation.do_sample:
@@ -140,10 +159,10 @@ class SpeechLM(ModelAdapter):
     @property
     def reserved(self) -> tuple[str, ...]:
         """Special tokens that no instruction may hold: what stands for audio."""
-        return (self.processor.audio_token,)
+        return (self.placeholder,)
 
     def texts(self, ids: "Tensor") -> list[str]:
-        """As in ModelAdapter."""
+        """The texts of generated ids (B, new), without special tokens."""
         texts: list[str] = self.processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return texts
 
@@ -161,28 +180,38 @@ class SpeechLM(ModelAdapter):
             today = datetime.fromisoformat(self.date)
             _compile_jinja_template(template).globals["strftime_now"] = today.strftime
 
-    def render(self, content: Sequence[Mapping[str, str]], clips: int) -> str:
+    def render(self, content: "str | Sequence[Mapping[str, str]]", clips: int) -> str:
         """The prompt of one user turn by the chat template, up to where the answer begins.
 
-        content: parts of the turn (`audio`, `text`), of which `clips` are audio. Raises ModelError where the template,
-        which is a program that came with the checkpoint, fails or does not place the audio.
+        content: the turn's text, or its parts (`audio`, `text`), of which `clips` are audio. Raises ModelError where
+        the template, which is a program that came with the checkpoint, fails or does not place the audio.
         """
-        conversation = [{"role": "user", "content": list(content)}]
         try:
-            self._fix_date()
-            prompt = str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
-            check_prompt(prompt, self.processor.audio_token, clips)
+            prompt = self._rendered(content)
+            check_prompt(prompt, self.placeholder, clips)
         except Exception as error:
             raise ModelError(f"{self._named}: its chat template cannot be used: {short(error, 300)}") from error
         return prompt
 
+    def _rendered(self, content: "str | Sequence[Mapping[str, str]]") -> str:
+        self._fix_date()
+        conversation = self._conversation(content)
+        return str(self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+
+    def _conversation(self, content: "str | Sequence[Mapping[str, str]]") -> list[dict[str, Any]]:
+        """The turns of a chat with one user turn."""
+        return [{"role": "user", "content": content if isinstance(content, str) else list(content)}]
+
     @property
     def _named(self) -> str:
-        """The model in messages."""
+        """The name of the model in messages."""
         return type(self).__name__
 
     def answer_ids(self, text: str) -> "Tensor":
-        """As in ModelAdapter. After a bare prompt, which ends with a word, an answer begins with a space."""
+        """(N,) int64: the tokens by which the model would give `text` as its answer, without an end token.
+
+        After a prompt without chat template, which ends with a word, the answer begins with a space.
+        """
         import torch
 
         space = "" if getattr(self, "chat", True) else " "
@@ -192,14 +221,17 @@ class SpeechLM(ModelAdapter):
         return torch.tensor(ids)
 
     def wording(self, example: "Example") -> str:
-        """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded."""
+        """The text of the prompt as this model wants it. Raises ConfigError when it cannot be worded."""
         for token in self.reserved:
-            if token in example.instruction:
+            if token in example.instruction or token in example.context:
                 raise ConfigError(
                     f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
                     "model; change the manifest's text or the task's instruction"
                 )
-        template = self.instructions.get(example.task)
+        return f"{example.context}{self._question(example)}"
+
+    def _question(self, example: "Example") -> str:
+        template = None if example.verbatim else self.instructions.get(example.task)
         if template is None:
             return example.instruction
         fields: Mapping[str, object] = {**example.meta, "instruction": example.instruction}
@@ -221,8 +253,9 @@ class SpeechLM(ModelAdapter):
 
         if not example.audio:
             raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
-        rate = self.processor.feature_extractor.sampling_rate
-        files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
+        rate = self.sampling_rate
+        with spent_on("read"):
+            files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
         audio = [file.samples for file in files]
         seconds = sum(map(len, audio)) / rate
         if seconds > self.max_seconds:
@@ -247,7 +280,7 @@ class SpeechLM(ModelAdapter):
         return found
 
     def heard(self, example: "Example") -> Heard | None:
-        """As in ModelAdapter."""
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
         return self._heard.get(_heard_key(example))
 
 

@@ -24,7 +24,7 @@ class Assignment:
     slot: Tensor
     """(B, T) int64: index of the output token in its row, -1 for dropped and padding; numbered by first tokens."""
     weight: Tensor
-    """(B, T) >= 0: the token's share inside its slot, on any scale. All zero in a slot means equal shares."""
+    """(B, T) >= 0: the token's weight inside its slot, on any scale. All zero in a slot means equal weights."""
     tokens: tuple[int, ...] | None = None
     """Output tokens per row, where the host knows them; otherwise reading them waits for the device."""
     fuses: bool = True
@@ -44,7 +44,7 @@ class Assignment:
 
     @cached_property
     def column(self) -> Tensor:
-        """(B, T) int64 output column, rows right-aligned; any valid column for dropped tokens, whose share is zero."""
+        """(B, T) int64 output column, rows right-aligned; any valid column for dropped tokens, whose weight is zero."""
         padding = per_row([self.width - length for length in self.lengths], self.slot.device)
         return (self.slot + padding).masked_fill_(self.slot < 0, 0)
 
@@ -57,7 +57,7 @@ class Assignment:
         return first.scatter_reduce(1, self.column, position, "amin")
 
     @cached_property
-    def share(self) -> Tensor:
+    def normalized_weight(self) -> Tensor:
         """(B, T) float32 weights that sum to one in every slot if that is a mean, zero for dropped tokens."""
         kept = (self.slot >= 0).float()
         weight = self.weight.float() * kept
@@ -98,7 +98,7 @@ class Assignment:
     def then(self, later: "Assignment") -> "Assignment":
         """Both decisions, which are means, as one; `later` is about this one's output tokens."""
         slot = later.slot.gather(1, self.column).masked_fill(self.slot < 0, -1)
-        return Assignment(slot, self.share * later.share.gather(1, self.column), later.tokens)
+        return Assignment(slot, self.normalized_weight * later.normalized_weight.gather(1, self.column), later.tokens)
 
 
 def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
@@ -108,8 +108,8 @@ def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
         index = assignment.first.clamp_max(x_BTD.shape[1] - 1)[..., None].expand(-1, -1, x_BTD.shape[2])
         return x_BTD.gather(1, index).masked_fill_(~kept_BS[..., None], 0)
     if x_BTD.is_cuda:
-        return assignment.sums_in_order(x_BTD, assignment.share).to(x_BTD.dtype)
-    weighted = x_BTD.float() * assignment.share[..., None]
+        return assignment.sums_in_order(x_BTD, assignment.normalized_weight).to(x_BTD.dtype)
+    weighted = x_BTD.float() * assignment.normalized_weight[..., None]
     out = weighted.new_zeros(len(x_BTD), assignment.width, x_BTD.shape[-1])
     rows = torch.arange(len(x_BTD), device=x_BTD.device)[:, None]
     target = (rows * assignment.width + assignment.column).flatten()

@@ -50,7 +50,7 @@ class CacheMethod(MergeMethod):
 
     def kept(self, tokens: int, layer: int, layers: int) -> int:
         """How many of a row's removable tokens stay in the cache of `layer`, one of `layers`."""
-        return tokens - int(tokens * self.share)
+        return tokens - int(tokens * self.given_ratio)
 
     @property
     def evicts_while_decoding(self) -> bool:
@@ -71,14 +71,19 @@ class CacheMethod(MergeMethod):
         return audio if self.protect_text else audio + text
 
     def removable_tokens(self, layout: "Layout") -> tuple[int, ...]:
-        """Of each row of a batch."""
+        """Of each row of a batch, how many tokens may go."""
         return layout.audio if self.protect_text else layout.tokens
 
     def eviction(self, removable: int, layer: int, layers: int) -> int:
         """Of a row's removable tokens, how many leave the cache of `layer`, one of `layers`."""
-        if layer < self.layer or self.share == 0:
+        if layer < self.layer or self.given_ratio == 0:
             return 0
         return removable - self.kept(removable, layer, layers)
+
+    def kept_tokens(self, state: "LayerState") -> tuple[int, ...]:
+        """For each row, its budget: how many of its removable tokens stay in this layer's cache."""
+        removable = self.removable_tokens(state.layout)
+        return tuple(tokens - count for tokens, count in zip(removable, state.n_remove, strict=True))
 
     def candidates(self, state: "LayerState") -> "Tensor":
         """(B, T) bool: the tokens that may be removed."""
@@ -88,14 +93,11 @@ class CacheMethod(MergeMethod):
 
     def windows(self, state: "LayerState") -> tuple[int, ...]:
         """For each row, how many of its newest removable tokens are safe."""
-        return tuple(
-            self.newest(tokens - gone)
-            for tokens, gone in zip(self.removable_tokens(state.layout), state.budget, strict=True)
-        )
+        return tuple(map(self.newest, self.kept_tokens(state)))
 
     def assign(self, state: "LayerState") -> "Assignment":
-        """One row for each row of the batch and each head: the `budget` removable tokens with the lowest scores go."""
-        return state.evict(self.score(state), self.candidates(state), self.windows(state))
+        """One row for each row of the batch and head: the `n_remove` tokens with the lowest scores go."""
+        return state.evict_bottom(self.score(state), self.candidates(state), self.windows(state))
 
     def assign_values(self, state: "LayerState", assignment: "Assignment") -> "Assignment":
         """What becomes of the values, `assignment` being what becomes of the keys; both have equally many slots."""

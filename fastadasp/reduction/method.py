@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from fastadasp.errors import ConfigError
+from fastadasp.errors import ConfigError, OutOfReachError
 from fastadasp.reduction.amount import Amount, amount
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class MergeMethod(ABC):
         once = self.ratio if self.schedule is Schedule.once else 0.0
         for key, value in (("merge.ratio", once), ("merge.layer_ratio", self.layer_ratio or 0.0)):
             if value > 0.5:
-                raise ConfigError(
+                raise OutOfReachError(
                     f"{key} must not exceed 0.5 for {type(self).__name__}, got {value}: one layer fuses tokens two by "
                     "two; spread a larger ratio over layers with merge.schedule=constant"
                 )
@@ -116,8 +116,8 @@ class MergeMethod(ABC):
         return replace(self, ratio=ratio, layer_ratio=layer_ratio, flops_reduction=None, tokens_kept=None)
 
     @property
-    def share(self) -> float:
-        """The ratio that acts at each of the method's layers, before a schedule is solved for `ratio`."""
+    def given_ratio(self) -> float:
+        """`layer_ratio` where that is set, else `ratio`: what was said, before a schedule is solved for it."""
         return self.ratio if self.layer_ratio is None else self.layer_ratio
 
     def removable(self, audio: int, text: int) -> int:
@@ -126,7 +126,7 @@ class MergeMethod(ABC):
 
     @property
     def adaptive(self) -> bool:
-        """Whether it decides by itself how much goes: then it is asked at its layers even where the budget is 0."""
+        """Whether it decides by itself how much goes: then it is asked at its layers even where none is to go."""
         return False
 
     def stages(self) -> "tuple[MergeMethod, ...]":
@@ -135,7 +135,7 @@ class MergeMethod(ABC):
 
     @abstractmethod
     def assign(self, state: Any) -> "Assignment":
-        """Decide what happens to each token, `state.budget` of which are to go; moving tensors is the caller's work.
+        """Decide what happens to each token, `state.n_remove` of which are to go; moving tensors is the caller's work.
 
         state: InputState at site `input`, LayerState at the others.
         """

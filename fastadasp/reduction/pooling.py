@@ -53,8 +53,8 @@ class Pooling(MergeMethod):
         starts_BN, joined_BN = look_back_groups(
             affinity_BNW, follows_BN, -math.inf if self.threshold is None else self.threshold
         )
-        joins_BT, score_BT = (state.spread(x).roll(-1, 1) for x in (~starts_BN, joined_BN))
-        counts = tuple(map(min, state.budget, state.layout.pairs))
+        joins_BT, score_BT = (state.from_hull(x).roll(-1, 1) for x in (~starts_BN, joined_BN))
+        counts = tuple(map(min, state.n_remove, state.layout.pairs))
         if self.amount is not None or not self.adaptive:
             joins_BT = joins_BT & choose_top(score_BT, joins_BT, counts)
-        return state.join(joins_BT, None if self.adaptive else counts)
+        return state.fuse_pairs(joins_BT, removed=None if self.adaptive else counts)

@@ -87,7 +87,7 @@ class Stages:
         return self.plan.ratios[layer] > 0 or (undecided and scheduled and layer >= self.decoder.layer)
 
     def _has_work(self, stage: MergeMethod) -> bool:
-        return bool(stage.share) or stage.adaptive or self.method.has_target
+        return bool(stage.given_ratio) or stage.adaptive or self.method.has_target
 
     def for_rows(self, layout: Layout, flops: Flops) -> "RowStages":
         """These stages for each prompt of a batch: a ratio that is `unsolved` depends on the prompt.
@@ -107,7 +107,7 @@ class Stages:
             try:
                 rows.append(settled(audio, tokens - audio))
             except ConfigError as error:
-                raise ConfigError(
+                raise type(error)(
                     f"row {row} of the batch, with {audio} audio and {tokens - audio} other tokens: {error}; or give "
                     "all prompts one merge.ratio, as fastadasp.reduction.target.solve_ratio finds it for many together"
                 ) from error
@@ -123,10 +123,10 @@ class RowStages:
 
     def input_removal(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
         """Audio tokens to remove from each row before layer 0; None if the method is not to be asked."""
-        budget = tuple(int(count * _share(row.input)) for row, count in zip(self.rows, audio, strict=True))
+        removed = tuple(int(count * _given_ratio(row.input)) for row, count in zip(self.rows, audio, strict=True))
         method = self.rows[0].input
-        asked = method is not None and any(audio) and (any(budget) or method.adaptive)
-        return budget if asked else None
+        asked = method is not None and any(audio) and (any(removed) or method.adaptive)
+        return removed if asked else None
 
     def removal(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
         """Audio tokens that the decoder's method is to remove from each row at `layer`; None if it is not to be asked.
@@ -136,11 +136,11 @@ class RowStages:
         method, prompt, current = self.rows[0].decoder, entered[0], entered[-1]
         if method is None or not any(current) or not any(row.asks(layer) for row in self.rows):
             return None
-        budget = tuple(
+        removed = tuple(
             row.plan.removal(layer, before, now) if row.plan is not None else 0
             for row, before, now in zip(self.rows, prompt, current, strict=True)
         )
-        return budget if any(budget) or method.adaptive else None
+        return removed if any(removed) or method.adaptive else None
 
     def affordable(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """Audio tokens that an adaptive method may remove from each row at `layer`, ahead of the schedule too; all if
@@ -168,5 +168,5 @@ class RowStages:
         )
 
 
-def _share(method: MergeMethod | None) -> float:
-    return 0.0 if method is None else method.share
+def _given_ratio(method: MergeMethod | None) -> float:
+    return 0.0 if method is None else method.given_ratio

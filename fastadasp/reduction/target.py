@@ -5,7 +5,7 @@ A prompt is given by its numbers of audio tokens and of all other tokens.
 
 from collections.abc import Callable, Sequence
 
-from fastadasp.errors import ConfigError
+from fastadasp.errors import ConfigError, OutOfReachError
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan, bisect, layer_ratios, overall_ratio
 
@@ -33,7 +33,7 @@ def solve_ratio(method: MergeMethod, prompts: Sequence[Prompt], layers: int, flo
     try:
         return method.with_ratio(ratio)
     except ConfigError as error:
-        raise ConfigError(f"{asked.amount} takes merge.ratio={ratio:.3f}, but {error}") from error
+        raise OutOfReachError(f"{asked.amount} takes merge.ratio={ratio:.3f}, but {error}") from error
 
 
 def _ratio_that_saves(
@@ -43,8 +43,8 @@ def _ratio_that_saves(
     acting = _reducer(method.stage_with_target)
     full = sum(flops([audio + text] * (layers + 1)) for audio, text in prompts)
 
-    def saved(share: float) -> float:
-        counts = _counts(method, acting, share, layers)
+    def saved(ratio: float) -> float:
+        counts = _counts(method, acting, ratio, layers)
         return 1 - sum(flops([count + text for count in counts(audio)]) for audio, text in prompts) / full
 
     if reduction < (least := saved(0.0)):
@@ -55,17 +55,17 @@ def _ratio_that_saves(
     if reduction > (most := saved(_ALMOST_ALL)):
         where = "at the input" if acting.site is Site.input else f"{acting.schedule.name} from layer {acting.layer} on"
         audio, text = (sum(counts) / len(prompts) for counts in zip(*prompts, strict=True))
-        raise ConfigError(
+        raise OutOfReachError(
             f"merge.flops_reduction={reduction} is out of reach: {where} of {layers} layers, {type(method).__name__} "
             f"saves at most {most:.3f} of a prompt with {audio:g} audio and {text:g} other tokens; reduce at an "
             "earlier layer or ask for less"
         )
     if reduction == 0:
         return 0.0
-    share = min(bisect(saved, reduction), _ALMOST_ALL)
+    ratio = min(bisect(saved, reduction), _ALMOST_ALL)
     if acting.site is Site.input:
-        return share
-    return overall_ratio(layer_ratios(acting.schedule, share, acting.layer, layers), acting.layer)
+        return ratio
+    return overall_ratio(layer_ratios(acting.schedule, ratio, acting.layer, layers), acting.layer)
 
 
 def _reducer(method: MergeMethod) -> MergeMethod:
@@ -79,17 +79,17 @@ def _reducer(method: MergeMethod) -> MergeMethod:
     )
 
 
-def _counts(method: MergeMethod, acting: MergeMethod, share: float, layers: int) -> Callable[[int], tuple[int, ...]]:
-    """From a prompt's audio tokens to those entering each layer and leaving the last, `share` going at each of the
-    layers of `acting`, a stage of `method`; the others do what they are set to."""
+def _counts(method: MergeMethod, acting: MergeMethod, ratio: float, layers: int) -> Callable[[int], tuple[int, ...]]:
+    """From a prompt's audio tokens to those entering each layer and leaving the last, the share `ratio` going at each
+    of the layers of `acting`, a stage of `method`; the others do what they are set to."""
     stages = {stage.site: stage for stage in method.stages()}
     plan = Plan((0.0,) * layers, overall=False)
     if acting.site is Site.decoder:
-        ratios = layer_ratios(acting.schedule, share, acting.layer, layers)
+        ratios = layer_ratios(acting.schedule, ratio, acting.layer, layers)
         plan = Plan(ratios, overall=acting.schedule is not Schedule.once)
     elif Site.decoder in stages:
         plan = Plan.of(stages[Site.decoder], layers)
-    before = share if acting.site is Site.input else stages[Site.input].share if Site.input in stages else 0.0
+    before = ratio if acting.site is Site.input else stages[Site.input].given_ratio if Site.input in stages else 0.0
     return lambda audio: plan.audio_tokens(audio - int(audio * before))
 
 
@@ -101,8 +101,8 @@ def _ratio_that_keeps(method: MergeMethod, kept: float, prompts: Sequence[Prompt
     acting = method.stage_with_target.stages()[0]
     for stage in method.stages():
         if stage.site is Site.input and acting.site is not Site.input:
-            prompts = [(audio - int(audio * stage.share), text) for audio, text in prompts]
-        elif stage.site is Site.decoder and acting.site is Site.cache and stage.share:
+            prompts = [(audio - int(audio * stage.given_ratio), text) for audio, text in prompts]
+        elif stage.site is Site.decoder and acting.site is Site.cache and stage.given_ratio:
             raise ConfigError(
                 f"merge.cache.tokens_kept={kept:g} is no one share of what merging leaves to each layer's cache; give "
                 "a share below 1, or merge.cache.ratio"

@@ -1,6 +1,6 @@
 """What runs must agree in to stand in one table: everything but how tokens are reduced."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastadasp.config.fingerprint import IRRELEVANT
@@ -24,16 +24,19 @@ def conditions(run: Run) -> dict[str, Any]:
     return {**settings, **resolved, **dict(_flat(run.metrics.get("scorer", {}), "scorer."))}
 
 
-def alike(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
+def alike(runs: Sequence[Run], differ: Collection[str] = ()) -> list[tuple[str, list[Run]]]:
     """Groups of runs that agree in their task, model and conditions, in the order of the runs.
+
+    differ: further settings, or nodes of settings, in which they may differ; with `model`, models too.
 
     Beside each group stands what sets it apart from the others of its task and model, such as
     `generation.num_beams=4`; nothing where there is no other.
     """
     found: list[tuple[str, list[Run]]] = []
-    for names in dict.fromkeys(run.group for run in runs):
-        members = [(run, conditions(run)) for run in runs if run.group == names]
-        differing = [key for key in dict.fromkeys(key for _, own in members for key in own) if _differs(key, members)]
+    for names in dict.fromkeys(_group(run, differ) for run in runs):
+        members = [(run, conditions(run)) for run in runs if _group(run, differ) == names]
+        keys = [key for key in dict.fromkeys(key for _, own in members for key in own) if not within(key, differ)]
+        differing = [key for key in keys if _differs(key, members)]
         groups: dict[str, list[Run]] = {}
         for run, own in members:
             groups.setdefault(", ".join(f"{key}={_told(own.get(key))}" for key in differing), []).append(run)
@@ -41,14 +44,26 @@ def alike(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     return found
 
 
-def check_clips(runs: Sequence[Run]) -> None:
-    """InputError where runs of one table have answered other clips than the first one, or others of the same ids."""
-    first = runs[0]
+def _group(run: Run, differ: Collection[str]) -> tuple[str, ...]:
+    return run.group[:1] if "model" in differ else run.group
+
+
+def within(key: str, names: Collection[str]) -> bool:
+    """Whether a dotted key is one of `names` or inside one of these nodes."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def check_clips(runs: Sequence[Run], tokens: bool = True) -> None:
+    """InputError where runs of one table have answered other clips than the first one, or others of the same ids.
+
+    tokens: whether equal clips must have equal numbers of audio tokens, as those of one model do.
+    """
+    first, told = runs[0], SAME if tokens else SAME[:2]
     for run in runs[1:]:
         if [one.id for one in run.predictions] != [one.id for one in first.predictions]:
             raise InputError(f"{run.folder} and {first.folder} ran other examples; only like runs can be compared")
         for one, other in zip(run.predictions, first.predictions, strict=True):
-            what = next((name for name in SAME if getattr(one, name) != getattr(other, name)), None)
+            what = next((name for name in told if getattr(one, name) != getattr(other, name)), None)
             if what is not None and not (one.error or other.error):
                 raise InputError(
                     f"{run.folder} and {first.folder} ran other clips under the same ids: {what} of {shown(one.id)} is "

@@ -47,6 +47,12 @@ class Run:
         given = amount({kind: self.settings.get(kind) or None for kind in KINDS})
         return None if given is None else (given.kind, given.value)
 
+    @cached_property
+    def measured(self) -> Mapping[str, float]:
+        """The figures of its `cost.json`; empty without that file."""
+        content = RunStore(self.folder).read("cost.json") or {}
+        return {key: value for key, value in content.items() if type(value) in (int, float)}
+
     @property
     def headline(self) -> str:
         """Objective and FLOPs saved, in a few words."""
@@ -65,7 +71,7 @@ class Run:
     @cached_property
     def predictions(self) -> Sequence[Prediction]:
         """In the order of the task's examples; InputError where some are missing."""
-        found = list(RunStore(self.folder).predictions().values())
+        found = RunStore(self.folder).gathered()
         expected = self.metrics.get("examples", len(found))
         if not found or len(found) != expected:
             raise InputError(
@@ -77,9 +83,16 @@ class Run:
 
 def find_runs(roots: Iterable[Path], trusted: Collection[str] = ()) -> list[Run]:
     """All finished runs in and under the given folders; InputError if there are none. trusted: as in Run."""
-    files = sorted({file for root in roots for file in root.rglob("metrics.json")})
-    if not files:
+    roots = list(roots)
+    found = finished(roots, trusted)
+    if not found:
         raise InputError(f"no finished run (metrics.json) under {', '.join(map(str, roots))}")
+    return found
+
+
+def finished(roots: Iterable[Path], trusted: Collection[str] = ()) -> list[Run]:
+    """As `find_runs`, but empty where there is none."""
+    files = sorted({file for root in roots for file in root.rglob("metrics.json")})
     return [Run.read(file.parent, trusted) for file in files]
 
 

@@ -1,18 +1,15 @@
-"""Methods against amounts: the scores of many runs of one task, compared with full tokens."""
+"""What a report compares: the scores of one task's runs, by method and amount of reduction, as plain data.
+
+`tabulate.py` makes tables of runs, `stored.py` reads those of a written report.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fastadasp.errors import InputError
-from fastadasp.report.bootstrap import Bootstrap, Interval
-from fastadasp.report.conditions import alike, check_clips
-from fastadasp.report.runs import Run
+from fastadasp.statistics.intervals import Interval
 
 FULL_TOKENS = "full tokens"
-LEAST_SAVED = 0.005
-"""Runs that save less of the prefill's FLOPs (of methods that shorten caches alone) are no choice of a trade-off."""
 
 
 @dataclass(frozen=True)
@@ -20,25 +17,43 @@ class Cell:
     """One run in a table."""
 
     amount: tuple[str, float] | None
-    """What it was asked for; None for full tokens."""
+    """What it was asked for, as key of the `merge` node and value; None for full tokens."""
     score: Interval
     difference: Interval | None
     """From full tokens, on the same resamples; None where the table has no run with full tokens."""
-    run: Run
+    facts: Mapping[str, Any]
+    """Everything else that is known of the run, as it stands in the report's JSON: `quality`, `audio_tokens_removed`,
+    `flops_paper_saved`, `kv_bytes_saved`, `layers`, `measured`, `settings` and so on."""
+    answers: Sequence[str] = ()
+    """By example; empty where they are not at hand."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all other runs: its fingerprint."""
+        return str(self.facts["fingerprint"])
+
+    @property
+    def flops_saved(self) -> float:
+        """Share of the prefill's FLOPs saved, by the papers' formula; 0 where nothing could be answered."""
+        return float(self.facts.get("flops_paper_saved", 0.0))
+
+    @property
+    def cache_freed(self) -> float:
+        """Share of the prompt's cache that is not held, text included."""
+        return float(self.facts.get("kv_bytes_saved", 0.0))
+
+    @property
+    def audio_removed(self) -> float:
+        """Share of the audio tokens that went, as `merge.ratio` counts them; for a cache method, of their cache."""
+        return float(self.facts.get("audio_tokens_removed", 0.0))
 
     def described(self) -> dict[str, Any]:
-        """As JSON."""
-        reduction, cost = self.run.metrics["reduction"], self.run.metrics["cost"]
+        """As JSON, without the answers."""
         return {
             "asked": None if self.amount is None else dict([self.amount]),
             "score": asdict(self.score),
             "difference_from_full_tokens": None if self.difference is None else asdict(self.difference),
-            "quality": self.run.metrics["quality"],
-            "ratio": reduction["ratio"],
-            "audio_tokens_removed": reduction["measured"],
-            **{key: value for key, value in cost.items() if key.endswith("_saved")},
-            "failed": self.run.metrics["failed"],
-            "fingerprint": self.run.metrics["fingerprint"],
+            **self.facts,
         }
 
 
@@ -58,6 +73,14 @@ class Table:
     """The settings that set it apart from other tables of the same task and model."""
     percent: bool = False
     """Whether scores run from 0 to 100 by themselves, as BLEU does."""
+    families: Mapping[str, str] = field(default_factory=dict)
+    """By row, where its method acts: `input`, `decoder`, `cache`, `several` or `unknown`."""
+    ids: Sequence[str] = ()
+    references: Sequence[str] = ()
+    """Of the examples, in the order of each cell's answers; empty where they are not at hand."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    place: int = 100
+    """Where reports put the task among others: those with lower numbers come first."""
 
     @property
     def scale(self) -> float:
@@ -65,105 +88,20 @@ class Table:
         return 1.0 if self.percent else 100.0
 
     @property
-    def amounts(self) -> list[float]:
-        """Values of all amounts."""
-        return sorted({cell.amount[1] for cell in self.cells() if cell.amount is not None})
+    def title(self) -> str:
+        """The objective as it is written: `WER`, `BLEU`, `accuracy`."""
+        return self.objective.upper() if len(self.objective) <= 4 else self.objective
 
     def cells(self) -> Iterable[Cell]:
         """All but full tokens."""
         return (cell for cells in self.rows.values() for cell in cells)
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether the score `one` is better than `other`."""
+        return one > other if self.higher_is_better else one < other
 
     def worse(self, cell: Cell) -> bool:
         """Whether the score is worse than with full tokens beyond what resampling explains."""
         if cell.difference is None:
             return False
         return cell.difference.high < 0 if self.higher_is_better else cell.difference.low > 0
-
-    def front(self) -> list[Cell]:
-        """The Pareto front, by rising saving: cells that no other beats both in FLOPs saved and in score.
-
-        Savings that round to the same percent count as equal: whole tokens do not meet a target exactly.
-        """
-        sign = 1 if self.higher_is_better else -1
-        best: list[Cell] = []
-        choices = (cell for cell in self.cells() if saved(cell) >= LEAST_SAVED)
-        for cell in sorted(choices, key=lambda cell: (-round(saved(cell), 2), -sign * cell.score.value)):
-            if not best or sign * cell.score.value > sign * best[-1].score.value:
-                best.append(cell)
-        return best[::-1]
-
-    def described(self) -> dict[str, Any]:
-        """As JSON."""
-        front = [cell.run.folder for cell in self.front()]
-        rows = {
-            name: [{**cell.described(), "on_pareto_front": cell.run.folder in front} for cell in cells]
-            for name, cells in self.rows.items()
-        }
-        provenance = next(iter(self.cells())).run.metrics["provenance"] if self.rows else {}
-        return {
-            **{
-                key: getattr(self, key)
-                for key in ("task", "model", "conditions", "objective", "higher_is_better", "examples")
-            },
-            FULL_TOKENS.replace(" ", "_"): None if self.full is None else self.full.described(),
-            "rows": rows,
-            "provenance": provenance,
-        }
-
-
-def saved(cell: Cell) -> float:
-    """Share of the prefill's FLOPs saved, by the papers' formula; 0 where nothing could be answered."""
-    return float(cell.run.metrics["cost"].get("flops_paper_saved", 0.0))
-
-
-def tabulate(runs: Sequence[Run], names: Mapping[Path, str], resamples: int = 2000) -> list[Table]:
-    """One table for each task, model and conditions, in the order of the runs; `names` of the rows by folder.
-
-    Raises InputError for runs that cannot be compared: other examples, or twice the same place in a table.
-    """
-    return [_table(members, names, resamples, apart) for apart, members in alike(runs)]
-
-
-def _table(runs: Sequence[Run], names: Mapping[Path, str], resamples: int, apart: str) -> Table:
-    task = runs[0].task
-    check_clips(runs)
-    bootstrap = Bootstrap(len(runs[0].predictions), resamples)
-    scores = {run.folder: bootstrap.scores(task, run.predictions) for run in runs}
-    full = _only([run for run in runs if run.amount is None])
-    rows: dict[str, dict[tuple[str, float], Cell]] = {}
-    for run in runs:
-        if run.amount is None:
-            continue
-        row = rows.setdefault(names[run.folder], {})
-        if run.amount in row:
-            raise InputError(
-                f"{run.folder} and {row[run.amount].run.folder} are both {names[run.folder]} at {run.amount[0]}="
-                f"{run.amount[1]}; leave one out"
-            )
-        row[run.amount] = _cell(run, scores, full)
-    return Table(
-        *runs[0].group,
-        task.objective,
-        task.higher_is_better,
-        len(runs[0].predictions),
-        None if full is None else _cell(full, scores, full),
-        {name: sorted(row.values(), key=lambda cell: cell.amount or ("", 0)) for name, row in rows.items()},
-        apart,
-        task.percent,
-    )
-
-
-def _only(full: Sequence[Run]) -> Run | None:
-    """The run with full tokens, with which all others are compared; InputError if there are several."""
-    if len(full) > 1:
-        raise InputError(f"{full[1].folder} and {full[0].folder} are both {FULL_TOKENS} of one table; leave one out")
-    return full[0] if full else None
-
-
-def _cell(run: Run, scores: Mapping[Path, Any], full: Run | None) -> Cell:
-    value, resampled = scores[run.folder]
-    difference = None
-    if full is not None:
-        full_value, full_resampled = scores[full.folder]
-        difference = Interval.of(value - full_value, resampled - full_resampled)
-    return Cell(run.amount, Interval.of(value, resampled), difference, run)

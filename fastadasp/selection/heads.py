@@ -51,7 +51,7 @@ def calibrate(adapter: "SpeechLM", method: HeadRouter, clips: Mapping[str, "Sequ
             inputs, answer = _prompt(adapter, example)
             whole = answer_loss(adapter, trial, inputs, answer)
             for head in range(heads):
-                without = tuple(0.0 if other == head else share for other, share in enumerate(uniform))
+                without = tuple(0.0 if other == head else weight for other, weight in enumerate(uniform))
                 rises[head] += answer_loss(adapter, replace(trial, trial=without, spreads=[]), inputs, answer) - whole
             log.info("%s %s: %.3f nats with all heads", kind, example.id, whole)
         useful = [max(0.0, rise) for rise in rises]

@@ -39,7 +39,7 @@ class AttentionSpread(MergeMethod):
     def assign(self, state: LayerState) -> Assignment:
         """Each token in its own slot."""
         self.noted[state.layer] = evenness(state.attention_received_BT, state.audio_BT)
-        return state.retain(state.audio_BT)
+        return state.keep_only(state.audio_BT)
 
 
 @dataclass
@@ -70,7 +70,7 @@ def candidates(
             "a layer is chosen on full prompts, so not behind a method that shortens the input; choose it without "
             "merge.input, and give the number here as merge.layer"
         )
-    if not acting(method).share and not method.has_target:
+    if not acting(method).given_ratio and not method.has_target:
         where = "merge.decoder" if isinstance(method, Chain) else "merge"
         raise ConfigError(
             f"a layer can be chosen for a certain reduction only: give {where}.ratio or {where}.flops_reduction"
@@ -133,7 +133,7 @@ def score(
     return [
         LayerScore(
             layer,
-            acting(one.method).share,
+            acting(one.method).given_ratio,
             1 - one.flops / full_flops,
             abs(full.entropy - one.features.entropy) if criterion is Criterion.transfer_entropy else one.value / clips,
         )

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from fastadasp.config.build import build
 from fastadasp.config.chosen_layer import FILE, selection_folder
 from fastadasp.errors import ConfigError
-from fastadasp.evaluation.batches import plan
+from fastadasp.evaluation.batches import planned
 from fastadasp.evaluation.hardware import load, resolve
 from fastadasp.evaluation.setup import Setup, validate
 from fastadasp.evaluation.store import RunStore
@@ -85,10 +85,7 @@ def _calibrating(cfg: DictConfig, selection: Selection) -> DictConfig:
 def _select(setup: Setup, selection: Selection) -> Choice:
     adapter, placement = setup.adapter, resolve(setup.hardware)
     adapter.check(setup.examples)
-    batches = [
-        [adapter.prepare(example) for example in batch.examples]
-        for batch in plan(setup.examples, setup.hardware.batch_size)
-    ]
+    batches = [[adapter.prepare(example) for example in batch.examples] for batch in planned(setup)]
     prompts = [adapter.prompt_tokens(prepared) for batch in batches for prepared in batch]
     methods = candidates(setup.method, selection.layers, prompts, adapter.shape)
     load(adapter, placement)

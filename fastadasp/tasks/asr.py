@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
 from fastadasp.files.text import shown
 from fastadasp.tasks.base import Example, Prediction, Task
 from fastadasp.tasks.languages import is_unspaced, language_of
 from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
+from fastadasp.tasks.reading.stamps import keeping_stamps, without_stamps
 from fastadasp.tasks.reading.transcripts import unwrap
 
+if TYPE_CHECKING:
+    from fastadasp.statistics.score import Floats
+
+_ENOUGH = 1000
+"""Transcripts that show whether words are written apart."""
 _NOT_SCORED = "ignore_time_segment_in_scoring"
 """TED-LIUM's text for passages without a transcript."""
 
@@ -32,6 +41,8 @@ class ASR(Task):
     """Whether references hold the marks of conversational corpora ([noise], [laughter-yeah], th-, ((yes)))."""
     silence: bool = False
     """Whether a reference may be empty: nothing is said there, and every word of an answer is an insertion."""
+    timestamps: bool = False
+    """Whether transcripts hold time stamps: they stay in answers word for word, and none counts as a word."""
 
     name = "asr"
     version = 2
@@ -59,24 +70,24 @@ class ASR(Task):
         """One example per manifest line with `id`, `audio` and the reference field."""
         records = read_manifest(self.manifest, {self.reference: Field(object)}, self.limit)
         self.refuse(records, self._problem)
-        texts = [str(record.fields[self.reference]) for record in records]
-        if self._unit is Unit.word and is_unspaced(" ".join(texts)):
+        text = " ".join(str(record.fields[self.reference]) for record in islice(records, _ENOUGH))
+        if self._unit is Unit.word and is_unspaced(text):
             raise ConfigError(
                 f"the transcripts of {self.manifest} have no spaces between words, so that each counts as one word: "
                 f"name the language (task.language=Chinese, now {self.language}) or set task.unit=character"
             )
-        return [
-            Example(
-                id=record.id,
-                audio=record.audio,
-                instruction=self.instruction,
-                reference=text,
-                seconds=record.seconds,
-                task=self.name,
-                meta=record.fields,
-            )
-            for record, text in zip(records, texts, strict=True)
-        ]
+        return mapped(records, self._example)
+
+    def _example(self, record: Record) -> Example:
+        return Example(
+            id=record.id,
+            audio=record.audio,
+            instruction=self.instruction,
+            reference=str(record.fields[self.reference]),
+            seconds=record.seconds,
+            task=self.name,
+            meta=record.fields,
+        )
 
     def _problem(self, record: Record) -> str | None:
         text = record.fields[self.reference]
@@ -93,6 +104,8 @@ class ASR(Task):
 
     def parse(self, text: str, example: Example) -> str:
         """The transcript without what a model wraps around it."""
+        if self.timestamps:
+            return keeping_stamps(text, lambda plain: unwrap(plain, without_stamps(example.reference), "transcript"))
         return unwrap(text, example.reference, "transcript")
 
     def scorer(self) -> dict[str, str]:
@@ -107,33 +120,40 @@ class ASR(Task):
         }
         return {**parts, "signature": "|".join((self.objective, *(f"{key}:{value}" for key, value in parts.items())))}
 
-    def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+    def details_of(self, sums: Sequence[float]) -> dict[str, float]:
         """Kinds of errors, the number of reference words, and how many texts normalise to nothing.
 
         A reference that does so has no words, and those of the answer are insertions; an answer that does so loses all.
         """
-        references = [self._normalized(prediction.reference) for prediction in predictions]
-        answers = [self._normalized(prediction.answer) for prediction in predictions]
-        substitutions, deletions, insertions, words = _errors(references, answers)
+        _, words, *errors, references, answers = map(int, sums)
         return {
-            "substitutions": substitutions,
-            "deletions": deletions,
-            "insertions": insertions,
+            **dict(zip(("substitutions", "deletions", "insertions"), errors, strict=True)),
             "words" if self._unit is Unit.word else "characters": words,
-            "empty_references": sum(not reference for reference in references),
-            "empty_answers": sum(not answer for answer in answers),
+            "empty_references": references,
+            "empty_answers": answers,
         }
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
-        """Wrong words (or characters), and words."""
-        *errors, words = _errors([self._normalized(prediction.reference)], [self._normalized(prediction.answer)])
-        return sum(errors), words
+        """Wrong words (or characters), and words; then the errors by kind, and whether either text has no words."""
+        reference = self._normalized(prediction.reference)
+        same = prediction.answer == prediction.reference
+        answer = reference if same else self._normalized(prediction.answer)
+        *errors, words = _errors([reference], [answer])
+        return sum(errors), words, *errors, not reference, not answer
 
     def score(self, sums: Sequence[float]) -> float:
         """Errors by reference words; where there is no word at all, the number of inserted ones."""
         return sums[0] / max(sums[1], 1)
 
+    def scores(self, sums_RK: "Floats") -> "Floats":
+        """`score` of R sets at once, from their summed tallies; faster where a task computes whole columns."""
+        import numpy as np
+
+        rate_R: Floats = sums_RK[:, 0] / np.maximum(sums_RK[:, 1], 1.0)
+        return rate_R
+
     def _normalized(self, text: str) -> str:
+        text = without_stamps(text) if self.timestamps else text
         text = normalizer(self._normalizer)(spoken_words(text) if self.conversational else text).strip()
         return graphemes(text) if self._unit is Unit.character else text
 

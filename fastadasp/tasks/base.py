@@ -3,13 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastadasp.data.audio_options import AudioOptions
-from fastadasp.data.manifest import ManifestError, Record
+from fastadasp.data.manifest import Problems, Record
 from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
+
+if TYPE_CHECKING:
+    from fastadasp.statistics.score import Floats, Score
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class Example:
     """Further fields of the manifest line (choices, speaker, ...)."""
     reading: AudioOptions = field(default_factory=AudioOptions)
     """How its audio files are to be read."""
+    context: str = ""
+    """Text that stands before the question, such as examples with their answers; the reader of answers knows none."""
+    verbatim: bool = False
+    """Whether a model's own wording of the task is passed over."""
     remarks: tuple[str, ...] = ()
     """What was noticed when its audio was read."""
 
@@ -70,6 +79,10 @@ class Prediction:
     """Which code, libraries and device made the answer: name of a file in the run's folder `provenance/`."""
 
 
+SHOT = "Speech: {text}\nQuestion: {instruction}\nAnswer: {answer}\n\n"
+"""An example before the question, where the task does not say otherwise."""
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """A task; its dataclass fields are the schema of `conf/task/<name>.yaml`."""
@@ -82,12 +95,29 @@ class Task(ABC):
     """AudioOptions: which channel of audio files is read, and the format of files without a header; None: the defaults.
     `Any`, because OmegaConf cannot put one frozen dataclass into another."""
 
+    cluster: str = "auto"
+    """Field of the manifest whose values name clips that belong together, for intervals: `speaker`, ...; `auto`: the
+    first of speaker, document, talk, dialogue, recording and clip that all clips have; `clips`: each clip by itself."""
+    prompts: list[str] = field(default_factory=list)
+    """Wordings in the place of the task's `instruction`: each clip is answered under each of them. They are used as
+    they stand, `model.instructions` is passed over. Empty: one prompt, the instruction."""
+    shots: int = 0
+    """How many examples stand as text before the question, the first ones of `shots_manifest`."""
+    shots_manifest: Path | None = None
+    """Manifest of the same task with the examples that are shown; none of them may be among those that are scored."""
+    shots_form: str = SHOT
+    """An example as text: `{instruction}`, `{answer}` and fields of its line, such as `{text}`, are replaced."""
+
     name: ClassVar[str]
     version: ClassVar[int] = 1
     """Raised whenever prompts, parsing or metrics change: scores of different versions must not be compared."""
     higher_is_better: ClassVar[bool]
     percent: ClassVar[bool] = False
     """Whether the objective itself runs from 0 to 100, as BLEU does; tables show all others times 100."""
+    objective_counts: ClassVar[int] = 2
+    """How many counts of a tally, from the first one on, `score` reads."""
+    share: ClassVar[bool] = False
+    """Whether the objective is the share of right answers, by tallies of (0 or 1, 1)."""
     place: ClassVar[int] = 100
     """Where tables put the task among others: those with lower numbers come first."""
 
@@ -104,16 +134,15 @@ class Task(ABC):
         general = AudioOptions() if self.audio is None else self.audio
         if not isinstance(general, AudioOptions):
             raise ConfigError(f"task.audio must be a node with _target_: {AudioOptions.__module__}.AudioOptions")
-        found, problems = [], []
-        for example in self.examples():
+        examples, problems = self.examples(), Problems()
+        own = False
+        for example in examples:
             try:
-                own = example.meta.get("audio_options")
-                found.append(replace(example, reading=general if own is None else general.updated(own)))
+                own = own or _reading(general, example) is not general
             except ConfigError as error:
-                problems.append(f"example {example.id}: {error}")
-        if problems:
-            raise ManifestError.listing(self.manifest, problems)
-        return found
+                problems.add(f"example {example.id}: {error}")
+        problems.refuse(self.manifest)
+        return examples if not own and general == AudioOptions() else mapped(examples, partial(_as_read, general))
 
     @abstractmethod
     def examples(self) -> Sequence[Example]:
@@ -147,26 +176,47 @@ class Task(ABC):
         """What computed the scores (metric signature, normaliser, versions), to be recorded beside them."""
         return {}
 
-    def metrics(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+    def metrics(
+        self, predictions: Sequence[Prediction], *watching: Callable[[Prediction, Sequence[float]], None]
+    ) -> dict[str, float]:
         """Corpus scores over all predictions, failed ones included as empty answers.
 
         The objective is the score of the summed tallies. `unanswered` counts empty answers where something was to be
-        said, `interpreted` the answers that stood in a longer text.
+        said, `interpreted` the answers that stood in a longer text. watching: see each prediction with its tally.
         """
-        sums = [sum(counts) for counts in zip(*map(self.tally, predictions), strict=True)]
+        sums: list[float] = []
+        unanswered = interpreted = 0
+        for prediction in self.gathered(predictions):
+            counts = self.tally(prediction)
+            for watch in watching:
+                watch(prediction, counts)
+            sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)
+            unanswered += not prediction.answer and bool(prediction.reference)
+            interpreted += self.interpreted(prediction)
         return {
             self.objective: self.score(sums),
+            **self.details_of(sums),
             **self.details(predictions),
-            "unanswered": sum(not prediction.answer and bool(prediction.reference) for prediction in predictions),
-            "interpreted": sum(map(self.interpreted, predictions)),
+            "unanswered": unanswered,
+            "interpreted": interpreted,
         }
 
+    def gathered(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
+        """The predictions as they are scored: as they stand, unless several of them answer one thing together."""
+        return predictions
+
+    def details_of(self, sums: Sequence[float]) -> dict[str, float]:
+        """Further scores and counts that follow from the summed tallies."""
+        return {}
+
     def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Further scores and counts over all predictions."""
+        """Further scores and counts over all predictions, which may be millions: walk through them, make no list."""
         return {}
 
     def tally(self, prediction: Prediction) -> tuple[float, ...]:
         """One prediction's counts, from whose sums over any set `score` makes the objective: what resampling needs.
+
+        There may be further counts for `details_of`.
 
         As it stands: right answers and all answers, for an objective that is the share of right ones.
         """
@@ -176,12 +226,48 @@ class Task(ABC):
         """The objective of a set of predictions, from the sums of their tallies."""
         return sums[0] / sums[1]
 
+    def scores(self, sums_RK: "Floats") -> "Floats":
+        """`score` of R sets at once, from their summed tallies; faster where a task computes whole columns."""
+        import numpy as np
+
+        return np.array([self.score(sums) for sums in sums_RK.tolist()], dtype=np.float64)
+
+    def further(self) -> Mapping[str, "Score"]:
+        """Scores beside the objective of which intervals are wanted, by name, as functions of all counts of a tally."""
+        return {}
+
+    def measured(self, name: str | None = None) -> "Score":
+        """The objective, or one of `further`, as a function of tallies: what statistics need.
+
+        Raises ConfigError for another name.
+        """
+        from fastadasp.statistics.score import Score
+
+        if name in (None, self.objective):
+            high = 100.0 if self.percent else 1.0
+            return Score(
+                self.scores, self.higher_is_better, high=high, share=self.share, counts=(0, self.objective_counts)
+            )
+        further = self.further()
+        if name not in further:
+            known = ", ".join((self.objective, *further))
+            raise ConfigError(f"task {self.name} has no score {name!r} with an interval; it has {known}")
+        return further[name]
+
     def refuse(self, records: Sequence[Record], problem: Callable[[Record], str | None]) -> None:
         """Raise one ManifestError with every line in which `problem` finds one."""
-        found = [
-            f"line {record.where.rpartition(':')[2]}: {text}"
-            for record in records
-            if (text := problem(record)) is not None
-        ]
-        if found:
-            raise ManifestError.listing(self.manifest, found)
+        problems = Problems()
+        for record in records:
+            if (text := problem(record)) is not None:
+                problems.add(f"line {record.where.rpartition(':')[2]}: {text}")
+        problems.refuse(self.manifest)
+
+
+def _reading(general: AudioOptions, example: Example) -> AudioOptions:
+    """How the audio of an example is read. Raises ConfigError for options of its own that cannot be used."""
+    own = example.meta.get("audio_options")
+    return general if own is None else general.updated(own)
+
+
+def _as_read(general: AudioOptions, example: Example) -> Example:
+    return replace(example, reading=_reading(general, example))

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from string import ascii_uppercase
 
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
+from fastadasp.files.shelf import mapped
 from fastadasp.tasks.base import Example
 from fastadasp.tasks.choice_task import ChoiceTask
 from fastadasp.tasks.choices import MeaningError, choice_texts, first_number, letter_of
@@ -22,7 +24,8 @@ class SQA(ChoiceTask):
     reference: str = "answer"
     """Manifest field that holds the right choice: its letter, its text or its number."""
     instruction: str = "{question} {choices}."
-    """`{question}` and `{choices}` ("A. red; B. blue") are replaced."""
+    """`{question}` and `{choices}` ("A. red; B. blue") are replaced. Without `{question}` the question is heard, and no
+    field is needed."""
     first_choice: int | None = None
     """Number of the first choice where the manifest gives numbers: 0 or 1; None: as the manifest's numbers show."""
     scored: Scored = Scored.either
@@ -37,13 +40,14 @@ class SQA(ChoiceTask):
             raise ConfigError(f"task.first_choice must be 0, 1 or null, got {self.first_choice}")
 
     def examples(self) -> Sequence[Example]:
-        """One example per manifest line with `id`, `audio`, `question`, `choices` and the right one."""
-        fields = {"question": Field(str), "choices": Field(object), self.reference: Field(object)}
+        """One example per manifest line with `id`, `audio`, `choices`, the right one and, if it is read, `question`."""
+        asked = {"question": Field(str)} if "{question}" in self.instruction else {}
+        fields = {**asked, "choices": Field(object), self.reference: Field(object)}
         records = read_manifest(self.manifest, fields, self.limit)
         self.refuse(records, lambda record: self._problem(record, 0))
         first = self._first(records)
         self.refuse(records, lambda record: self._problem(record, first, answers=True))
-        return [self._example(record, first) for record in records]
+        return mapped(records, partial(self._example, first))
 
     def _first(self, records: Sequence[Record]) -> int | None:
         if self.first_choice is not None:
@@ -62,13 +66,13 @@ class SQA(ChoiceTask):
             return f"field {field!r} {error}"
         return None
 
-    def _example(self, record: Record, first: int | None) -> Example:
+    def _example(self, first: int | None, record: Record) -> Example:
         choices = choice_texts(record.fields["choices"])
         texts = list(choices.values())
         return Example(
             id=record.id,
             audio=record.audio,
-            instruction=self._instruction(str(record.fields["question"]), texts),
+            instruction=self._instruction(str(record.fields.get("question", "")), texts),
             reference=letter_of(record.fields[self.reference], choices, first),
             seconds=record.seconds,
             task=self.name,
@@ -80,11 +84,11 @@ class SQA(ChoiceTask):
         return self.instruction.replace("{choices}", listed).replace("{question}", question)
 
     def options_of(self, meta: Mapping[str, object]) -> Options:
-        """As in ChoiceTask: lettered texts."""
+        """The options of an example whose further fields are `meta`, as the reader looks for them: lettered texts."""
         return Options.of_choices(tuple(map(str, meta["choices"])))  # type: ignore[call-overload]
 
     def wordings_of(self, example: Example) -> Mapping[str, Sequence[str]]:
-        """As in ChoiceTask: letters, texts or both."""
+        """By option, the answers by which a model would give it: letters, texts or both."""
         options = self.options_of(example.meta)
         named = zip(options.keys, options.texts, strict=True)
         match self.scored:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from fastadasp.cli import ls, new
 from fastadasp.config import paths
 from fastadasp.config.paths import REPOSITORY
 from tests.helpers.configs import SMALLEST_MODEL
+from tests.helpers.mini.parts import tone, tsv
 
 TASK = '''
 from dataclasses import dataclass
@@ -54,11 +56,20 @@ intermediate: 48
 
 @pytest.fixture
 def own(tmp_path: Path, tones: Path) -> Path:
-    """A folder with a method made from the template, a task and a model."""
+    """A folder with a method made from the template, a task, a model, and the corpus of docs/data.md."""
     folder = tmp_path / "own"
     new.main(["method", "loudest", "--into", str(folder)])
-    for group in ("task", "model"):
+    for group in ("task", "model", "data"):
         (folder / group).mkdir()
+    page = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"```(python|yaml)\n(.*?)```", page, re.DOTALL))
+    (folder / "my_corpus.py").write_text(blocks["python"])
+    (folder / "data" / "my_corpus.yaml").write_text(
+        blocks["yaml"].replace("fastadasp.data.corpora.my_corpus", "my_corpus")
+    )
+    for name in ("a.wav", "b.wav"):
+        tone(folder / "clips" / name)
+    tsv(folder / "clips" / "test.tsv", [("file", "text"), ("a.wav", "one"), ("b.wav", "two"), ("c.wav", "")])
     (folder / "own_task.py").write_text(TASK)
     (folder / "task" / "shouted.yaml").write_text(TASK_YAML.format(manifest=tones))
     (folder / "own_model.py").write_text(MODEL)
@@ -83,6 +94,18 @@ def test_a_method_a_task_and_a_model_run_from_a_folder_of_ones_own(own: Path) ->
     assert metrics["reduction"]["measured"] == pytest.approx(0.4, abs=0.1)
     answers = [json.loads(line)["answer"] for line in (file.parent / "predictions.jsonl").read_text().splitlines()]
     assert all(answer == answer.upper() for answer in answers)
+
+
+@pytest.mark.slow
+def test_the_corpus_of_the_documents_runs_from_a_folder_of_ones_own(own: Path) -> None:
+    corpus = ["data=my_corpus", f"data.root={own / 'clips'}"]
+    done = run(own, "--config-dir", str(own), "task=asr", "model=own", *corpus)
+    assert done.returncode == 0, done.stderr
+    (file,) = own.glob("outputs/asr/own/*/*/predictions.jsonl")
+    assert [json.loads(line)["reference"] for line in file.read_text().splitlines()] == ["one", "two"]
+    (own / "clips" / "test.tsv").write_text("file\ttext\n?.wav\tlost\n")
+    refused = run(own, "--config-dir", str(own), "task=asr", "model=own", *corpus)
+    assert "test.tsv, line 2: its recording was lost" in refused.stderr
 
 
 @pytest.mark.slow

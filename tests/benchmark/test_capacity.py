@@ -27,20 +27,22 @@ MODEL = SimpleNamespace(device=torch.device("cuda"))
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A GPU of 40 GiB on which rows of audio take 1 GiB a minute and beam; gives the shares of memory that are set."""
-    shares: list[float] = []
+    """A GPU of 40 GiB on which rows of audio take 1 GiB a minute and beam; gives the memory limits that are set."""
+    fractions: list[float] = []
 
     def answer(model: object, contender: object, prompt: tuple[float, int], beams: int, new_tokens: int) -> str:
         seconds, rows = prompt
-        if seconds / 60 * rows * beams > shares[-1] * 40:
+        if seconds / 60 * rows * beams > fractions[-1] * 40:
             raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
         return "answered"
 
     monkeypatch.setattr(module, "answer", answer)
     monkeypatch.setattr(module, "prompt", lambda shape, seconds, rows, model: (seconds, rows))
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=40 * 2**30))
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, device: shares.append(share))
-    return shares
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda fraction, device: fractions.append(fraction)
+    )
+    return fractions
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 7, 8, 1000])
@@ -56,7 +58,7 @@ def test_largest_that_fits(limit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory_gib", "beams", "share", "expected"),
+    ("memory_gib", "beams", "fraction", "expected"),
     [
         (None, 1, 0.95, {"rows": 19, "seconds": 2280}),  # 38 GiB: what lies outside the allocator needs some
         (20, 1, 0.5, {"rows": 10, "seconds": 1200}),
@@ -65,11 +67,11 @@ def test_largest_that_fits(limit: int) -> None:
     ],
 )
 def test_rows_and_seconds(
-    gpu: list[float], memory_gib: float | None, beams: int, share: float, expected: dict[str, int]
+    gpu: list[float], memory_gib: float | None, beams: int, fraction: float, expected: dict[str, int]
 ) -> None:
     found = capacity(MODEL, SHAPE, None, beams=beams, seconds=120, memory_gib=memory_gib)
     assert found == expected
-    assert gpu == [share, 1.0], "the whole memory is there again afterwards"
+    assert gpu == [fraction, 1.0], "the whole memory is there again afterwards"
 
 
 def test_an_error_is_not_taken_for_a_lack_of_memory(gpu: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 """A YAML file that Hydra cannot read is named, with the place and what is wrong, and no traceback."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 
 from fastadasp.config.messages import readable_errors
+from fastadasp.config.paths import REPOSITORY
 
 
 def refused(folder: Path) -> None:
@@ -24,7 +27,9 @@ def refused(folder: Path) -> None:
         (b"a: \0", r"broken\.yaml is not YAML: unacceptable character #x0000"),
         (b"[" * 3000, r"broken\.yaml: lists or mappings inside each other, more than 50 deep"),
         (b"a: !!python/name:os.system x", r"broken\.yaml.*could not determine a constructor"),
-        (b"a: ${b", "no viable alternative at input"),
+        (b"a: ${b", r"broken\.yaml: cannot be used .*no viable alternative at input"),
+        (b"a: ${b c", r"broken\.yaml: cannot be used .*token recognition error"),
+        (b"5", r"broken\.yaml: cannot be used .*Invalid loaded object type: int"),
     ],
 )
 def test_what_is_wrong_with_a_file_of_the_configuration_is_told(
@@ -39,6 +44,16 @@ def test_what_is_wrong_with_a_file_of_the_configuration_is_told(
     assert re.search(message, printed), printed
     assert "Traceback" not in printed
     assert len(printed) < 700
+
+
+def test_an_option_that_is_a_list_is_refused_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "merge").mkdir()
+    (tmp_path / "merge" / "listed.yaml").write_text("- a\n- b\n")
+    command = ["merge=listed", f"hydra.searchpath=[file://{tmp_path}]", "task=sqa"]
+    done = subprocess.run([sys.executable, "run.py", *command], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 1
+    assert "merge/listed.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_error_from_elsewhere_keeps_its_traceback() -> None:

@@ -88,13 +88,23 @@ def test_a_checkpoint_counts_by_its_content_but_not_by_its_model_card(checkpoint
     assert fingerprint(composed(*model)) != before
 
 
-def test_large_weights_count_by_size_and_time(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HASHED_WHOLE", 100)
+def test_large_weights_count_by_their_content_and_not_by_their_time(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of equal size with the old times, as a copy that keeps times leaves them, are other weights."""
+    monkeypatch.setattr(module, "READ_EACH_TIME", 100)
     model = ("model=tiny", f"model.path={checkpoint}")
-    before = fingerprint(composed(*model))
     weights = checkpoint / "model.safetensors"
-    os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 1))
+    content, old = weights.read_bytes(), (0, weights.stat().st_mtime_ns - 10**10)
+    os.utime(weights, ns=old)
+    before = fingerprint(composed(*model))
+    os.utime(weights)
+    assert fingerprint(composed(*model)) == before, "the same weights, copied"
+    weights.write_bytes(b"\1" + content[1:])
+    os.utime(weights, ns=old)
     assert fingerprint(composed(*model)) != before
+    weights.write_bytes(content)
+    assert fingerprint(composed(*model)) == before
 
 
 def test_the_code_of_what_is_used_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,9 +135,15 @@ MEASURING = (
     "evaluation.loggers",
     "evaluation.metrics",
     "evaluation.roofline",
+    "evaluation.spent",
     "evaluation.summary",
+    "evaluation.totals",
     "measuring.energy",
     "measuring.provenance",
+    "statistics.clusters",
+    "statistics.intervals",
+    "statistics.resampling",
+    "tasks.counted",
 )
 """What a run imports besides, which only describes the answers once they are there."""
 

@@ -85,7 +85,7 @@ def test_a_manifest_measures_cuts_and_names_all_files(folder: Path) -> None:
         ({"file": "gone.wav"}, "no file .*gone.wav"),
         ({"file": 3}, "'file' must be a path, got 3"),
         ({"start": 1}, "'file' must be a path, got None"),
-        ({"file": "a.wav", "offset": 1}, "has the unknown key 'offset'; known are file, start, seconds"),
+        ({"file": "a.wav", "offset": 1}, "has the unknown key 'offset'; known are file, member, start, seconds"),
         ({"file": "a.wav", "start": -1}, "'start' must be a number of seconds from 0, got -1"),
         ({"file": "a.wav", "start": True}, "'start' must be a number of seconds from 0, got True"),
         ({"file": "a.wav", "seconds": 0}, "'seconds' must be a number of seconds above 0, got 0"),

@@ -148,7 +148,7 @@ def test_original_positions_differ_from_packed_ones_and_keep_the_texts(model: Pr
 
     class DropLast(Average):
         def assign(self, state):  # type: ignore[no-untyped-def]
-            return state.drop(torch.arange(state.layout.width)[None].float())
+            return state.drop_top(torch.arange(state.layout.width)[None].float())
 
     kept = [t for t in range(21) if t != 15]
     known = {"packed": torch.arange(1, 21), "original": torch.tensor(kept)}

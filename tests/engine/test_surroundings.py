@@ -1,6 +1,9 @@
 """`merging()` amid what users do to models: wrappers, autocast, adapters, compilation, threads, turns, padding."""
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pytest
 import torch
@@ -156,26 +159,57 @@ def test_compiling_before_or_inside_the_block_changes_nothing() -> None:
 
 
 @torch.no_grad()
-def test_an_older_threads_plain_answers_are_left_alone() -> None:
+def test_an_older_threads_answer_goes_on_as_it_was() -> None:
+    """Another thread is in the middle of its answer while a block is opened, used and closed."""
     model, (ids, _) = tiny_decoder(layers=4), prompt(30, seed=8)
-    plain = model.generate(ids[None], **GREEDY)
-    opened, done, found = threading.Event(), threading.Event(), list[Tensor]()
+    settings = {**GREEDY, "max_new_tokens": 40}
+    plain = model.generate(ids[None], **settings)
+    began, found = threading.Event(), list[Tensor]()
+
+    class Waits:
+        def put(self, value: Tensor) -> None:
+            if not began.is_set() and value.numel() == 1:
+                began.set()
+                opened.wait(20)
+
+        def end(self) -> None:
+            pass
 
     def other() -> None:
-        opened.wait()
         with torch.no_grad():
-            found.append(model.generate(ids[None], **GREEDY))
-        done.set()
+            found.append(model.generate(ids[None], streamer=Waits(), **settings))
 
-    thread = threading.Thread(target=other)
+    opened, thread = threading.Event(), threading.Thread(target=other)
     thread.start()
+    assert began.wait(20)
     with merging(model, HALF, AUDIO):
         opened.set()
         mine = [model.generate(IDS, attention_mask=REAL, **GREEDY) for _ in range(4)]
-        done.wait()
-    thread.join()
+        thread.join()
     assert torch.equal(found[0], plain)
     assert all(torch.equal(one[:, IDS.shape[1] :], generated(model, HALF)) for one in mine)
+
+
+@torch.no_grad()
+def test_a_prompt_of_an_older_pool_is_refused_and_never_read_whole_without_a_word() -> None:
+    model = tiny_decoder(layers=4)
+    expected = generated(model, HALF)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()  # its thread is there before the block
+
+        def ask() -> Tensor:
+            with torch.no_grad():
+                return model.generate(IDS, attention_mask=REAL, **GREEDY)[:, IDS.shape[1] :]
+
+        plain = pool.submit(ask).result()
+        with merging(model, HALF, AUDIO):
+            with pytest.raises(RuntimeError, match="is older than the merging"):
+                pool.submit(ask).result()
+            assert torch.equal(pool.submit(copy_context().run, ask).result(), expected)
+            assert torch.equal(asyncio.run(asyncio.to_thread(ask)), expected)
+        assert torch.equal(pool.submit(ask).result(), plain), "the block has ended"
+        late = copy_context()
+        assert torch.equal(pool.submit(late.run, ask).result(), plain)
 
 
 def test_a_thread_started_inside_is_served_as_streaming_needs() -> None:

@@ -106,10 +106,10 @@ def test_a_damaged_budget_is_solved_again(
 ) -> None:
     asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge.flops_reduction=0.05")
     folder, value = evaluate(*asr)
-    whole = (folder / "budget.json").read_text()
-    (folder / "budget.json").write_text(damaged)
+    whole = (folder / "ratio.json").read_text()
+    (folder / "ratio.json").write_text(damaged)
     assert evaluate(*asr) == (folder, value)
-    assert (folder / "budget.json").read_text() == whole
+    assert (folder / "ratio.json").read_text() == whole
     assert "The ratio is solved again" in caplog.text
 
 

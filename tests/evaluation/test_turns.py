@@ -25,7 +25,7 @@ def test_one_process_takes_all_that_is_left_in_order() -> None:
     batches = plan(EXAMPLES, 2, done={"2", "3", "8"})
     meeting = Meeting(Team(), "run")
     meeting.begin()
-    taken = [batches[position].index for position in Turns(batches, 5, meeting.take)]
+    taken = [batches[position].index for position in Turns(batches, meeting.take)]
     assert taken == [0, 2, 3]
     meeting.tell(work=True)
     assert meeting.hear() is True
@@ -49,7 +49,7 @@ def member(team: Team, batches: list[Any], pipe: Connection, mischief: str) -> N
             assert meeting.hear()
         if mischief == "dies" and team.rank == 1:
             os._exit(7)
-        taken = [batches[position].index for position in Turns(batches, 200, meeting.take)]
+        taken = [batches[position].index for position in Turns(batches, meeting.take)]
         meeting.end()
         pipe.send(taken)
     except TeamError as error:

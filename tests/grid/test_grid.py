@@ -61,6 +61,22 @@ def test_a_grid_gets_what_single_runs_get_and_says_what_could_not_run(
     assert not loads, "a finished grid is only read"
 
 
+def test_a_grid_of_which_a_cell_fails_runs_the_others_and_does_not_end_with_status_0(
+    tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "grid.yaml"
+    broken = "  - {name: broken, settings: [merge=fastadasp, model.audio_weight=nonsense]}\n"
+    file.write_text(GRID.format(model=", ".join(SMALLEST_MODEL)).replace("  - {name: at", broken + "  - {name: at"))
+    command = [str(file), "--out", str(tmp_path / "report"), "--resamples", "50", f"task.manifest={tones}"]
+    with pytest.raises(SystemExit, match="1"):
+        main([*command, f"output_dir={tmp_path}/grid", "task.limit=2"])
+    printed = capsys.readouterr()
+    assert "asr: broken, 0.04: not run: failed: " in printed.out
+    assert "2 of 7 cells failed" in printed.err
+    assert "asr: ours, 0.04" in printed.out.split("broken, 0.9")[0], "cells before the failed one"
+    assert "at the input, 0.04: wer" in printed.out, "and after it"
+
+
 def test_the_grids_of_the_repository_compose_cell_by_cell() -> None:
     for file in sorted(REPOSITORY.glob("experiments/grids/*.yaml")):
         cells = list(spec.read(file).cells())

@@ -1,7 +1,7 @@
-"""Folders of finished emotion runs with made-up answers, for tests of reports."""
+"""Folders of finished runs with made-up answers, for tests of reports."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,34 @@ def write_run(
 
     settings: of its `merge` node; config, more: further entries of its config and of its `metrics.json`.
     """
-    folder = root / "er" / "runs" / str(len(list(root.rglob("metrics.json"))))
+    lines = [
+        {"id": f"{ids}{n}", "text": "", "answer": RIGHT if n < right else "", "reference": RIGHT}
+        for n in range(EXAMPLES)
+    ]
+    quality = {"accuracy": right / EXAMPLES}
+    task = {"_target_": "fastadasp.tasks.er.ER", "manifest": "er.jsonl"}
+    return write_answers(root, merge, "er", task, quality, lines, saved, more, config, **settings)
+
+
+def write_answers(
+    root: Path,
+    merge: str,
+    name: str,
+    task: Mapping[str, Any],
+    quality: Mapping[str, float],
+    lines: Sequence[Mapping[str, Any]],
+    saved: float = 0.0,
+    more: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Path:
+    """The folder of a run of any task with these predictions; the first score of `quality` is the objective."""
+    folder = root / name / "runs" / str(len(list(root.rglob("metrics.json"))))
     folder.mkdir(parents=True)
     defaults = {"ratio": 0.0, "layer_ratio": None, "flops_reduction": None, "tokens_kept": None, "layer": 2}
-    task = {"_target_": "fastadasp.tasks.er.ER", "manifest": "er.jsonl"}
     metrics = {
-        **{"task": "er", "model": "some", "merge": merge, "objective": "accuracy", "failed": 0},
-        "quality": {"accuracy": right / EXAMPLES},
+        **{"task": name, "model": "some", "merge": merge, "objective": next(iter(quality)), "failed": 0},
+        "quality": quality,
         "reduction": {"ratio": 0.0, "measured": saved},
         "cost": {"flops_paper_saved": saved, "flops_prefill_saved": saved, "kv_bytes_saved": saved},
         "fingerprint": folder.name,
@@ -38,10 +59,6 @@ def write_run(
         **(more or {}),
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    lines = [
-        {"id": f"{ids}{n}", "text": "", "answer": RIGHT if n < right else "", "reference": RIGHT}
-        for n in range(EXAMPLES)
-    ]
-    lines = [{**line, "audio_tokens_per_layer": [], "cached_tokens_per_layer": []} for line in lines]
-    (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    full = [{**line, "audio_tokens_per_layer": [], "cached_tokens_per_layer": []} for line in lines]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in full))
     return folder

@@ -67,7 +67,7 @@ def common(rows: Sequence[Sequence[int]], ratio: float, seed: int) -> dict[str, 
         "audio_BT": audio,
         "real_BT": layout.real(audio.device),
         "size_BT": torch.randint(1, 4, audio.shape).float(),
-        "budget": tuple(int(count * ratio) for count in layout.audio),
+        "n_remove": tuple(int(count * ratio) for count in layout.audio),
         "hidden_BTD": hidden,
         "decoder": parts,
     }
@@ -125,7 +125,7 @@ class Row:
 
     @property
     def gone(self) -> int:
-        return self.state.budget[self.index]
+        return self.state.n_remove[self.index]
 
     def run(self, token: int) -> int:
         """A number that the tokens of one run share."""

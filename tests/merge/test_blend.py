@@ -117,7 +117,7 @@ def test_pairs_above_the_threshold_go_ahead_of_the_schedule(
     ratio: float, seed: int, more: int, threshold: float
 ) -> None:
     state = layer_state(ratio, seed)
-    state = replace(state, affordable=tuple(max(0, due + more) for due in state.budget))
+    state = replace(state, affordable=tuple(max(0, due + more) for due in state.n_remove))
     method = Blend(ratio=ratio, threshold=threshold)
     assert method.adaptive
     assignment = method.assign(state)

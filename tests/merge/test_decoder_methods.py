@@ -67,7 +67,7 @@ def test_a_tome_spends_the_budget_that_the_released_scan_loses() -> None:
     for chosen, expected in (([0, 2], [1.5, 3.5, 5, 6]), ([0, 2, 4], [1.5, 3.5, 5.5])):
         pairs = torch.zeros(1, 6, dtype=torch.bool)
         pairs[0, chosen] = True
-        assert apply(hidden, state.join(pairs)).flatten().tolist() == expected
+        assert apply(hidden, state.fuse_pairs(pairs)).flatten().tolist() == expected
 
 
 def test_disjoint_pairs_equal_the_greedy_loop_also_with_ties() -> None:

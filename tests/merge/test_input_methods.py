@@ -176,7 +176,7 @@ def test_samp_merges_then_prunes(ratio: float, seed: int, threshold: float) -> N
 def test_samp_removes_what_was_asked_for_however_monotonous_the_audio() -> None:
     state = input_state(0.3, rows=[(3, 50, 4), (2, 9, 3), (1, 3), (4, 20, 2, 11, 5)])
     state.hidden_BTD[:] = torch.ones(CHANNELS)
-    state = replace(state, budget=(15, 0, 1, 30))
+    state = replace(state, n_remove=(15, 0, 1, 30))
     assignment = Samp(threshold=0.85).assign(state)
     assert assignment.lengths == tuple(int(slots.max()) + 1 for slots in assignment.slot) == (42, 14, 3, 12)
 
@@ -234,7 +234,7 @@ def test_vispruner_thins_out_what_attention_leaves(ratio: float, seed: int, impo
 
 
 def test_vispruner_may_leave_none_but_important_tokens() -> None:
-    state = replace(input_state(0.5, rows=[(1, 2, 3), (2, 9, 1), (1, 4, 1)]), budget=(1, 4, 4))
+    state = replace(input_state(0.5, rows=[(1, 2, 3), (2, 9, 1), (1, 4, 1)]), n_remove=(1, 4, 4))
     assignment = VisPruner(ratio=0.5, important=0.9).assign(state)
     row, received = rows_of(state)[0], state.encoder.received_BT("max")
     assert row.kept_audio(assignment) == best(row.audio, 1, row.of(received).tolist())

@@ -33,7 +33,7 @@ class KeepLarge(MergeMethod):
     power: float = 2.0
 
     def assign(self, state: LayerState) -> Assignment:
-        return state.keep(state.hidden_BTD.float().norm(p=self.power, dim=-1))
+        return state.keep_top(state.hidden_BTD.float().norm(p=self.power, dim=-1))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class KeepLoud(InputMethod):
     power: float = 2.0
 
     def assign(self, state: InputState) -> Assignment:
-        return state.keep(state.hidden_BTD.float().norm(p=self.power, dim=-1))
+        return state.keep_top(state.hidden_BTD.float().norm(p=self.power, dim=-1))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fastadasp import MergeMethod, MergeTrace, merging
+from fastadasp import MergeMethod, MergeTrace, merging, valid_frames
 from fastadasp.config.build import build
 from fastadasp.ops.assignment import Assignment
 from fastadasp.reduction.method import Site
@@ -69,7 +69,8 @@ def answers(name: str) -> tuple[Tensor, MergeTrace]:
 def test_a_ratio_of_zero_changes_nothing(name: str, beams: int) -> None:
     batch = speech_batch(ROWS[:2])
     settings = {"max_new_tokens": 3, "num_beams": beams, "return_dict_in_generate": True, "output_logits": True}
-    plain = model().generate(**batch, **settings)
+    with valid_frames(model()):  # what the encoder leaves out changes rounding; tests/engine/test_valid_frames.py
+        plain = model().generate(**batch, **settings)
     with merging(model(), method(name, 0.0), batch["input_ids"] == AUDIO_TOKEN):
         patched = model().generate(**batch, **settings)
     assert torch.equal(patched.sequences, plain.sequences)
@@ -106,7 +107,7 @@ def test_a_row_of_which_nothing_is_to_go_is_left_as_it_is(name: str) -> None:
         state.hidden_BTD[:] = torch.ones(state.hidden_BTD.shape[2])
         if isinstance(state, LayerState):
             state.keys_BGTd[:] = torch.ones(state.keys_BGTd.shape[3])
-        assignment = stage.assign(replace(state, budget=(0, 20)))
+        assignment = stage.assign(replace(state, n_remove=(0, 20)))
         heads = len(assignment.slot) // 2
         assert assignment.lengths == (14,) * heads + (37,) * heads
         assert assignment.slot[:heads, -14:].tolist() == [list(range(14))] * heads

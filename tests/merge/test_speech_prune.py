@@ -73,10 +73,10 @@ def test_speech_prune_needs_a_question_after_the_audio() -> None:
 
 def test_speech_prune_asks_for_a_question_only_where_it_needs_one() -> None:
     state = input_state(0.5, rows=[(4, 8), (3, 30, 4)])
-    assignment = SpeechPrune(ratio=0.4, window=15).assign(replace(state, budget=(3, 20)))
+    assignment = SpeechPrune(ratio=0.4, window=15).assign(replace(state, n_remove=(3, 20)))
     alone = input_state(0.5, rows=[(4, 8)])
     short = rows_of(state)[0]
-    alone = replace(alone, decoder=state.decoder, budget=(3,), hidden_BTD=short.of(state.hidden_BTD)[None])
+    alone = replace(alone, decoder=state.decoder, n_remove=(3,), hidden_BTD=short.of(state.hidden_BTD)[None])
     expected = rows_of(alone)[0].kept_audio(SpeechPrune(ratio=0.4, window=15).assign(alone))
     assert short.kept_audio(assignment) == expected
     assert len(expected) == 5

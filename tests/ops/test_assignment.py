@@ -128,7 +128,7 @@ def test_sums_in_order_as_on_a_gpu_are_those_of_the_cpu(dtype: torch.dtype) -> N
         into[:, 0] = 0
         x, weight = torch.randn(rows, length, channels).to(dtype), torch.rand(rows, length)
         for assignment in (Assignment(slots, weight), fuse_groups(into, weight, None, None)):
-            sums = assignment.sums_in_order(x, assignment.share)
+            sums = assignment.sums_in_order(x, assignment.normalized_weight)
             assert sums.dtype == torch.float32
             assert torch.equal(sums.to(dtype), apply(x, assignment))
             assert torch.equal(assignment.sums_in_order(weight[..., None])[..., 0], assignment.total(weight))

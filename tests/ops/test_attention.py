@@ -168,7 +168,7 @@ def test_the_state_is_what_the_layer_works_on() -> None:
     assert torch.equal(state.audio_BT, audio)
     assert state.real_BT is not None
     assert torch.equal(state.real_BT, keep)
-    assert state.budget == (20, 12, 10)
+    assert state.n_remove == (20, 12, 10)
     assert state.layout.pairs == (39, 22, 19)
 
 

@@ -59,6 +59,6 @@ def test_a_tome_fuses_as_many_pairs_as_there_can_be(ratio: float, seed: int) -> 
 
 def test_a_tome_meets_budgets_up_to_half_a_layer() -> None:
     state = layer_state(0.45, rows=[(2, 400, 3), (2, 399, 3), (1, 9), (9,)])
-    for budget in ((180, 179, 4, 0), (200, 199, 4, 0), (134, 0, 3, 0)):
-        lengths = ATome(ratio=0.45).assign(replace(state, budget=budget)).slot.amax(1) + 1
-        assert (torch.tensor(state.layout.tokens) - lengths).tolist() == list(budget)
+    for removed in ((180, 179, 4, 0), (200, 199, 4, 0), (134, 0, 3, 0)):
+        lengths = ATome(ratio=0.45).assign(replace(state, n_remove=removed)).slot.amax(1) + 1
+        assert (torch.tensor(state.layout.tokens) - lengths).tolist() == list(removed)

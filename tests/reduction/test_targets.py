@@ -24,7 +24,7 @@ def test_a_target_that_nothing_needs_to_go_for_keeps_adaptive_methods_from_remov
     state = input_state(0.0, rows=[(2, 28, 2)])
     state.hidden_BTD[:] = 1
     assert not method.has_target
-    assert method.share == 0
+    assert method.given_ratio == 0
     assert method.assign(state).lengths == (32,)
     assert AffinityPooling(threshold=0.0).assign(state).lengths == (5,)
 

@@ -9,7 +9,8 @@ import pytest
 from fastadasp.cli.report import report
 from fastadasp.errors import InputError
 from fastadasp.report.runs import find_runs, names
-from fastadasp.report.tables import Table, tabulate
+from fastadasp.report.tables import Table
+from fastadasp.report.tabulate import tabulate
 from tests.helpers.finished_run import write_run
 
 

@@ -11,7 +11,7 @@ from fastadasp.cli.report import report
 from fastadasp.errors import InputError
 from fastadasp.report.plain import code, escaped, file_name
 from fastadasp.report.runs import Run, find_runs, names
-from fastadasp.report.tables import tabulate
+from fastadasp.report.tabulate import tabulate
 from tests.helpers.finished_run import write_run
 
 MINE = """
@@ -140,11 +140,13 @@ def test_names_become_neither_markup_nor_paths_outside(tmp_path: Path, capsys: p
     report([str(tmp_path), "--out", str(out), "--resamples", "40"])
     written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} - inside
     assert all(path.parts[:3] == ("a", "b", "out") or len(path.parts) < 3 for path in written)
-    assert sorted(path.suffix for path in out.iterdir()) == [".json", ".jsonl", ".md", ".png"]
+    assert sorted(path.suffix for path in out.iterdir()) == [
+        *(".csv", ".json", ".jsonl", ".md", ".png", ".svg", ".tex"),
+    ]
     text = (out / "report.md").read_text()
     assert text.splitlines()[:3] == capsys.readouterr().out.splitlines()[:3]
     assert "<script" not in text and "\x1b" not in text
-    (row, _) = (line for line in text.splitlines() if line.startswith("| &lt;script&gt;"))
+    (row,) = (line for line in text.splitlines() if line.startswith("| &lt;script&gt;"))
     assert row.replace("\\|", "").count("|") == 3, "one cell for the name, one for the amount"
     for sign in ("\\|a\\`b\\`\\[x\\]", "\\*\\*bold\\*\\*", "\\$x\\$", "\\_y\\_"):
         assert sign in row

@@ -11,7 +11,7 @@ import pytest
 from fastadasp.errors import InputError
 from fastadasp.report.__main__ import main
 from fastadasp.report.runs import find_runs, names
-from fastadasp.report.tables import tabulate
+from fastadasp.report.tabulate import tabulate
 from tests.helpers.finished_run import RIGHT, write_run
 
 Add = Callable[..., Path]

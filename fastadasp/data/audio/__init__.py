@@ -6,7 +6,8 @@ there), `decoders` turns its bytes into samples, `channels` makes one channel of
 
 from fastadasp.data.audio.clips import SAMPLE_RATE, Samples, pad_to, split_clips
 from fastadasp.data.audio.errors import AudioError, AudioWarning, CutOffError
-from fastadasp.data.audio.read import MAX_PEAK, Reading, audio_seconds, read_audio, read_with_remarks
+from fastadasp.data.audio.read import MAX_PEAK, Reading, Stream, audio_seconds, read_audio, read_with_remarks
+from fastadasp.data.audio.windows import Window, bounds, windows
 
 __all__ = [
     "MAX_PEAK",
@@ -16,9 +17,13 @@ __all__ = [
     "CutOffError",
     "Reading",
     "Samples",
+    "Stream",
+    "Window",
     "audio_seconds",
+    "bounds",
     "pad_to",
     "read_audio",
     "read_with_remarks",
     "split_clips",
+    "windows",
 ]

@@ -19,13 +19,19 @@ def split_clips(samples: Samples, clip_seconds: float, search_seconds: float) ->
     with 0 all clips but the last have full length.
     """
     limit = int(clip_seconds * SAMPLE_RATE)
-    search = min(int(search_seconds * SAMPLE_RATE), limit // 2)
+    search = int(search_seconds * SAMPLE_RATE)
     clips = []
     while len(samples) > limit:
-        cut = limit - search + _quietest(samples[limit - search : limit])
+        cut = place_to_cut(samples, limit, search)
         clips.append(samples[:cut])
         samples = samples[cut:]
     return [*clips, samples]
+
+
+def place_to_cut(samples: Samples, limit: int, search: int) -> int:
+    """The middle of the quietest 20 ms in the last `search` of the first `limit` samples, of 16 kHz."""
+    search = min(search, limit // 2)
+    return limit - search + _quietest(samples[limit - search : limit])
 
 
 def _quietest(samples: Samples) -> int:

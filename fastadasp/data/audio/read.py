@@ -1,7 +1,7 @@
 """Reading a whole audio file as one waveform: checked, mixed to one channel and resampled in blocks."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,28 +56,53 @@ def read_with_remarks(
     does, and for a stretch longer than `max_seconds`. Remarked are files whose channels cancel out, or that have a
     silent channel or no sound at all.
     """
-    container = _inspected(path, options)
-    stretch = Stretch(path, start, seconds, max_seconds)
-    stretch.check(container.seconds)
-    loudest = None
-    if options.channel == "louder":
+    stream = Stream(path, max_seconds, rate, options, start, seconds)
+    return Reading(_joined(stream), stream.remarks)
+
+
+class Stream(Iterable[Samples]):
+    """What `read_with_remarks` reads, block by block: of a long file only a block is in memory.
+
+    Errors come when they are met, those about the whole (levels, length) at the end.
+    """
+
+    def __init__(
+        self, path: Path, max_seconds: float, rate: int = SAMPLE_RATE, options: AudioOptions = _DEFAULT,
+        start: float = 0.0, seconds: float | None = None,
+    ) -> None:  # fmt: skip
+        self._path, self._rate, self._options = path, rate, options
+        self._container = _inspected(path, options)
+        self._stretch = Stretch(path, start, seconds, max_seconds)
+        self._stretch.check(self._container.seconds)
+        self.remarks: tuple[str, ...] = ()
+        """What a user should know of the file; complete when all blocks were read."""
+
+    def __iter__(self) -> Iterator[Samples]:
+        loudest = self._loudest() if self._options.channel == "louder" else None
+        count = 0
         with ExitStack() as stack:
-            decoding = _decoding(path, container, stack, start)
+            decoding = _decoding(self._path, self._container, stack, self._stretch.start)
             levels = Levels(decoding.channels)
-            for _ in _measured(stretch, decoding, levels):
+            blocks = _measured(self._stretch, decoding, levels)
+            picked = (_picked(self._path, block, self._options.channel, loudest) for block in blocks)
+            for mono in _resampled(picked, decoding.rate, self._rate):
+                count += len(mono)
+                yield mono
+        if levels.peak > MAX_PEAK:
+            raise AudioError(
+                f"{self._path}: samples reach {levels.peak:.6g}, but float audio must be scaled to -1 to 1"
+            )
+        if not count:
+            raise AudioError(f"{self._path}: the file holds no sound ({levels.count} samples at {decoding.rate} Hz)")
+        self.remarks = (*self._container.remarks, *levels.remarks(self._options.channel))
+
+    def _loudest(self) -> int:
+        with ExitStack() as stack:
+            decoding = _decoding(self._path, self._container, stack, self._stretch.start)
+            levels = Levels(decoding.channels)
+            for _ in _measured(self._stretch, decoding, levels):
                 pass
-            loudest = levels.loudest
-    with ExitStack() as stack:
-        decoding = _decoding(path, container, stack, start)
-        levels = Levels(decoding.channels)
-        blocks = _measured(stretch, decoding, levels)
-        picked = (_picked(path, block, options.channel, loudest) for block in blocks)
-        mono = _resampled(picked, decoding.rate, rate)
-    if levels.peak > MAX_PEAK:
-        raise AudioError(f"{path}: samples reach {levels.peak:.6g}, but float audio must be scaled to -1 to 1")
-    if len(mono) == 0:
-        raise AudioError(f"{path}: the file holds no sound ({levels.count} samples at {decoding.rate} Hz)")
-    return Reading(mono, (*container.remarks, *levels.remarks(options.channel)))
+            return levels.loudest
 
 
 def audio_seconds(path: Path, options: AudioOptions = _DEFAULT) -> float:
@@ -152,13 +177,26 @@ def _picked(path: Path, block: Block, channel: str, loudest: int | None) -> Samp
         raise AudioError(f"{path}: {error}") from None
 
 
-def _resampled(blocks: Iterator[Samples], own_rate: int, rate: int) -> Samples:
+def _joined(blocks: Iterable[Samples]) -> Samples:
+    """All blocks as one array, which grows in its place: memory is that of the result."""
+    samples, count = np.zeros(0, np.float32), 0
+    for block in blocks:
+        if count + len(block) > len(samples):
+            samples.resize(max(count + len(block), len(samples) * 5 // 4), refcheck=False)
+        samples[count : count + len(block)] = block
+        count += len(block)
+    samples.resize(count, refcheck=False)
+    return samples
+
+
+def _resampled(blocks: Iterator[Samples], own_rate: int, rate: int) -> Iterator[Samples]:
     """All of `blocks`, at `rate` Hz."""
     if own_rate == rate:
-        return np.concatenate([np.zeros(0, np.float32), *blocks])
+        yield from blocks
+        return
     import soxr
 
     stream = soxr.ResampleStream(own_rate, rate, 1, dtype="float32", quality="HQ")
-    nothing = np.zeros(0, np.float32)
-    parts = [stream.resample_chunk(np.ascontiguousarray(block)) for block in blocks]
-    return np.concatenate([nothing, *parts, stream.resample_chunk(nothing, last=True)])
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -22,7 +22,7 @@ class CommonVoice(Corpus):
     """train, dev, test, validated, other or invalidated."""
 
     def rows(self) -> Iterator[Row | LeftOut]:
-        """As in Corpus; `text`, `speaker`, `language`, and what the speakers said of themselves."""
+        """All examples, with `text`, `speaker`, `language`, and what the speakers said of themselves."""
         table = self.find(f"{self.part}.tsv", what="table of Common Voice")
         for _, row in read_tsv(table, ("client_id", "path", "sentence")):
             if not row["sentence"].strip():

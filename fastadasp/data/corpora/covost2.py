@@ -27,7 +27,7 @@ class CoVoST2(Corpus):
     """Folder of the clips below `root`."""
 
     def rows(self) -> Iterator[Row | LeftOut]:
-        """As in Corpus; `text`, `translation`, `speaker` and `language`."""
+        """All examples, with `text`, `translation`, `speaker` and `language`."""
         table = self.find(f"covost_v2.{self.pair}.{self.part}.tsv", what="table of CoVoST 2")
         source, _, target = self.pair.partition("_")
         for _, row in read_tsv(table, COLUMNS, escaped=True):

@@ -40,7 +40,7 @@ class CREMAD(Labelled):
     """Actors 1001 to 1091; empty: all."""
 
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
-        """As in Corpus; `label`, `level`, `text` and `speaker`."""
+        """All examples, with `label`, `level`, `text` and `speaker`."""
         files = listed(self.base, "AudioWAV/*.wav") or listed(self.base, "*.wav")
         if not files:
             raise CorpusError(f"no recordings: {short(self.base)}/AudioWAV/*.wav do not exist; check data.root")

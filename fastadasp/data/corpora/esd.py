@@ -29,7 +29,7 @@ class ESD(Labelled):
     """Speakers 1 to 20; empty: all of the language."""
 
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
-        """As in Corpus; `label`, `text` where its file can be read, `speaker` and `language`."""
+        """All examples, with `label`, `text` where its file can be read, `speaker` and `language`."""
         if self.part not in ("", *PARTS):
             raise CorpusError(f"data.part must be one of {', '.join(PARTS)} or empty, got {self.part!r}")
         files = listed(self.base, "**/[0-9][0-9][0-9][0-9]/**/*.wav")

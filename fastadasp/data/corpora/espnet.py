@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastadasp.data.archives.member import Member
+from fastadasp.data.corpora.kaldi import IN_ARCHIVE
 from fastadasp.data.formats import Format
 from fastadasp.data.rows import Bad, CorpusError, Row
 from fastadasp.files.json_text import read_json
@@ -17,7 +19,7 @@ class ESPnet(Format):
     """A data.json; `root` is the file."""
 
     def rows(self) -> Iterator[Row | Bad]:
-        """As in Corpus; `text` of a single output. Of two, the first is the `translation` and the second the `text`."""
+        """All examples, with `text`; of two outputs, the first is the `translation` and the second the `text`."""
         file = self.file("ESPnet's data.json")
         utterances = read_json(file).get("utts")
         if not isinstance(utterances, dict) or not utterances:
@@ -31,8 +33,9 @@ class ESPnet(Format):
         if name is None:
             return f"must have one input with a file (feat), got {shown(utterance)}"
         kind = utterance["input"][0].get("filetype", "sound" if ":" not in name else "mat")
-        if kind != "sound":
-            return f"its input is {shown(kind)} ({shown(name)}): features and archives are not read, audio files are"
+        inside = IN_ARCHIVE.fullmatch(name)
+        if kind != "sound" and not (inside and kind in ("sound.ark", "flac.ark", "wav.ark")):
+            return f"its input is {shown(kind)} ({shown(name)}): features are not read, audio is"
         outputs = [one.get("text") for one in utterance.get("output", ()) if isinstance(one, Mapping)]
         texts = [text for text in outputs if isinstance(text, str)]
         if not 1 <= len(texts) <= 2:
@@ -42,7 +45,8 @@ class ESPnet(Format):
             fields["translation"] = texts[0]
         if isinstance(utterance.get("utt2spk"), str):
             fields["speaker"] = utterance["utt2spk"]
-        return Row(id, located(folder, name), self.renamed(fields))
+        audio = Member(located(folder, inside["file"]), inside["offset"]) if inside else located(folder, name)
+        return Row(id, audio, self.renamed(fields))
 
 
 def _single(utterance: Any, key: str, value: str) -> str | None:

@@ -20,7 +20,10 @@ class EuroparlST(Corpus):
     """train, dev or test (train-noisy where there is one)."""
 
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
-        """As in Corpus; `text`, `translation` and `speech`. Segments without a translation are left out."""
+        """All examples, with `text`, `translation`, and `speech` (also as `document`).
+
+        Segments without a translation are left out.
+        """
         folder = self.find(f"{self.source}/{self.target}/{self.part}", what="part of Europarl-ST")
         audios = self.find(f"{self.source}/audios", what="folder of recordings")
         suffixes = {file.stem: file.suffix for file in audios.iterdir()}
@@ -40,9 +43,10 @@ class EuroparlST(Corpus):
             elif not translation.strip():
                 yield LeftOut("translation empty")
             else:
-                fields = {"text": text, "translation": translation, "speech": cut.file.stem, "language": self.source}
-                id = f"{cut.file.stem}_{number:06}"
-                yield Row(id, cut, {**fields, "target": self.target}, cut.seconds)
+                speech = segment.split()[0]
+                said = {"text": text, "translation": translation, "language": self.source, "target": self.target}
+                id = f"{speech}_{number:06}"
+                yield Row(id, cut, {**said, "speech": speech, "document": speech}, cut.seconds)
 
 
 def _lines(file: Path) -> list[str]:

@@ -23,7 +23,7 @@ class FLEURS(Corpus):
     """Language whose sentence of the same number is the translation; empty: none."""
 
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
-        """As in Corpus; `text` (as written, with punctuation), `normalized`, `gender`, `sentence`, and `translation`.
+        """All examples, with `text` (as written), `normalized`, `gender`, `sentence`, and `translation`.
 
         A sentence is read by several people. Sentences that the target language lacks are left out.
         """

@@ -42,7 +42,7 @@ class IEMOCAP(Corpus):
     """Count the code `exc` as happy."""
 
     def rows(self) -> Iterator[Row | LeftOut]:
-        """As in Corpus; `label`, `code` (the corpus' own), `text`, `speaker` and `dialogue`."""
+        """All examples, with `label`, `code` (the corpus' own), `text`, `speaker` and `dialogue`."""
         within = next((name for name in ("", "IEMOCAP", "IEMOCAP_full_release") if self._has(name)), "")
         for session in self.sessions:
             folder = self.find(f"{within}/Session{session}".lstrip("/"), what="session of IEMOCAP")

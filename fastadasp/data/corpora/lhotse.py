@@ -23,7 +23,7 @@ class Lhotse(Format):
     """A set of cuts of single recordings; relative paths count from the file's folder or the current one."""
 
     def rows(self) -> Iterator[Row | Bad]:
-        """As in Corpus; `text` (of several supervisions joined), `speaker`, `language`, `gender`, `custom` fields."""
+        """All examples, with `text` (of all supervisions), `speaker`, `language`, `gender`, custom fields."""
         file = self.file("a set of cuts such as cuts.jsonl.gz")
         for number, line in read_lines(file):
             if not line.strip():

@@ -17,7 +17,7 @@ class LibriSpeech(Corpus):
     """Subset: test-clean, test-other, dev-clean, dev-other, train-clean-100, train-clean-360, train-other-500."""
 
     def rows(self) -> Iterator[Row]:
-        """As in Corpus; `text` (upper case, without punctuation), `speaker` and `chapter`."""
+        """All examples, with `text` (upper case, without punctuation), `speaker` and `chapter`."""
         inside = self.base.parent if self.base.name == "LibriSpeech" else self.base
         try:
             from torchaudio.datasets import LIBRISPEECH  # it imports torch

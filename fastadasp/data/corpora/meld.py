@@ -25,7 +25,7 @@ class MELD(Labelled):
     """Folder of the clips below `root`; empty: the release's own."""
 
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
-        """As in Corpus; `label`, `sentiment`, `text`, `speaker` and `dialogue`."""
+        """All examples, with `label`, `sentiment`, `text`, `speaker` and `dialogue`."""
         table = self.find(f"{self.part}_sent_emo.csv", what="table of MELD")
         given = (
             [self.clips] if self.clips else [FOLDERS.get(self.part, self.part), f"{self.part}/{FOLDERS.get(self.part)}"]

@@ -18,7 +18,7 @@ class MLS(Corpus):
     """Code of the language for the manifest, such as de; empty: none is written."""
 
     def rows(self) -> Iterator[Row | Bad]:
-        """As in Corpus; `text` (lower case, without punctuation), `speaker` and `book`."""
+        """All examples, with `text` (lower case, without punctuation), `speaker` and `book`."""
         table = self.find(f"{self.part}/transcripts.txt", what="list of transcripts")
         audio = table.parent / "audio"
         suffix = ".opus" if next(audio.glob("*/*/*.opus"), None) else ".flac"

@@ -25,7 +25,7 @@ class MuSTC(Corpus):
     """train, dev, tst-COMMON or tst-HE."""
 
     def rows(self) -> Iterator[Row | Bad]:
-        """As in Corpus; `text`, `translation`, `speaker` and `talk`."""
+        """All examples, with `text`, `translation`, `speaker` and `talk`."""
         pair = f"en-{self.language}"
         folder = self.find(f"{pair}/data/{self.part}", f"data/{self.part}", self.part, what="part of MuST-C")
         listing = folder / "txt" / f"{self.part}.yaml"

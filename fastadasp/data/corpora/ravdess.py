@@ -23,7 +23,7 @@ class RAVDESS(Labelled):
     """Take what is sung instead of what is spoken."""
 
     def rows(self) -> Iterator[Row | LeftOut | Bad]:
-        """As in Corpus; `label`, `text`, `speaker`, `gender` and `intensity`."""
+        """All examples, with `label`, `text`, `speaker`, `gender` and `intensity`."""
         files = listed(self.base, "**/Actor_*/*.wav")
         if not files:
             raise CorpusError(f"no recordings: {short(self.base)}/Actor_*/*.wav do not exist; check data.root")

@@ -25,7 +25,10 @@ class VoxCelebPairs(Corpus):
     """Seconds of silence between the two of a joined recording."""
 
     def rows(self) -> Iterator[Row | Bad]:
-        """As in Corpus; `label` (yes: one speaker, no: two) and `speakers`. The ids count the trials."""
+        """All examples, with `label` (yes: one speaker, no: two), `speaker` (the first) and `speakers`.
+
+        The ids count the trials.
+        """
         listing = self.find(self.trials, what="list of trials")
         folder = self.find(self.clips, what="folder of recordings")
         for number, line in read_lines(listing):
@@ -39,4 +42,8 @@ class VoxCelebPairs(Corpus):
             label = "yes" if words[0] == "1" else "no"
             speakers = [Path(word).parts[0] for word in words[1:]]
             audio = Joined(files, self.gap) if self.join else files
-            yield Row(f"{listing.stem}-{number:05}", audio, {"label": label, "speakers": speakers, "language": "en"})
+            yield Row(
+                f"{listing.stem}-{number:05}",
+                audio,
+                {"label": label, "speaker": speakers[0], "speakers": speakers, "language": "en"},
+            )

@@ -25,7 +25,7 @@ class WavLLM(Format):
     """Folder that paths count from; empty: the file's own."""
 
     def rows(self) -> Iterator[Row | Bad]:
-        """As in Corpus; the target under its task's name, `prompt`, and for sqa `question` and `choices`."""
+        """All examples, with the target under its task's name, `prompt`, and for sqa `question` and `choices`."""
         if self.task not in FIELD:
             raise CorpusError(f"data.task must be one of {', '.join(FIELD)}, got {self.task!r}")
         file = self.file("a TSV file such as gaokao.tsv")

@@ -52,7 +52,10 @@ class QwenAudioFamily(Qwen2AudioFamily, ABC):
         _tag(self.spoken_language, "model.spoken_language")
 
     def wording(self, example: "Example") -> str:
-        """As in SpeechLM, with the tags of both languages."""
+        """The example's instruction as this model wants it. Raises ConfigError when it cannot be worded.
+
+        The wording includes the tags of the languages of the audio and of the text.
+        """
         spoken = _tag(str(example.meta.get("spoken_language", self.spoken_language)), "spoken_language")
         tags = {"spoken": spoken}
         if "{target}" in self.instructions.get(example.task, ""):
@@ -70,16 +73,19 @@ class QwenAudioFamily(Qwen2AudioFamily, ABC):
 
     @property
     def reserved(self) -> tuple[str, ...]:
-        """As in SpeechLM; in the base model's prompts nothing but the end of a text has a meaning of that kind."""
+        """Special tokens that no instruction may hold.
+
+        In the prompts of the base model, only the end of a text has such a meaning.
+        """
         return (*super().reserved, END_OF_TEXT)
 
     def count(self, ids: "Tensor") -> tuple[int, int]:
-        """As in SpeechLM; audio tokens are those of `span`."""
+        """Audio tokens and all others among a prompt's ids, those of `span` being audio."""
         audio = int(self._is_audio(ids).sum())
         return audio, ids.numel() - audio
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter: the tokens of `span`."""
+        """(B, T) bool over the prompt as the decoder sees it: which positions are audio (those of `span`)."""
         return self._is_audio(inputs["input_ids"])
 
     def _is_audio(self, ids: "Tensor") -> "Tensor":
@@ -103,7 +109,10 @@ class QwenAudio(QwenAudioFamily, Pretrained):
 
     @classmethod
     def option_for(cls, described: Mapping[str, Any]) -> str | None:
-        """As in Pretrained; the chat model ends its answers at the end of a turn."""
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not.
+
+        The chat model is known by its answers ending at the end of a turn.
+        """
         text = described.get("text_config") or {}
         if "use_logn_attn" not in text:
             return None

@@ -59,7 +59,10 @@ class QwenAudioDecoder(Qwen2Model):  # type: ignore[misc]  # transformers is unt
         inputs_embeds: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """As in Qwen2Model. A prompt sets the rotation for itself and for all that is later read with its cache."""
+        """Run the decoder; arguments and results are those of `Qwen2Model.forward`.
+
+        A prompt sets the rotation for itself and for all tokens that are later read with its cache.
+        """
         rotary = self.rotary_emb
         if past_key_values is None or past_key_values.get_seq_length() == 0:
             width = input_ids.shape[1] if input_ids is not None else inputs_embeds.shape[1]
@@ -134,7 +137,7 @@ class LogNAttention(Qwen2Attention):  # type: ignore[misc]  # transformers is un
         past_key_values: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """As in Qwen2Attention."""
+        """Run attention; arguments and results are those of `Qwen2Attention.forward`."""
         arguments = (hidden_states, position_embeddings, attention_mask, past_key_values)
         factor_BQ1 = self._factor(hidden_states, attention_mask, past_key_values, kwargs.get("shared_prompt"))
         if factor_BQ1 is None:

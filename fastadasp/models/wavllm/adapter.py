@@ -11,6 +11,7 @@ from fastadasp.errors import ConfigError
 from fastadasp.models.embedding import decoder_arguments
 from fastadasp.models.pretrained import ModelError, Pretrained
 from fastadasp.models.speechlm import SpeechLM
+from fastadasp.models.transfer import to_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,23 +63,29 @@ class WavLLMFamily(SpeechLM, ABC):
 
     @property
     def reserved(self) -> tuple[str, ...]:
-        """As in SpeechLM: no text of an instruction is anything else than text here."""
+        """Special tokens that no instruction may hold: none, since an instruction is always read as plain text."""
         return ()
 
     def prompt_tokens(self, prepared: Mapping[str, "Tensor"]) -> tuple[int, int]:
-        """As in ModelAdapter."""
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
         return self.count(prepared["input_ids"])
 
     def batch_key(self, prepared: Mapping[str, "Tensor"]) -> Hashable:
-        """As in ModelAdapter: an instruction that is read token by token must end where the others' do."""
+        """Prompts may be encoded together where this is equal; as it stands, any may.
+
+        Instructions that are read token by token must have equal lengths within a batch.
+        """
         return int(prepared["instruction_tokens"]) if self.prefill is Prefill.released else None
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
-        """As in ModelAdapter."""
-        return self.processor.collate(prepared).to(self.model.device)
+        """A left-padded batch of prompts with features, on the model's device."""
+        return to_device(self.processor.collate(prepared), self.model.device)
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
-        """As in SpeechLM; the instruction is read once, too."""
+        """`inputs` with the audio read already, once for all beams, and a row of every tensor for each prompt.
+
+        The instruction is read once for all beams, too.
+        """
         arguments = decoder_arguments(self.model, inputs)
         prompt = {name: inputs[name] for name in ("input_ids", "attention_mask", "instruction_tokens")}
         return {**prompt, **{name: arguments[name] for name in ("inputs_embeds", "lora_gate")}}
@@ -98,7 +105,7 @@ class WavLLM(WavLLMFamily, Pretrained):
 
     @classmethod
     def option_for(cls, described: Mapping[str, Any]) -> str | None:
-        """As in Pretrained."""
+        """The option of `conf/model` that suits a checkpoint with this config.json; None where this class does not."""
         return "wavllm" if described.get("model_type") == cls.model_type else None
 
     def __post_init__(self) -> None:

@@ -53,7 +53,10 @@ class GatedAttention(LlamaAttention):  # type: ignore[misc]  # transformers is u
         lora_gates: Gates | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        """As in LlamaAttention; without `lora_gates` the LoRA weights take no part."""
+        """Run attention, with the arguments of `LlamaAttention.forward`.
+
+        Without `lora_gates`, the LoRA weights are not used.
+        """
         gate, gate_by_halves = (None, None) if lora_gates is None else lora_gates
         rows, tokens, _ = hidden_states.shape
         query, key, value = (

@@ -210,7 +210,10 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
         is_first_iteration: bool | None = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """As in GenerationMixin; recordings and instructions go with the prompt alone."""
+        """Prepare the inputs of a step as `GenerationMixin` does.
+
+        Recordings and instructions are inputs of the first step, the prompt, alone.
+        """
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(
             input_ids, *args, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
         )
@@ -218,6 +221,15 @@ class WavLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type:
             for name in PROMPT_INPUTS:
                 inputs.pop(name, None)
         return inputs
+
+    def _get_candidate_generator(self, *args: Any, **kwargs: Any) -> Any:
+        """What transformers calls first in assisted and prompt look-up decoding; ValueError where that cannot work."""
+        if self.config.prefill == "released":
+            raise ValueError(
+                "prefill=released reads the instruction token by token, so guessed tokens cannot be read with it; "
+                "use prefill=whole (model.prefill) for assisted and prompt look-up decoding"
+            )
+        return super()._get_candidate_generator(*args, **kwargs)
 
     def _update_model_kwargs_for_generation(
         self, outputs: WavLLMOutput, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any

@@ -104,11 +104,11 @@ class WavLMStream(nn.Module):
             frames_RFD = frames_RFD.masked_fill(~heard_RF[..., None], 0)
         encoder = self.model.encoder
         hidden_RFD = encoder.layer_norm(frames_RFD + encoder.pos_conv_embed(frames_RFD))
-        share = self.output_weights.softmax(0)
-        total_RFD, bias = share[0] * hidden_RFD, None
+        mixing = self.output_weights.softmax(0)
+        total_RFD, bias = mixing[0] * hidden_RFD, None
         for index, layer in enumerate(encoder.layers):
             hidden_RFD, bias = layer(hidden_RFD, attention_mask=heard_RF, position_bias=bias, index=index)[:2]
-            total_RFD = total_RFD + share[index + 1].to(hidden_RFD.device) * hidden_RFD
+            total_RFD = total_RFD + mixing[index + 1].to(hidden_RFD.device) * hidden_RFD
         return total_RFD, lengths
 
     def _front_end(self, samples_RS: Tensor, samples: Sequence[int]) -> tuple[Tensor, list[int]]:

@@ -8,22 +8,28 @@ from typing import Any
 
 import pytest
 
+from fastadasp.data.corpora.air_bench import AIRBench
+from fastadasp.data.corpora.audio_marathon import AudioMarathon
 from fastadasp.data.corpora.audiofolder import AudioFolder
 from fastadasp.data.corpora.crema_d import CREMAD
 from fastadasp.data.corpora.esd import ESD
 from fastadasp.data.corpora.espnet import ESPnet
 from fastadasp.data.corpora.europarl_st import EuroparlST
 from fastadasp.data.corpora.fleurs import FLEURS
+from fastadasp.data.corpora.huggingface import HuggingFace
 from fastadasp.data.corpora.iemocap import IEMOCAP
 from fastadasp.data.corpora.kaldi import Kaldi
 from fastadasp.data.corpora.lhotse import Lhotse
 from fastadasp.data.corpora.meld import MELD
 from fastadasp.data.corpora.mls import MLS
+from fastadasp.data.corpora.mmau import MMAU
+from fastadasp.data.corpora.mmsu import MMSU
 from fastadasp.data.corpora.mustc import MuSTC
 from fastadasp.data.corpora.nemo import NeMo
 from fastadasp.data.corpora.ravdess import RAVDESS
 from fastadasp.data.corpora.voxceleb import VoxCelebPairs
 from fastadasp.data.corpora.wavllm import WavLLM, choices_in
+from fastadasp.data.corpora.webdataset import WebDataset
 from fastadasp.data.corpus import Corpus
 from fastadasp.data.rows import Bad, CorpusError, Row
 from fastadasp.errors import InputError
@@ -39,6 +45,8 @@ def bad(corpus: Corpus) -> list[str]:
     lambda root: IEMOCAP(root), lambda root: MELD(root), lambda root: RAVDESS(root), lambda root: CREMAD(root),
     lambda root: ESD(root), lambda root: VoxCelebPairs(root), lambda root: Kaldi(root), lambda root: AudioFolder(root),
     lambda root: NeMo(root), lambda root: Lhotse(root), lambda root: ESPnet(root), lambda root: WavLLM(root),
+    lambda root: AIRBench(root), lambda root: MMAU(root), lambda root: MMSU(root), lambda root: AudioMarathon(root),
+    lambda root: WebDataset(root), lambda root: HuggingFace(root),
 ])  # fmt: skip
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_empty_or_missing_root_is_told_with_what_was_expected(
@@ -60,12 +68,42 @@ def test_kaldis_commands_never_run(tmp_path: Path) -> None:
     assert told[0].startswith("wav.scp, line 1: wav.scp has a command for 'a' ('touch ")
     assert told[0].endswith("|'); write its output to a file")
     assert "wav.scp, line 2: wav.scp has a command for 'b'" in told[1]
-    assert "wav.scp, line 4: wav.scp names a place in an archive for 'd' ('feats.ark:123')" in told[2]
-    assert "wav.scp, line 5: wav.scp has a command for 'e' ('-')" in told[3]
-    assert told[4] == "text, line 7: 'g' is not in wav.scp"
+    assert "wav.scp, line 5: wav.scp has a command for 'e' ('-')" in told[2]
+    assert told[3] == "text, line 7: 'g' is not in wav.scp"
     assert not (tmp_path / "was_run").exists()
-    with pytest.raises(InputError, match=r"6 problems in corpus Kaldi"):
+    with pytest.raises(InputError, match=r"(?s)6 problems in corpus Kaldi.*d: no file .*feats\.ark"):
         Kaldi(tmp_path).convert(tmp_path / "m.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "options"),
+    [
+        ("flac -c -d -s audio/a.flac |", "audio/a.flac", {}),
+        ("/usr/bin/flac -cd 'with space.flac'|", "with space.flac", {}),
+        ("sph2pipe -f wav -p -c 2 a.sph |", "a.sph", {"audio_options": {"channel": 2}}),
+        ("/kaldi/tools/sph2pipe_v2.5/sph2pipe -f wav a.sph |", "a.sph", {}),
+        ("cat a.wav |", "a.wav", {}),
+    ],
+)
+def test_a_command_that_only_turns_a_file_into_wav_names_that_file(
+    tmp_path: Path, command: str, name: str, options: dict[str, object]
+) -> None:
+    text(tmp_path / "wav.scp", f"a {command}\n")
+    text(tmp_path / "text", "a words\n")
+    (row,) = Kaldi(tmp_path).rows()
+    assert isinstance(row, Row)
+    assert (row.audio, row.fields) == (tmp_path / name, {"text": "words", **options})
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cat a.wav; touch x |", "cat a.wav b.wav |", "flac -c -d --skip=5 a.flac |", "sox a.wav -t wav - speed 1.1 |",
+     "flac -c -d -s $(touch x) |", "cat a.wav | sox - -t wav - |", "cat 'a.wav |", "cat |", "flac |"],
+)  # fmt: skip
+def test_any_other_command_is_refused(tmp_path: Path, command: str) -> None:
+    text(tmp_path / "wav.scp", f"a {command}\n")
+    text(tmp_path / "text", "a words\n")
+    assert "has a command for 'a'" in bad(Kaldi(tmp_path))[0]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +134,7 @@ def test_a_segment_that_is_none_is_told(tmp_path: Path, segment: str, message: s
         ('{"audio_filepath": "a.wav", "duration": "long"}', "duration must be a number of seconds, got 'long'"),
         ('{"audio_filepath": "a.wav", "duration": 0}', "duration must be a number of seconds, got 0"),
         ('{"audio_filepath": "a.wav", "offset": -1}', "offset must be a number of seconds, got -1"),
-        ('{"audio_filepath": "a.wav", "shard_id": 3}', "its audio lies in a tar file"),
+        ('{"audio_filepath": "a.wav", "shard_id": "3"}', "shard_id must be the number of a tar file, got '3'"),
     ],
 )
 def test_a_line_of_nemo_that_is_none_is_told(tmp_path: Path, line: str, message: str) -> None:

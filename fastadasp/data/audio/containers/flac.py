@@ -1,7 +1,7 @@
 """FLAC: how long a file really is follows from its last frame, which is found by its checksums."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 
 from fastadasp.data.audio.containers.base import Container, whole, without_tags
 from fastadasp.data.audio.errors import cut_off, damaged
@@ -11,6 +11,8 @@ _SIZES = {1: 192, **{code: 576 << code - 2 for code in range(2, 6)}, **{code: 25
 """Samples of a frame, by the code in its header; 6 and 7 stand for a number at the header's end."""
 _MOST_FRAME_BYTES = 1 << 22
 """More than any frame takes: 65,535 samples of 8 channels with 32 bits, and its header."""
+_OWN_ZEROS = 16
+"""More zero bytes than a frame ends with: of its checksum, and of silence before it."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,18 @@ class _Info:
     """Samples per channel; 0 where the writer did not know."""
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """A frame whose checksums fit; none at all (0 samples) where a stream ends before its first."""
+
+    start: int
+    end: int
+    samples: int
+    """Of the stream, up to the frame's end."""
+    size: int
+    """Samples of the frame alone."""
+
+
 def inspect_flac(source: Source) -> Container:
     """A file that begins with fLaC."""
     block = source.at(0, 42)
@@ -37,29 +51,50 @@ def inspect_flac(source: Source) -> Container:
     if not info.rate or not info.block:
         raise damaged(source.path, "FLAC", f"its header names frames of {info.block} samples at {info.rate} Hz")
     first, last = _frames_start(source), without_tags(source)
-    held, end = None, last
-    for end in _possible_ends(source, first, last):
-        if (held := _end_of_frames(source, info, first, end)) is not None:
-            break
-    if held is None:
+    frame = _last_frame(source, info, first, last)
+    if frame is None:
         raise cut_off(source.path, "FLAC", "its last frame is incomplete")
+    held = frame.samples
     if held < info.total:
         raise cut_off(source.path, "FLAC", f"its header announces {info.total} samples, {held} are there")
     if held >= 1 << 36:
         raise damaged(source.path, "FLAC", f"its last frame counts {held} samples")
     fixed = (packed >> 36 << 36 | held).to_bytes(8, "big")
     stream = whole(source, held, () if held == info.total else ((18, fixed),))
-    return Container("FLAC", (replace(stream, stop=source.start + end),), info.rate)
+    return Container("FLAC", (replace(stream, stop=source.start + frame.end),), info.rate)
 
 
-def _possible_ends(source: Source, first: int, last: int) -> Iterator[int]:
-    """Where the last frame may end: before zeros that a disk appended, some of which may be the frame's own.
+def _last_frame(source: Source, info: _Info, first: int, last: int) -> _Frame | None:
+    """The frame that ends at `last`, or before zeros there that a disk appended; None where none does.
 
-    The first of these places at which the checksum fits is the end, since zeros behind it leave the checksum as it is.
+    A checksum that fits goes on to fit when zeros are appended or taken away, so it cannot tell which of them are the
+    frame's own. A decoder can: it reads no frame that lacks a byte, and none that has one too many.
     """
     end = max(first, last - source.zeros_before(last))
-    yield from range(end, min(end + 16, last))
-    yield last
+    if end < last:
+        for place in range(end, min(end + _OWN_ZEROS, last) + 1):
+            frame = _frame_before(source, info, first, place)
+            if frame is not None and _is_read(source, frame):
+                return frame
+    return _frame_before(source, info, first, last)
+
+
+def _is_read(source: Source, frame: _Frame) -> bool:
+    """Whether libsndfile reads the frame, in a stream that holds nothing else."""
+    from soundfile import LibsndfileError, SoundFile
+
+    if not frame.size:
+        return True
+    header = bytearray(source.at(0, 42))
+    header[4] |= 0x80  # no metadata follow
+    packed = int.from_bytes(header[18:26], "big") >> 36 << 36 | frame.size
+    header[18:] = packed.to_bytes(8, "big") + bytes(16)  # the samples' checksum is not known
+    content = bytes(header) + source.at(frame.start, frame.end - frame.start)
+    try:
+        with SoundFile(BytesIO(content)) as file:
+            return len(file.read(frame.size, always_2d=True)) == frame.size
+    except LibsndfileError:
+        return False
 
 
 def _frames_start(source: Source) -> int:
@@ -77,28 +112,29 @@ def _frames_start(source: Source) -> int:
     return offset
 
 
-def _end_of_frames(source: Source, info: _Info, first: int, end: int) -> int | None:
-    """Samples up to and including the frame that ends at `end`; None where none ends there."""
+def _frame_before(source: Source, info: _Info, first: int, end: int) -> _Frame | None:
+    """The frame that ends at `end`, by its checksums; None where none does."""
     if end == first:
-        return 0
+        return _Frame(first, first, 0, 0)
     for reach in (1 << 14, 1 << 17, _MOST_FRAME_BYTES):
         start = max(first, end - reach)
         tail = source.at(start, end - start)
         at = len(tail)
         tried = 0
         while (at := tail.rfind(b"\xff", 0, at)) >= 0 and tried < 3:
-            found = _frame(tail, at, info)
+            found = _samples_to(tail, at, info)
             if found is not None:
                 tried += 1
                 if _crc16(tail[at:]) == 0:
-                    return found
+                    return _Frame(start + at, end, *found)
         if tried or start == first:
             return None
     return None
 
 
-def _frame(data: bytes, at: int, info: _Info) -> int | None:
-    """Samples up to the end of the frame whose header stands at `at`; None where no header of this stream does."""
+def _samples_to(data: bytes, at: int, info: _Info) -> tuple[int, int] | None:
+    """Samples up to the end of the frame whose header stands at `at`, and of that frame; None where no header of this
+    stream stands there."""
     head = data[at : at + 16]
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None
@@ -109,7 +145,7 @@ def _frame(data: bytes, at: int, info: _Info) -> int | None:
         return None
     number = _coded_number(head[4 : 4 + length])
     size = _SIZES.get(code) or int.from_bytes(head[4 + length : 4 + length + (code - 5)], "big") + 1
-    return number + size if head[1] & 1 else number * info.block + size
+    return (number if head[1] & 1 else number * info.block) + size, size
 
 
 def _coded_length(first: int) -> int:

@@ -1,0 +1,1 @@
+"""Paired tests between finished runs: `fastadasp compare`."""

@@ -1,0 +1,13 @@
+"""A run of two processes that is killed at random moments ends as one that nobody touched."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.tools.kills import trial
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_change_neither_answers_nor_metrics(tmp_path: Path) -> None:
+    kills, equal = trial(tmp_path, kills=2, clips=24, seed=5, longest_s=5.0)
+    assert equal, kills

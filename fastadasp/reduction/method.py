@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fastadasp.ops.assignment import Assignment
 
 # Member names are what Hydra configs spell, hence lower case.
-Schedule = Enum("Schedule", ["once", "constant", "decay"])
+Schedule = Enum("Schedule", ["once", "constant", "decay", "early"])
 Positions = Enum("Positions", ["packed", "original"])
 Site = Enum("Site", ["decoder", "input", "cache"])
 
@@ -36,7 +36,8 @@ class MergeMethod(ABC):
     layer: int = 2
     """First decoder layer that reduces (counted from 0); its MLP is the first to see fewer tokens."""
     schedule: Schedule = Schedule.once
-    """`once`: at `layer` only; `constant`: at `layer` and every layer after it; `decay`: the same, fading to 0."""
+    """`once`: at `layer` only; `constant`: at `layer` and every layer after it; `decay`: the same, fading to 0 at the
+    last layer; `early` (ours): fading with the fourth power, so that most tokens go at the first few layers."""
     positions: Positions = Positions.packed
     """Rotary positions afterwards. `packed`: contiguous, text after the audio keeps its own (the released code);
     `original`: a fused token keeps the position of its first token."""

@@ -2,7 +2,9 @@
 
 The three schedules of FastAdaSP (arXiv 2410.03007 and its released Qwen-Audio code): `once` reduces at one layer,
 `constant` by the same share of what is left at every layer from there on, `decay` by a share that fades to zero at the
-last layer.
+last layer. The schedule `early` is ours: its share fades with the fourth power of the depth that is left, between
+`once`, which must choose all pairs by what one layer sees, and `decay`, which must remove more tokens in all to save as
+many FLOPs.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +15,18 @@ from fastadasp.errors import ConfigError
 from fastadasp.reduction.method import MergeMethod, Schedule
 
 
+_FADING = {Schedule.constant: 0, Schedule.decay: 1, Schedule.early: 4}
+"""The power with which the share falls with the depth that is left."""
+
+
 def layer_ratios(schedule: Schedule, layer_ratio: float, layer: int, layers: int) -> tuple[float, ...]:
     """Share of the current audio tokens removed at each of `layers` decoder layers; 0 before `layer`."""
     ratios = [0.0] * layers
     ratios[layer] = layer_ratio
     if schedule is not Schedule.once:
         for index in range(layer + 1, layers):
-            fading = 1 - (index - layer) / (layers - 1 - layer) if schedule is Schedule.decay else 1.0
-            ratios[index] = layer_ratio * fading
+            left = 1 - (index - layer) / (layers - 1 - layer)
+            ratios[index] = layer_ratio * left ** _FADING[schedule]
     return tuple(ratios)
 
 

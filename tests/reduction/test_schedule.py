@@ -38,6 +38,11 @@ def test_decay_reaches_zero_at_the_last_layer() -> None:
     assert layer_ratios(Schedule.decay, 0.4, 5, 6) == pytest.approx((0, 0, 0, 0, 0, 0.4))
 
 
+def test_early_fades_with_the_fourth_power_of_the_depth_that_is_left() -> None:
+    expected = (0, 0.4, 0.4 * 0.75**4, 0.4 * 0.5**4, 0.4 * 0.25**4, 0)
+    assert layer_ratios(Schedule.early, 0.4, 1, 6) == pytest.approx(expected)
+
+
 @given(
     schedule=st.sampled_from(list(Schedule)),
     ratio=st.floats(0, 0.99),
@@ -51,7 +56,7 @@ def test_the_solved_ratio_removes_what_was_asked_for(schedule: Schedule, ratio: 
 
 
 @given(
-    schedule=st.sampled_from([Schedule.constant, Schedule.decay]),
+    schedule=st.sampled_from([Schedule.constant, Schedule.decay, Schedule.early]),
     ratio=st.floats(0, 0.9),
     layer=st.integers(0, 10),
     audio=st.integers(0, 800),
@@ -101,7 +106,7 @@ class Case:
         Case({"layer": -1}, r"merge\.layer must be a whole number from 0 up, got -1"),
         Case({"layer": True}, r"merge\.layer must be a whole number from 0 up, got True"),
         Case({"seed": -1}, r"merge\.seed must be a whole number from 0 up, got -1"),
-        Case({"schedule": "constnat"}, r"merge\.schedule must be one of once, constant, decay; got 'constnat'"),
+        Case({"schedule": "constnat"}, r"merge\.schedule must be one of once, constant, decay, early; got 'constnat'"),
         Case({"positions": "packd"}, r"merge\.positions must be one of packed, original; got 'packd'"),
         Case({"ratio": 0.3}, r"merge=none removes nothing: merge\.ratio must be 0", NoReduction),
     ],
@@ -118,7 +123,7 @@ def test_a_layer_that_the_model_lacks_is_named() -> None:
 
 
 @given(
-    schedule=st.sampled_from([Schedule.constant, Schedule.decay]),
+    schedule=st.sampled_from([Schedule.constant, Schedule.decay, Schedule.early]),
     amount=st.sampled_from(["ratio", "layer_ratio"]),
     share=st.floats(0, 0.6),
     layer=st.integers(0, 5),

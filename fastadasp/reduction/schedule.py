@@ -14,7 +14,6 @@ from functools import cached_property
 from fastadasp.errors import ConfigError
 from fastadasp.reduction.method import MergeMethod, Schedule
 
-
 _FADING = {Schedule.constant: 0, Schedule.decay: 1, Schedule.early: 4}
 """The power with which the share falls with the depth that is left."""
 

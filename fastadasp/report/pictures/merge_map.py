@@ -5,13 +5,13 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastadasp.api.loading import SpeechModel
-from fastadasp.data.audio import SAMPLE_RATE, Samples, read_audio
+from fastadasp.data.audio import SAMPLE_RATE, Samples
+from fastadasp.data.listen import listen
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.report.pictures.clusters import DROPPED, Clusters, clusters, spoken_at
 from fastadasp.report.plain import in_picture
@@ -66,7 +66,7 @@ def merge_map(
     model: SpeechModel, example: Example, methods: Sequence[tuple[str, MergeMethod]], title: str = ""
 ) -> MergeMap:
     """Let `model` answer about one clip under each of the methods, given with their names."""
-    samples = read_audio(Path(example.audio[0]), LONGEST_S)
+    samples = listen(example.audio[0], LONGEST_S, SAMPLE_RATE, example.reading).samples
     found = [clusters(model, example, method, name) for name, method in methods]
     return MergeMap(title or example.id, example.reference, samples, found)
 

@@ -37,7 +37,7 @@ class MergeMethod(ABC):
     """First decoder layer that reduces (counted from 0); its MLP is the first to see fewer tokens."""
     schedule: Schedule = Schedule.once
     """`once`: at `layer` only; `constant`: at `layer` and every layer after it; `decay`: the same, fading to 0 at the
-    last layer; `early` (ours): fading with the fourth power, so that most tokens go at the first few layers."""
+    last layer; `early` (ours): fading with the sixth power, so that most tokens go at the first few layers."""
     positions: Positions = Positions.packed
     """Rotary positions afterwards. `packed`: contiguous, text after the audio keeps its own (the released code);
     `original`: a fused token keeps the position of its first token."""

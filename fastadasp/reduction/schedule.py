@@ -2,7 +2,7 @@
 
 The three schedules of FastAdaSP (arXiv 2410.03007 and its released Qwen-Audio code): `once` reduces at one layer,
 `constant` by the same share of what is left at every layer from there on, `decay` by a share that fades to zero at the
-last layer. The schedule `early` is ours: its share fades with the fourth power of the depth that is left, between
+last layer. The schedule `early` is ours: its share fades with the sixth power of the depth that is left, between
 `once`, which must choose all pairs by what one layer sees, and `decay`, which must remove more tokens in all to save as
 many FLOPs.
 """
@@ -14,7 +14,7 @@ from functools import cached_property
 from fastadasp.errors import ConfigError
 from fastadasp.reduction.method import MergeMethod, Schedule
 
-_FADING = {Schedule.constant: 0, Schedule.decay: 1, Schedule.early: 4}
+_FADING = {Schedule.constant: 0, Schedule.decay: 1, Schedule.early: 6}
 """The power with which the share falls with the depth that is left."""
 
 

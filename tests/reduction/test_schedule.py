@@ -38,8 +38,8 @@ def test_decay_reaches_zero_at_the_last_layer() -> None:
     assert layer_ratios(Schedule.decay, 0.4, 5, 6) == pytest.approx((0, 0, 0, 0, 0, 0.4))
 
 
-def test_early_fades_with_the_fourth_power_of_the_depth_that_is_left() -> None:
-    expected = (0, 0.4, 0.4 * 0.75**4, 0.4 * 0.5**4, 0.4 * 0.25**4, 0)
+def test_early_fades_with_the_sixth_power_of_the_depth_that_is_left() -> None:
+    expected = (0, 0.4, 0.4 * 0.75**6, 0.4 * 0.5**6, 0.4 * 0.25**6, 0)
     assert layer_ratios(Schedule.early, 0.4, 1, 6) == pytest.approx(expected)
 
 

@@ -75,7 +75,7 @@ class LongAudioCases(Benchmark):
     ratio: float = 0.5
     """Share of the audio tokens removed, averaged over the layers after `layer`."""
     layer: int = 2
-    schedules: list[Schedule] = field(default_factory=lambda: list(Schedule))
+    schedules: list[Schedule] = field(default_factory=lambda: [Schedule.once, Schedule.constant, Schedule.decay])
     memory_gib: float | None = None
     """Device memory to fill with the largest batch and the longest audio; null: all that the GPU has."""
 

@@ -37,7 +37,7 @@ def run(cfg: DictConfig, benchmark: LongAudioCases, hardware: Hardware) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     facts = {
         "provenance": provenance(placement) | {"threads": torch.get_num_threads()},
-        "config": OmegaConf.to_container(cfg.benchmark, resolve=True),
+        "config": OmegaConf.to_container(cfg.benchmark, resolve=True, enum_to_str=True),
     }
     console = Console(markup=False, emoji=False)
     with RunStore(folder).locked():

@@ -45,8 +45,9 @@ class Runner:
 
     def run(self, cell: Cell, overrides: Sequence[str] = ()) -> Outcome:
         """Run one cell, or find it done; what ends it becomes the outcome's problem, so that the others still run."""
-        cfg, folder = compose_run([*QUIET, *cell.settings, *overrides])
+        folder = Path()  # of a cell whose settings do not compose
         try:
+            cfg, folder = compose_run([*QUIET, *cell.settings, *overrides])
             setup = validate(cfg)
             files = contents({f"model.{key}": value for key, value in cfg.model.items()})
             setup = replace(setup, adapter=self._adapter(setup.adapter, files, cell.task))

@@ -31,7 +31,7 @@ class Listening(InputMethod):
 
     def assign(self, state: InputState) -> Assignment:
         self.seen.append(state.encoder)
-        return state.fuse_pairs(torch.zeros_like(state.audio_BT), (0,) * len(state.audio_BT))
+        return state.fuse_pairs(torch.zeros_like(state.audio_BT), removed=(0,) * len(state.audio_BT))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -72,7 +72,7 @@ def test_a_grid_of_which_a_cell_fails_runs_the_others_and_does_not_end_with_stat
         main([*command, f"output_dir={tmp_path}/grid", "task.limit=2"])
     printed = capsys.readouterr()
     assert "asr: broken, 0.04: not run: failed: " in printed.out
-    assert "2 of 7 cells failed" in printed.err
+    assert "2 of 9 cells failed" in printed.err
     assert "asr: ours, 0.04" in printed.out.split("broken, 0.9")[0], "cells before the failed one"
     assert "at the input, 0.04: wer" in printed.out, "and after it"
 

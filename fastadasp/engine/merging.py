@@ -80,9 +80,8 @@ def merging(
             undo.callback(hook.remove)
         if hasattr(reading, GUESSES):
             undo.enter_context(replaced_method(reading, GUESSES, partial(session.guess, getattr(reading, GUESSES))))
-        listens = block.stages.input is not None
-        undo.enter_context(valid_frames(reading, grouped=not listens))
-        if listens:
+        undo.enter_context(valid_frames(reading))
+        if block.stages.input is not None:
             undo.enter_context(block.encoder.listening())
         for index in block.stages.patched:
             layer = block.layers[index]

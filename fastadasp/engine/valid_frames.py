@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from fastadasp.engine.encoder import find_encoder, real_frames
 from fastadasp.engine.model import model_inside
 from fastadasp.engine.patch import replaced_forward, running_forward
-from fastadasp.engine.remembered import remembering
+from fastadasp.engine.remembered import is_listened_to, remembering
 
 MARGIN = 2
 """Frames beyond the last valid one that are read too: the convolutions look ahead."""
@@ -43,16 +43,17 @@ _proved: "weakref.WeakKeyDictionary[nn.Module, bool]" = weakref.WeakKeyDictionar
 
 
 @contextmanager
-def valid_frames(model: Any, *, grouped: bool = True) -> Iterator[None]:
+def valid_frames(model: Any) -> Iterator[None]:
     """Inside, the audio encoder of `model` computes only the frames that hold audio, if its class masks the others.
 
     The output has the usual shape; frames of padding are zeros in it. Differences are those of another order of
     summation. An encoder of another kind, one that is compiled, one whose attention or hidden states are asked for and
-    one in training with dropped layers run as ever. `merging()` opens this block itself.
+    one in training with dropped layers run as ever. Clips of much different lengths are read in several calls, unless
+    somebody listens to the last attention, as methods that ask the encoder do: then all clips are read in one call, at
+    the length of the longest. `merging()` opens this block itself.
 
     model: a SpeechLM of transformers, wrapped or not, or what `fastadasp.load` returns. A model without such an encoder
     is left alone.
-    grouped: read clips of much different lengths in several calls; otherwise in one, as long as the longest clip.
     """
     encoder = find_encoder(model_inside(model))
     if encoder is None or encoder in _inside:
@@ -62,7 +63,7 @@ def valid_frames(model: Any, *, grouped: bool = True) -> Iterator[None]:
     try:
         forward = running_forward(encoder)
         if _shaped_like_whisper(encoder):
-            forward = _Reader(encoder, forward, grouped).forward
+            forward = _Reader(encoder, forward).forward
         with replaced_forward(encoder, remembering(encoder, forward)):
             yield
     finally:
@@ -82,31 +83,35 @@ class _Reader:
 
     encoder: Any
     whole: Callable[..., Any]
-    grouped: bool
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the encoder returns, computed from valid frames where that gives the same."""
         call = None if torch.compiler.is_compiling() else _Call.of(self.encoder, args, kwargs)
-        if call is None or _proved.get(self.encoder, True) is False:
+        if call is None or not call.worthwhile or _proved.get(self.encoder, True) is False:
             return self.whole(*args, **kwargs)
         with _lock:  # hooks are on the encoder while it reads
             if self.encoder not in _proved:
-                _proved[self.encoder] = self._agrees(call)
+                _proved[self.encoder] = self._hides_padding(call)
             return self._read(call) if _proved[self.encoder] else self.whole(*args, **kwargs)
 
-    def _agrees(self, call: "_Call") -> bool:
-        """Whether the shortest clip's valid frames come out the same with and without its padding."""
+    def _hides_padding(self, call: "_Call") -> bool:
+        """Whether the shortest clip's valid frames come out the same without its padding, and with noise in its place.
+
+        The noise makes a small part of padding tell as much as a large one.
+        """
         clip = call.rows([min(range(len(call.frames)), key=call.frames.__getitem__)])
+        noisy = clip.with_noise(clip.kept * _stride(self.encoder))
         with torch.no_grad():
-            expected = self.whole(*clip.args, **clip.kwargs).last_hidden_state
+            expected = self.whole(*noisy.args, **noisy.kwargs).last_hidden_state
             length = clip.frames[0] * expected.shape[1] // clip.length
-            got = self._read(clip).last_hidden_state[:, :length].float()
+            got = self._trimmed(clip).last_hidden_state[:, :length].float()
         expected = expected[:, :length].float()
         bound = TOLERANCE.get(clip.features.dtype, TOLERANCE[torch.float16])
         return bool((got - expected).norm() <= bound * expected.norm())
 
     def _read(self, call: "_Call") -> Any:
-        groups = _groups(call.frames) if self.grouped else [list(range(len(call.frames)))]
+        """In one call if somebody listens, who would hear the last call only."""
+        groups = [list(range(len(call.frames)))] if is_listened_to(self.encoder) else _groups(call.frames)
         if len(groups) == 1:
             return self._trimmed(call)
         outputs = [self._trimmed(call.rows(group)) for group in groups]
@@ -117,15 +122,17 @@ class _Reader:
 
     def _trimmed(self, call: "_Call") -> Any:
         """The encoder's own forward; what its parts are given is cut to the longest valid clip on the way."""
-        kept = -(-(max(call.frames) + MARGIN) // MULTIPLE) * MULTIPLE
-        if kept >= WORTHWHILE_SHARE * call.length:
+        if call.kept >= WORTHWHILE_SHARE * call.length:
             return self.whole(*call.args, **call.kwargs)
         encoder, layers = self.encoder, self.encoder.layers
         with ExitStack() as undo:
             for hook in (
-                encoder.conv1.register_forward_pre_hook(partial(_cut_features, kept * _stride(encoder))),
+                encoder.conv1.register_forward_pre_hook(partial(_cut_features, call.kept * _stride(encoder))),
                 encoder.conv2.register_forward_hook(partial(_pad_channels, call.length)),
-                *(layer.register_forward_pre_hook(partial(_cut_layer, kept), with_kwargs=True) for layer in layers),
+                *(
+                    layer.register_forward_pre_hook(partial(_cut_layer, call.kept), with_kwargs=True)
+                    for layer in layers
+                ),
                 layers[-1].register_forward_hook(partial(_pad_frames, call.length)),
             ):
                 undo.callback(hook.remove)
@@ -138,8 +145,6 @@ class _Call:
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    features: Tensor
-    """(C, mels, F)."""
     frames: tuple[int, ...]
     """Valid encoder frames of each clip."""
     length: int
@@ -149,7 +154,7 @@ class _Call:
     def of(cls, encoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "_Call | None":
         """None where no mask tells the valid frames, or where more than the last hidden state is asked for."""
         given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        features = next((value for value in given if value.ndim == 3 and value.is_floating_point()), None)
+        features = _features(given)
         if features is None or _asks_for_more(encoder, kwargs) or (encoder.training and _drops_layers(encoder)):
             return None
         length = (features.shape[2] - 1) // _stride(encoder) + 1
@@ -160,8 +165,23 @@ class _Call:
                 frames = list(real_frames(mask, len(features), length))
             else:
                 continue
-            return cls(args, kwargs, features, tuple(frames), length) if min(frames) > 0 else None
+            return cls(args, kwargs, tuple(frames), length) if min(frames) > 0 else None
         return None
+
+    @property
+    def features(self) -> Any:
+        """(C, mels, F): one of the arguments."""
+        return _features((*self.args, *self.kwargs.values()))
+
+    @property
+    def kept(self) -> int:
+        """Encoder frames to compute: all that are valid in the longest clip, and a margin."""
+        return _rounded(max(self.frames))
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether any clip is much shorter than the whole length."""
+        return _rounded(min(self.frames)) < WORTHWHILE_SHARE * self.length
 
     def rows(self, chosen: Sequence[int]) -> "_Call":
         """The call for some of the clips."""
@@ -171,9 +191,28 @@ class _Call:
             batched = isinstance(value, Tensor) and value.ndim and len(value) == len(self.features)
             return value[index.to(value.device)] if batched else value
 
-        kwargs = {name: some(value) for name, value in self.kwargs.items()}
-        frames = tuple(self.frames[row] for row in chosen)
-        return _Call(tuple(map(some, self.args)), kwargs, self.features[index], frames, self.length)
+        return self._with(some, tuple(self.frames[row] for row in chosen))
+
+    def with_noise(self, first: int) -> "_Call":
+        """The call with loud noise in all frames of features from `first` on."""
+        features = self.features
+        noise = 10 * torch.randn(features[..., first:].shape, generator=torch.Generator().manual_seed(0))
+        noisy = torch.cat([features[..., :first], noise.to(features)], -1)
+        return self._with(lambda value: noisy if value is features else value, self.frames)
+
+    def _with(self, change: Callable[[Any], Any], frames: tuple[int, ...]) -> "_Call":
+        """The call with each argument changed."""
+        kwargs = {name: change(value) for name, value in self.kwargs.items()}
+        return _Call(tuple(map(change, self.args)), kwargs, frames, self.length)
+
+
+def _features(given: Sequence[Any]) -> Tensor | None:
+    """The one argument that can be features, if there is one."""
+    return next((v for v in given if isinstance(v, Tensor) and v.ndim == 3 and v.is_floating_point()), None)
+
+
+def _rounded(frames: int) -> int:
+    return -(-(frames + MARGIN) // MULTIPLE) * MULTIPLE
 
 
 def _asks_for_more(encoder: Any, kwargs: Mapping[str, Any]) -> bool:

@@ -79,6 +79,17 @@ def test_a_single_clip_reads_as_in_a_batch() -> None:
             torch.testing.assert_close(logits[-len(alone) :], alone, rtol=1e-4, atol=1e-5)
 
 
+@torch.no_grad()
+def test_a_method_that_asks_the_encoder_works_inside_an_open_block() -> None:
+    """It hears all clips in one call, also where `valid_frames` was opened before."""
+    model, inputs = tiny_speech_model().double(), _batch()
+    audio = inputs["input_ids"] == AUDIO_TOKEN
+    with merging(model, Samp(ratio=0.5), audio):
+        expected = model(**inputs).logits
+    with valid_frames(model), merging(model, Samp(ratio=0.5), audio):
+        torch.testing.assert_close(model(**inputs).logits, expected, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("method", [FastAdaSP(ratio=0.5, layer=1, schedule="once"), Samp(ratio=0.5)])
 @torch.no_grad()
 def test_merging_reads_valid_frames_and_decides_as_before(method: MergeMethod, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +107,23 @@ def test_merging_reads_valid_frames_and_decides_as_before(method: MergeMethod, m
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
 
 
+class Unmasked(Qwen2AudioEncoder):
+    """A class that only derives from one that masks its padding."""
+
+    def forward(self, input_features: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
+        return super().forward(input_features, None, **kwargs)
+
+
+@pytest.mark.parametrize("first", [None, (2, 58, 2), (2, 50, 2)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.no_grad()
-def test_an_encoder_that_ignores_its_mask_is_left_whole() -> None:
-    """A class that only derives from one that masks its padding: found by numbers, and read as ever."""
-
-    class Unmasked(Qwen2AudioEncoder):
-        def forward(self, input_features: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
-            return super().forward(input_features, None, **kwargs)
-
-    model, inputs = tiny_speech_model(), _batch()
+def test_an_encoder_that_ignores_its_mask_is_left_whole(first: tuple[int, ...] | None, dtype: torch.dtype) -> None:
+    """Found by numbers; a first batch with little or no padding to leave out proves nothing for the next one."""
+    model, inputs = tiny_speech_model().to(dtype), _batch()
     model.model.audio_tower.__class__ = Unmasked
+    if first is not None:
+        with valid_frames(model):
+            model(**speech_batch([speech_prompt(first, 7)]))
     expected, whole = _frames_computed(model, model.model.audio_tower, inputs)
     with valid_frames(model):
         model(**inputs)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fastadasp import MergeMethod, MergeTrace, merging, valid_frames
 from fastadasp.config.build import build
+from fastadasp.engine.encoder import find_encoder
 from fastadasp.ops.assignment import Assignment
 from fastadasp.reduction.method import Site
 from fastadasp.reduction.schedule import Plan
@@ -70,9 +71,15 @@ def answers(name: str) -> tuple[Tensor, MergeTrace]:
 def test_a_ratio_of_zero_changes_nothing(name: str, beams: int) -> None:
     batch = speech_batch(ROWS[:2])
     settings = {"max_new_tokens": 3, "num_beams": beams, "return_dict_in_generate": True, "output_logits": True}
-    # What the encoder leaves out changes rounding (tests/engine/test_valid_frames.py), hence the same frames for both.
-    with valid_frames(model(), grouped=Stages.of(method(name, 0.0), LAYERS).input is None):
+    # What the encoder leaves out changes rounding (tests/engine/test_valid_frames.py), hence the same frames for both;
+    # methods before the decoder listen to its last attention, and so does a hook that does nothing.
+    attention = find_encoder(model()).layers[-1].self_attn
+    listens = Stages.of(method(name, 0.0), LAYERS).input is not None
+    hook = attention.register_forward_hook(lambda *_: None) if listens else None
+    with valid_frames(model()):
         plain = model().generate(**batch, **settings)
+    if hook is not None:
+        hook.remove()
     with merging(model(), method(name, 0.0), batch["input_ids"] == AUDIO_TOKEN):
         patched = model().generate(**batch, **settings)
     assert torch.equal(patched.sequences, plain.sequences)

@@ -35,7 +35,9 @@ def described(group: str) -> list[tuple[str, ...]]:
     rows = []
     for name, file in sorted(options(group).items()):
         target = _target(file, group)
-        summary = _comment(file) if group != "merge" or target is None else _first_line(getmodule(target))
+        module = getmodule(target) if group == "merge" and target is not None else None
+        own = module is not None and module.__name__.rpartition(".")[2] == name  # further settings of a method's class
+        summary = _first_line(module) if own else _comment(file)
         site = (_sites(target),) if group == "merge" else ()
         rows.append((name, *site, summary))
     return rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastadasp.evaluation.totals import Batches, Numbers, Total, cached, gather, tokens_entering
+from fastadasp.evaluation.totals import Batches, Numbers, Total, cached, tokens_entering
 from fastadasp.reduction.flops import DecoderShape, paper_flops, paper_prompt_flops, prefill_flops
 from fastadasp.tasks.base import Prediction
 
@@ -107,41 +107,6 @@ class ExactCost(Total):
         names = ("tokens", "flops_paper", "flops_prefill", "kv_bytes")
         rows = (self._layers / self._count).tolist() if self._count else []
         return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def reduction(predictions: Sequence[Prediction], layer: int) -> float:
-    """The share of a `Reduction`."""
-    found = Reduction(layer)
-    gather(predictions, found)
-    return found.share
-
-
-def cache_reduction(predictions: Sequence[Prediction], layer: int) -> float:
-    """The share of a `Reduction` of caches."""
-    found = Reduction(layer, in_caches=True)
-    gather(predictions, found)
-    return found.share
-
-
-def exact_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: str) -> dict[str, float]:
-    """The means of an `ExactCost`."""
-    found = ExactCost(shape, dtype)
-    gather(predictions, found)
-    return found.means
-
-
-def layer_cost(predictions: Sequence[Prediction], shape: DecoderShape, dtype: str) -> list[dict[str, float]]:
-    """The layers of an `ExactCost`."""
-    found = ExactCost(shape, dtype)
-    gather(predictions, found)
-    return found.layers
-
-
-def measured_cost(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """`cost_of` the predictions' batches."""
-    found = Batches()
-    gather(predictions, found)
-    return cost_of(found)
 
 
 def cost_of(batches: Batches) -> dict[str, float]:

@@ -7,18 +7,9 @@ import numpy as np
 
 from fastadasp.evaluation.cost import BYTES
 from fastadasp.evaluation.hardware import Hardware
-from fastadasp.evaluation.totals import Batches, Total, gather, tokens_entering
+from fastadasp.evaluation.totals import Batches, Total, tokens_entering
 from fastadasp.reduction.flops import DecoderShape, prefill_flops
 from fastadasp.tasks.base import Prediction
-
-
-def shares_of_limit(
-    predictions: Sequence[Prediction], shape: DecoderShape, dtype: str, hardware: Hardware, beams: int
-) -> dict[str, float]:
-    """The shares of `Limits`."""
-    batches, limits = Batches(), Limits(shape, dtype, hardware, beams)
-    gather(predictions, batches, limits)
-    return limits.shares(batches)
 
 
 class Limits(Total):

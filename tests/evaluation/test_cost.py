@@ -2,11 +2,11 @@
 
 import pytest
 
-from fastadasp.evaluation.cost import cache_reduction, exact_cost, layer_cost, measured_cost, reduction
 from fastadasp.evaluation.hardware import Hardware
-from fastadasp.evaluation.roofline import shares_of_limit, weight_bytes
+from fastadasp.evaluation.roofline import weight_bytes
 from fastadasp.reduction.flops import DecoderShape
 from fastadasp.tasks.base import Prediction
+from tests.helpers.costs import cache_reduction, exact_cost, layer_cost, measured_cost, reduction, shares_of_limit
 
 SHAPE = DecoderShape(layers=3, hidden=8, intermediate=16, heads=2, kv_heads=1, head_dim=4, vocab=10, gated_mlp=True)
 

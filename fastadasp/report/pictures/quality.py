@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 
 from fastadasp.report.blocks import Block, Resource
-from fastadasp.report.families import FAMILIES
 from fastadasp.report.pictures.charts import Chart, Line
 from fastadasp.report.pictures.style import looks
 from fastadasp.report.tables import FULL_TOKENS, Cell
@@ -72,11 +71,6 @@ def told(block: Block, cell: Cell) -> str:
         worse = ", worse beyond chance" if table.worse(cell) else ""
         text += f"; against full tokens {factor * cell.difference.value:+.1f}{worse}"
     return text
-
-
-def family_title(family: str) -> str:
-    """A family in words."""
-    return FAMILIES[family]
 
 
 def _scores(block: Block, cells: Sequence[Cell], bound: str) -> list[float]:

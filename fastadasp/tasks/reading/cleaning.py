@@ -22,11 +22,6 @@ _DASH = re.compile(r"(?<!\d)\s*[\u2013\u2014]\s*|\s*[\u2013\u2014]\s*(?!\d)")
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u00b4": "'", "`": "'"})
 
 
-def clean_text(text: str) -> str:
-    """`text` without `<|...|>` tags and runs of white space."""
-    return " ".join(TAG.sub(" ", text).split())
-
-
 def clean_answer(text: str) -> str:
     """The words of an answer to a choice task; lines stay apart, letters of full width become plain ones.
 

@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HARDWARE ?= h100
 N ?= auto
+QUICK ?= tests/layout tests/ops tests/reduction tests/files tests/statistics
 INSTALLED := $(VENV)/.installed
 ENERGY := $(VENV)/.installed-energy
 ifeq ($(origin BIN),command line)
@@ -37,8 +38,8 @@ run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
 test: install    ## the whole test suite, in parallel and offline: make test ARGS="-k chain" N=0
 	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 $(ARGS)
 
-quick: install   ## the quick tests alone: under a minute on two idle cores
-	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow" $(ARGS)
+quick: install   ## tests that need no whole run, under a minute on two idle cores; another folder: QUICK=tests/tasks
+	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow" $(QUICK) $(ARGS)
 
 check: install   ## style and types
 	$(BIN)/ruff check .

@@ -107,6 +107,7 @@ def test_each_prompt_of_a_batch_meets_the_target_by_itself(schedule: Schedule) -
     assert trace.tokens[:, 2].tolist() == [6] * LAYERS
 
 
+@pytest.mark.slow
 def test_a_run_solves_one_ratio_for_all_of_its_prompts(
     evaluate: Callable[..., tuple[Path, float]], tones: Path
 ) -> None:

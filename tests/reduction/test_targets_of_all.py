@@ -12,6 +12,8 @@ from fastadasp.reduction.method import Schedule, Site
 from tests.helpers.configs import METHODS, composed
 from tests.helpers.tiny_speech import AUDIO_TOKEN, LAYERS, speech_batch, speech_prompt, tiny_speech_model
 
+pytestmark = pytest.mark.slow  # hundreds of configurations are composed
+
 PROMPTS = [(4, 60, 3, 60, 2, 60, 6), (3, 60, 2, 57, 5), (2, 60, 9, 60, 1, 24, 4)]
 """Long enough for a token to be less than a point."""
 FIRST = 1

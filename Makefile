@@ -38,7 +38,7 @@ run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
 test: install    ## the whole test suite, in parallel and offline: make test ARGS="-k chain" N=0
 	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 $(ARGS)
 
-quick: install   ## tests that need no whole run, under a minute on two idle cores; another folder: QUICK=tests/tasks
+quick: install   ## tests that need no whole run, about a minute on two idle cores; another folder: QUICK=tests/tasks
 	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow" $(QUICK) $(ARGS)
 
 check: install   ## style and types

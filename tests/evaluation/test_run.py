@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -16,26 +15,13 @@ import pytest
 import torch
 from filelock import FileLock
 
-from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation import module, run
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
+from tests.helpers.stored_runs import lines, metrics
 
 Evaluate = Callable[..., tuple[Path, float]]
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
-
-
-def metrics(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "metrics.json").read_text())  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def asr(tones: Path) -> tuple[str, ...]:
-    return ("task=asr", f"task.manifest={tones}", "merge.ratio=0.5", "merge.layer=1", "hardware.batch_size=2")
 
 
 def test_a_run_scores_every_example_and_says_what_it_cost(
@@ -350,18 +336,6 @@ def test_a_finished_run_in_a_folder_that_can_only_be_read_is_read(
         evaluate(*asr)
 
 
-def test_a_rank_that_is_left_over_in_the_shell_changes_nothing(
-    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = evaluate(*asr)
-    whole = (expected[0] / "metrics.json").read_bytes()
-    shutil.rmtree(expected[0])
-    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "3"}.items():
-        monkeypatch.setenv(name, value)
-    assert evaluate(*asr) == expected
-    assert (expected[0] / "metrics.json").read_bytes() == whole
-
-
 def test_a_memory_error_of_the_processor_halves_the_batch_too(
     evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,46 +349,3 @@ def test_a_memory_error_of_the_processor_halves_the_batch_too(
     monkeypatch.setattr(Qwen2AudioRandom, "generate", hungry)
     folder, _ = evaluate(*asr, "hardware.batch_size=5", "generation.engine=transformers")
     assert sorted(line["cost"]["batch_size"] for line in lines(folder)) == [1, 2, 2, 2, 2]
-
-
-@pytest.mark.slow
-def test_a_system_that_only_spawns_processes_gets_the_same_answers(
-    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asr = (*(setting for setting in asr if not setting.startswith("merge.ratio")), "merge.flops_reduction=0.05")
-    folder, _ = evaluate(*asr)
-    expected, found = [{**line, "cost": None} for line in lines(folder)], metrics(folder)
-    shutil.rmtree(folder)
-    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
-    evaluate(*asr, "hardware.num_workers=2")
-    assert [{**line, "cost": None} for line in lines(folder)] == expected
-    assert metrics(folder)["quality"] == found["quality"] and metrics(folder)["reduction"] == found["reduction"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("processes", "size"),
-    [
-        (("+hardware.trainer.devices=2", "+hardware.trainer.strategy=ddp_spawn"), 2),
-        (("hardware.trainer.devices=2", "hardware.num_workers=1"), 64),  # one batch for two processes
-    ],
-)
-def test_two_processes_share_the_batches(
-    evaluate: Evaluate, asr: tuple[str, ...], processes: tuple[str, ...], size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asr = (*asr, f"hardware.batch_size={size}")
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    one, objective = evaluate(*asr)
-    before = {name: (one / name).read_bytes() for name in ("metrics.json", "predictions.jsonl")}
-    for name in before:
-        (one / name).unlink()
-    for file in one.glob("provenance/*"):
-        file.unlink()
-    two = evaluate(*asr, *processes)
-    assert two == (one, objective), "how many processes ran cannot be told from the result"
-    without_cost = [
-        [{**json.loads(line), "cost": None} for line in text.splitlines()]
-        for text in (before["predictions.jsonl"].decode(), (one / "predictions.jsonl").read_text())
-    ]
-    assert without_cost[0] == without_cost[1]
-    assert not list(one.glob("predictions-*.jsonl"))

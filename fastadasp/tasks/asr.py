@@ -105,8 +105,9 @@ class ASR(Task):
     def parse(self, text: str, example: Example) -> str:
         """The transcript without what a model wraps around it."""
         if self.timestamps:
-            return keeping_stamps(text, lambda plain: unwrap(plain, without_stamps(example.reference), "transcript"))
-        return unwrap(text, example.reference, "transcript")
+            spoken = without_stamps(example.reference)
+            return keeping_stamps(text, lambda plain: unwrap(plain, spoken, "transcript", self.language))
+        return unwrap(text, example.reference, "transcript", self.language)
 
     def scorer(self) -> dict[str, str]:
         """The normaliser, on which an error rate depends more than on anything else, and what counts."""

@@ -28,8 +28,7 @@ def clean_answer(text: str) -> str:
     Of several passages marked as the answer (`<answer>B</answer>`, `\\boxed{B}`) the last one is the answer. What
     stands in a reasoning block (`<think>...</think>`) is no part of it, and a block that never ends hides no answer.
     """
-    text = _THOUGHTS.sub(" ", unicodedata.normalize("NFKC", text))
-    text = _END_OF_THOUGHTS.sub(" ", text)
+    text = without_thoughts(unicodedata.normalize("NFKC", text))
     marked = [match for pattern in (_BOXED, _MARKED) if (match := [m for m in pattern.findall(text) if m.strip()])]
     if marked:
         text = marked[0][-1]
@@ -40,3 +39,8 @@ def clean_answer(text: str) -> str:
     text = _DASH.sub(" - ", text)
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def without_thoughts(text: str) -> str:
+    """No reasoning block, and nothing of one that began in the prompt or never ends."""
+    return _END_OF_THOUGHTS.sub(" ", _THOUGHTS.sub(" ", text))

@@ -47,11 +47,11 @@ ENGLISH = LeadInWords(
     r"i'?(?:d| would|'m| am|d) be (?:happy|glad) to help(?: you)?(?: with that| with this)?|"
     r"i'm (?:happy|glad) to help|i (?:can|will|'ll) (?:help(?: you)?(?: with that)?|do that)|"
     r"(?:thank you|thanks) for (?:sharing|providing|sending|uploading)",
-    result=r"transcriptions?|transcripts?|translations?|translated version|asr|speech[- ]to[- ]text|transcribing|"
-    r"best guess",
+    result=r"lyrics|captions?|subtitles?|transcriptions?|transcripts?|translations?|translated version|asr|"
+    r"speech[- ]to[- ]text|transcribing|best guess",
     heard=r"audio(?: clip| file| recording| message| sample)?|speech(?: clip| recording)?|recording|"
     r"(?:voice |sound )?clip|sound file|utterance|voice(?: recording| message| note)?",
-    content=r"words?|sentences?|phrase|message|statement|line|passage|output|result",
+    content=r"words?|sentences?|quote|version|phrase|message|statement|line|passage|output|result",
     wording=r"contents?|wording|text",
     spoken=r"spoken|transcribed|translated|uttered|dictated|recogni[sz]ed|detected|captured|extracted|being said|"
     r"(?:is|was|were) said|what i heard?|what (?:he|she|they) (?:says?|is saying)|what is (?:being )?said|"
@@ -60,50 +60,52 @@ ENGLISH = LeadInWords(
     r"final|accurate|written|cleaned|clean|raw|best|likely|most likely|given|provided|requested|english-language",
     here=r"here(?: is|'s| are)(?: an?| what)?|below (?:is|are)(?: an?)?|(?:is |are )?(?:given |shown )?below|"
     r"this is(?: an?)?|the following(?: is(?: an?)?)?|following|as follows|thus|like this|this",
-    speaker=r"(?:an? |one )?(?:(?:male|female|first|second|main|young|old|older|elderly|native|child) )*"
-    r"(?:speaker|person|man|woman|lady|gentleman|boy|girl|child|caller|narrator|voice|male|female|user)"
-    r"(?: speaking| talking)?|"
+    speaker=r"(?:an? |one )?(?:(?:male|female|first|second|main|young|old|older|elderly|native|child) )*(?:speaker|"
+    r"person|man|woman|lady|gentleman|boy|girl|child|caller|narrator|voice|male|female|user)(?: speaking| talking)?|"
     r"someone",
     says=r"says|utters|tells us|is saying|states|is stating|reads|goes|contains|is heard saying|can be heard saying|"
-    r"is speaking|saying|say|has said|(?:say|saying) something like|announces|includes",
-    said=r"said|was saying|stated|read|spoke|announced|was|were",
+    r"saying|say|has said|(?:say|saying) something like|announces|includes",
+    said=r"is speaking|speaks|said|was saying|stated|read|spoke|announced|was|were",
     be=r"is|are|would be|will be|should be|can be (?:transcribed|translated|written)(?: as(?! follows)| to| into)?|"
     r"becomes|it is|it's|has been (?:transcribed|translated)(?: as(?! follows)| to| into)?|sounds like|reads|"
     r"appears to be|seems to be|goes like|means|translates?(?: to| as| into)?|"
     r"is (?:transcribed|translated)(?: as(?! follows)| to| into)?|as",
-    complete=r"i(?: have|'ve) (?:transcribed|translated)(?: it| this| the audio)?(?: for you)?|"
+    complete=r"what (?:is|was) (?:being )?said(?: in the (?:audio|recording|clip))?(?: is| was)?|"
+    r"(?:let me|i'll|i will|i can) (?:transcribe|translate) (?:that|this|it|the audio)(?: for you)?|"
+    r"i(?: have|'ve) (?:transcribed|translated)(?: it| this| the audio)?(?: for you)?|"
     r"(?:what )?i (?:can )?hear(?:d)?(?: is)?|here you (?:go|are)|here it is|"
     r"here(?: is|'s) (?:the|your) (?:result|output)|it sounds like|"
     r"(?:this|that|it|which) (?:means|translates?(?: to| as| into)?|is translated(?: to| as)|would be)",
-    into=r"(?:translated )?(?:in|into|to)|translated",
-    quoting=r"it says|it is said|(?:we|you|one|i) (?:can )?hear|you said|it goes",
+    into=r"(?:translated? )?(?:in|into|to)|translated",
+    quoting=r"says that|the answer is|(?<=[.!] )s?he says|it says|it is said|(?:we|you|one|i) (?:can )?hear|you said|"
+    r"it goes",
     link=r"the|my|your|its|of|in|from|into|to|for|on|this|that you(?: just)?|you(?: asked for| requested| wanted)?|"
     r"who|there(?: is|'s)|have|provided|gave|sent|uploaded|shared|based on|according to|after|listening|i|i've|"
-    r"listened|listen|file|above|exactly|features|that(?:'s| is)|how (?:you|to|one) (?:would )?say (?:it|this|that)|"
-    r"speaker's|speakers'|by|using|with",
+    r"listened|listen|file|above|exactly|features|captures|so|therefore|hence|please|find|can|could|be|found|will|"
+    r"would|let me|let's|i'll|see|as requested|start|begins?|that(?:'s| is)|"
+    r"how (?:you|to|one) (?:would )?say (?:it|this|that)|speaker's|speakers'|by|using|with",
 )
 GERMAN = LeadInWords(
     polite=r"(?:sehr )?gerne?|natürlich|sicher(?:lich)?|selbstverständlich|klar|okay|ok|ja|aber gerne|kein problem|"
     r"ich helfe (?:dir|ihnen)? ?gerne?",
-    result=r"übersetzung|transkription|transkript|abschrift|mitschrift|niederschrift|verschriftlichung|"
-    r"transkribierung",
+    result=r"übersetzung|transkription|transkript|abschrift|mitschrift|niederschrift|verschriftlichung|transkribierung",
     heard=r"audio(?:datei|aufnahme|clip|s|inhalts?)?|(?:ton|sprach)?aufnahme|rede|aufzeichnung|sprachnachricht|"
     r"tonspur|clip|datei",
     content=r"satz(?:es)?|wörter|worte|äußerung|aussage|ergebnis|nachricht",
     wording=r"inhalt|text(?:es)?|wortlaut",
-    spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzte[nrs]?|gesagt (?:wird|wurde)|zu hören(?: ist)?|"
+    spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzt(?:e[nrs]?)?|gesagt (?:wird|wurde)|zu hören(?: ist)?|"
     r"was ich höre|gehörte[nrs]?",
     quality=r"ursprüngliche[nrs]?|originale[nrs]?|vollständige[nrs]?|wörtliche[nrs]?|genaue[nrs]?|korrekte[nrs]?|"
     r"richtige[nrs]?|endgültige[nrs]?|gewünschte[nrs]?",
     here=r"hier(?: ist| sind| kommt)?|das ist|dies ist|im folgenden|folgt|folgende[nrs]?|wie folgt|folgendermaßen|so",
-    speaker=r"(?:der|die|eine?) (?:(?:männliche|weibliche)r? )?"
-    r"(?:sprecher|sprecherin|person|mann|frau|stimme|junge|mädchen|kind)",
+    speaker=r"(?:der|die|eine?) (?:(?:männliche|weibliche)r? )?(?:sprecher|sprecherin|person|mann|frau|stimme|junge|"
+    r"mädchen|kind)",
     says=r"sagt|wird gesagt|spricht|lautet|heißt es|besagt|enthält|es heißt",
     said=r"sagte|wurde gesagt|hieß es|sprach",
     be=r"lautet|lauten|ist|sind|wäre|heißt|war",
     complete=r"ich höre|bitte ?(?:schön|sehr)|hier bitte",
     into=r"(?:übersetzt )?(?:auf|ins)|übersetzt",
-    quoting=r"man hört",
+    quoting=r"man hört|gesagt wird",
     link=r"die|der|das|den|dem|eine|einen|ein|meine|ihre|deine|des|dieser|dieses|diese|ins|in|auf|im|aus|von|vom|zu|"
     r"zur|ich|nach|basierend",
 )
@@ -117,8 +119,7 @@ SPANISH = LeadInWords(
     spoken=r"hablad[oa]s?|dich[oa]s?|transcrit[oa]|traducid[oa]|pronunciad[oa]s?|"
     r"lo que (?:se )?(?:dice|oigo|escucho|escuché)|se (?:dice|escucha|oye)",
     quality=r"original|complet[oa]|literal|exact[oa]|correct[oa]|final",
-    here=r"aquí (?:está|tienes?|va|le dejo|te dejo)|est[ae] es|a continuación|(?:el |la |lo )?siguiente|así|"
-    r"como sigue",
+    here=r"aquí (?:está|tienes?|va|le dejo|te dejo)|est[ae] es|a continuación|(?:el |la |lo )?siguiente|así|como sigue",
     speaker=r"(?:el|la|una?) (?:hablante|persona|hombre|mujer|voz|locutora?|orador|señora?|chic[oa]|niñ[oa])",
     says=r"dice|está diciendo|contiene|reza",
     said=r"dijo|decía",
@@ -134,12 +135,11 @@ FRENCH = LeadInWords(
     heard=r"(?:fichier )?audio|enregistrement|discours|extrait(?: audio| sonore)?|message vocal|clip",
     content=r"phrase|message|mots|paroles?|résultat|énoncé",
     wording=r"contenu|texte",
-    spoken=r"prononcée?s?|dite?s?|parlée?s?|transcrite?|traduite?|ce que j'entends|ce qui est dit|ce que dit|"
-    r"entendue?",
+    spoken=r"prononcée?s?|dite?s?|parlée?s?|transcrite?|traduite?|ce que j'entends|ce qui est dit|ce que dit|entendue?",
     quality=r"originale?|complète?|littérale?|exacte?|correcte?|finale?|intégrale?",
     here=r"voici|voilà|ci-dessous|(?:la |le |ce qui )?suivante?|comme suit|ainsi|suit",
-    speaker=r"(?:le |la |l'|une? )"
-    r"(?:locuteur|locutrice|personne|homme|femme|voix|orateur|oratrice|monsieur|dame|enfant)",
+    speaker=r"(?:le |la |l'|une? )(?:locuteur|locutrice|personne|homme|femme|voix|orateur|oratrice|monsieur|dame|"
+    r"enfant)",
     says=r"dit|est en train de dire|contient",
     said=r"a dit|disait",
     be=r"est|serait|donne|sont|se lit|se traduit par",
@@ -158,8 +158,8 @@ ITALIAN_AND_PORTUGUESE = LeadInWords(
     spoken=r"parlat[oa]|dett[oa]|falad[oa]|dit[oa]",
     quality=r"originale?|complet[oa]|letterale|literal|corrett[oa]|corret[oa]|esatt[oa]|exat[oa]",
     here=r"ecco|aqui está|eis|segue|questa è|esta é|(?:la |a |o |il )?seguente|seguinte",
-    speaker=r"(?:il|la|o|a|un|una|um|uma|l') ?"
-    r"(?:parlante|persona|pessoa|locutor|locutora|uomo|donna|homem|mulher|voce|voz)",
+    speaker=r"(?:il|la|o|a|un|una|um|uma|l') ?(?:parlante|persona|pessoa|locutor|locutora|uomo|donna|homem|mulher|"
+    r"voce|voz)",
     says=r"dice|diz|sta dicendo|está dizendo",
     said=r"ha detto|disse",
     be=r"è|é|sarebbe|seria",
@@ -188,20 +188,20 @@ RUSSIAN = LeadInWords(
 )
 CHINESE = LeadInWords(
     polite=r"好的|好|当然(?:可以)?|可以|没问题",
-    result=r"原文|翻译|译文|识别|转录|转写|听写|誊写|文字稿|文稿|转录稿|字幕|逐字稿",
+    result=r"原文|文本内容|文字内容|(?:录音|语音)?转文字|[英德法中日]译[英德法中日]|翻译|译文|识别|转录|转写|听写|誊写|文字稿|文稿|转录稿|字幕|逐字稿",
     heard=r"音频(?:文件|片段)?|语音|录音|讲话|话|片段",
     content=r"句子|话|句话|这句话|结果|文字",
     wording=r"内容|文本|文字内容|意思",
     spoken=r"说的|所说|讲的|听到|说的话",
-    quality=r"原始|完整|准确|最终|具体|主要",
+    quality=r"原始|对应|完整|准确|最终|具体|主要",
     here=r"以下(?:是|为)?|下面(?:是)?|这是|如下|是这样的|这里是",
     speaker=r"(?:一位|一个|这位|这个)?(?:说话人|说话者|讲话者|人|男士|女士|男人|女人|男子|女子|男性|女性|男声|女声|对方|讲者)",
     says=r"说的是|说道|在说|说|讲的是",
     said=r"说了",
     be=r"是|为|成",
     complete=r"我听到的(?:内容)?是",
-    into=r"(?:翻译)?[成为](?=中文|[英德法日汉]|西班牙|普通话)",
-    quoting=r"听到|[他她]说的是",
+    into=r"(?:翻译|译)?[成为](?=中文|[英德法日汉]|西班牙|普通话)",
+    quoting=r"听到|[他她]说的(?:内容)?是",
     link=r"这段|该|此|这个|这句|这|上述|段|中|里|的|被|您|你|提供|要求|根据|请看|我",
 )
 JAPANESE = LeadInWords(

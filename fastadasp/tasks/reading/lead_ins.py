@@ -20,6 +20,8 @@ _ANNOUNCING = [
         "into language",
         "heard says",
         "heard be",
+        "speaker said here",
+        "here says",
         "heard content",
         "heard wording",
         "speaker says",
@@ -41,6 +43,9 @@ _ANNOUNCING = [
 """Parts that make a lead-in before a colon, where they come together."""
 _QUOTING = [*_ANNOUNCING, *(set(needed.split()) for needed in ("quoting", "speaker said", "heard said", "content be"))]
 """Parts that make a lead-in before a quotation. The past tense alone tells stories: "The man said: no" stays whole."""
+_LABELLING = [{"content"}, {"wording"}, {"spoken"}, {"heard"}]
+"""Parts that make a lead-in where a word with a capital stands alone before the colon: "Sentence:"."""
+_NUMBER = re.compile(r"\s+#?\d{1,2}\Z")
 _GIVEN = "[\"\u201c\u201e'\u2018][^\"\u201c\u201d']{1,60}[\"\u201c\u201d'\u2019]|[(\\[][\\w ]{2,20}[)\\]]"
 """The source sentence, or a language in brackets, within a lead-in: 'The translation of "please hold" is'."""
 _DESCRIBED = re.compile(
@@ -52,7 +57,7 @@ _DESCRIBED = re.compile(
 )
 """Where a quotation was heard, and how Qwen-Audio-Chat describes a voice before it quotes what is said."""
 _LABEL = re.compile(
-    r"(?:Output|Response|Answer|Result|Text|Speech|Audio|ASR|Assistant|ASSISTANT|Prediction|Hypothesis|"
+    r"(?:Output|My answer|Response|Answer|Result|Text|Speech|Audio|ASR|Assistant|ASSISTANT|Prediction|Hypothesis|"
     r"Ausgabe|Antwort|Ergebnis|Respuesta|Resultado|Réponse|Résultat|Risposta|Resposta|答案|回答|结果|回答内容|"
     r"Final (?:answer|transcription|transcript|translation))"
 )
@@ -78,10 +83,18 @@ def is_lead_in(head: str, *, quotation: bool = False) -> bool:
     >>> is_lead_in("Sure! Here is the transcription of the audio"), is_lead_in("The transcription took a year")
     (True, False)
     """
+    head = _NUMBER.sub("", head)
     if _LABEL.fullmatch(head) or (quotation and _DESCRIBED.fullmatch(head)):
         return True
     needed = _QUOTING if quotation else _ANNOUNCING
+    if head[:1].isupper() and head.isalpha():
+        needed = [*needed, *_LABELLING]
     return any(parts >= one for parts in _parts(head) for one in needed)
+
+
+def is_polite(text: str) -> bool:
+    """Whether a sentence says nothing but yes: "Sure!"."""
+    return any(parts == {"polite"} for parts in _parts(text.strip(" .!:\n")))
 
 
 def names_what_precedes(text: str) -> bool:

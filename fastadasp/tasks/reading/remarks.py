@@ -15,6 +15,7 @@ _REMARKS = (
     r"please note\b",
     r"\(?note:",
     r"[(\[]?end of (?:the )?(?:transcript|transcription|translation|audio|recording|clip)\b",
+    r"thank you[.!]*\s*\Z",
     r"ich hoffe, das hilft",
     r"lass(?:en sie)? (?:es )?mich wissen",
     r"(?:falls|wenn) (?:du|sie) (?:noch|weitere|mehr)\b",

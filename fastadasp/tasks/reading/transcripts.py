@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fastadasp.tasks.reading.cleaning import without_thoughts
 from fastadasp.tasks.reading.containers import without_container, without_tags
-from fastadasp.tasks.reading.lead_ins import PLAIN_SAYING, is_lead_in
+from fastadasp.tasks.reading.lead_ins import PLAIN_SAYING, is_lead_in, is_polite
 from fastadasp.tasks.reading.quotation_marks import QUOTES, without_name, without_quotation_marks
 from fastadasp.tasks.reading.remarks import REMARK
 from fastadasp.tasks.reading.two_texts import one_of_two, second_of_two, without_language
@@ -26,7 +26,6 @@ _DECORATED = re.compile(r"\A\s*(?:#+\s*|>\s*)?(\*{1,3}|_{1,2}|\[|\()([^*_\n\[\](
 """A label in bold type or brackets, with a colon inside or after it: "**Transcript:**", "[Transcript]"."""
 _HEADING = "#*_ \t"
 _BLOCK = re.compile(r"^>[ \t]?", re.MULTILINE)
-_AGREED = re.compile(r"\A\s*(?:Sure|Certainly|Of course|Okay|OK)(?: thing)?[!.:]\s+(?=[\"\u201c\u201e\u00ab])")
 _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\"'\u201d\u2019\u300d\u00bb)])\s+|\n+")
 _INVISIBLE = "\u200b\ufeff\u2060"
 
@@ -52,6 +51,7 @@ def unwrap(text: str, reference: str = "", kind: str = "transcript", language: s
         _without_last_paragraph,
         without_container,
         without_quotation_marks,
+        without_container,
     ]
     for rule in rules:
         text = _unless_said(rule, text, reference)
@@ -87,21 +87,24 @@ def _without_saying(text: str) -> str:
 
 def _without_lead_in(text: str) -> str:
     """No announcement, and no remark after what is announced."""
-    plain = _AGREED.sub("", _DECORATED.sub(_undecorated, text))
+    plain = _DECORATED.sub(_undecorated, text)
     for sign in _SIGN.finditer(plain, 0, _LONGEST):
-        head = plain[: sign.start()].strip(_HEADING)
-        if is_lead_in(head) and (
-            sign[0].strip() not in tuple("-\u2013\u2014") or head[0].isupper() or not sign[0].strip()
-        ):
+        if _announces(plain[: sign.start()].strip(_HEADING), sign[0]):
             return without_container(_BLOCK.sub("", _without_remark(plain[sign.end() :].strip())))
     for mark in _MARK.finditer(plain, 0, _LONGEST):
-        head, rest = (
-            plain[: mark.start()].rstrip(" ,:\uff1a\n"),
-            without_name(_without_remark(plain[mark.start() :].strip())),
+        head, rest = plain[: mark.start()].rstrip(), without_name(_without_remark(plain[mark.start() :].strip()))
+        announced = is_lead_in(head.rstrip(" ,:.!\uff1a"), quotation=True) or (
+            head[-1:] in (*"!.:",) and is_polite(head)
         )
-        if without_quotation_marks(rest) != rest and (is_lead_in(head, quotation=True) or (not head and plain != text)):
+        if announced and without_quotation_marks(rest) != rest:
             return rest
     return text
+
+
+def _announces(head: str, sign: str) -> bool:
+    """Whether the words before a colon, a line's end or a dash are a lead-in; before a paragraph, "Sure!" is one."""
+    dash = sign.strip() and sign.strip() in "-\u2013\u2014"
+    return (is_lead_in(head) and (not dash or head[0].isupper())) or ("\n\n" in sign and is_polite(head))
 
 
 def _undecorated(label: re.Match[str]) -> str:

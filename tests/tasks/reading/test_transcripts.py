@@ -16,6 +16,7 @@ FILES = (
     "transcripts_fifth",
     "transcripts_sixth",
     "transcripts_seventh",
+    "transcripts_eighth",
 )
 KNOWN = {"In French: merde, in English: break a leg"}
 """A sentence that names two languages, as a lead-in names one."""

@@ -7,8 +7,9 @@ from typing import Any
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.tasks.reading.cleaning import TAG
 from fastadasp.tasks.reading.language_names import LANGUAGES
+from fastadasp.tasks.reading.tokens import words
 
-_CODES = "|".join((*"en de es zh fr it pt ja ko ru nl ar hi eng deu ger spa fra cmn zho jpn".split(), *LANGUAGES))
+_CODES = "|".join((*words("en de es zh fr it pt ja ko ru nl ar hi eng deu ger spa fra cmn zho jpn"), *LANGUAGES))
 _TOKEN = re.compile(
     r"</?s>|<(?:pad|eos|bos|end_of_turn|im_end|eot)>|\[/?(?:START|END|INST|TRANSCRIPT|BOS|EOS|CLS|SEP|PAD)\]|"
     r"<\|im_start\|>\s*assistant\b|<start_of_turn>\s*model\b|"

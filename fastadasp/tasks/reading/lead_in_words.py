@@ -82,8 +82,8 @@ ENGLISH = LeadInWords(
     link=r"the|my|your|its|of|in|from|into|to|for|on|this|that you(?: just)?|you(?: asked for| requested| wanted)?|"
     r"who|there(?: is|'s)|have|provided|gave|sent|uploaded|shared|based on|according to|after|listening|i|i've|"
     r"listened|listen|file|above|exactly|features|captures|so|therefore|hence|please|find|can|could|be|found|will|"
-    r"would|let me|let's|i'll|see|as requested|start|begins?|that(?:'s| is)|"
-    r"how (?:you|to|one) (?:would )?say (?:it|this|that)|speaker's|speakers'|by|using|with",
+    r"would|let me|let's|i'll|see|it (?:appears|seems)(?: that)?|(?:seems|appears) to|as requested|start|begins?|"
+    r"that(?:'s| is)|how (?:you|to|one) (?:would )?say (?:it|this|that)|speaker's|speakers'|by|using|with",
 )
 GERMAN = LeadInWords(
     polite=r"(?:sehr )?gerne?|natürlich|sicher(?:lich)?|selbstverständlich|klar|okay|ok|ja|aber gerne|kein problem|"
@@ -92,7 +92,7 @@ GERMAN = LeadInWords(
     heard=r"audio(?:datei|aufnahme|clip|s|inhalts?)?|(?:ton|sprach)?aufnahme|rede|aufzeichnung|sprachnachricht|"
     r"tonspur|clip|datei",
     content=r"satz(?:es)?|wörter|worte|äußerung|aussage|ergebnis|nachricht",
-    wording=r"inhalt|text(?:es)?|wortlaut",
+    wording=r"inhalt|(?:original)?text(?:es)?|wortlaut",
     spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzt(?:e[nrs]?)?|gesagt (?:wird|wurde)|zu hören(?: ist)?|"
     r"was ich höre|gehörte[nrs]?",
     quality=r"ursprüngliche[nrs]?|originale[nrs]?|vollständige[nrs]?|wörtliche[nrs]?|genaue[nrs]?|korrekte[nrs]?|"

@@ -17,6 +17,7 @@ FILES = (
     "transcripts_sixth",
     "transcripts_seventh",
     "transcripts_eighth",
+    "transcripts_ninth",
 )
 KNOWN = {"In French: merde, in English: break a leg"}
 """A sentence that names two languages, as a lead-in names one."""

@@ -61,12 +61,12 @@ def test_a_grid_without_wandb_has_the_same_points(sweep: Path) -> None:
 def test_what_is_no_grid_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = tmp_path / "bayes.yaml"
     sweep.write_text("command: []\nparameters: {merge.ratio: {min: 0.0, max: 0.5}}\n")
-    with pytest.raises(ConfigError, match=r"bayes\.yaml is not a grid"):
+    with pytest.raises(ConfigError, match=r"bayes: parameter merge\.ratio: the distribution uniform has no list"):
         overrides(sweep)
     broken = tmp_path / "broken.yaml"
     broken.write_text("parameters: [")
     for wrong, message in (
-        (sweep, "is not a grid"),
+        (sweep, "the distribution uniform has no list of values, which method: grid needs"),
         (broken, "broken.yaml, line 1, column 14 is not YAML"),
         (tmp_path / "none.yaml", "is no file; name a sweep file"),
     ):

@@ -19,7 +19,7 @@ from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.logged import AT_BUDGET
 from fastadasp.sweep.distributions import Choice
 from fastadasp.sweep.file import Goal, Method, Sweep, read_sweep
-from fastadasp.sweep.lifeline import PROBLEM
+from fastadasp.sweep.lifeline import DISCARDED, PROBLEM
 from fastadasp.sweep.sampling import Seeded
 from fastadasp.sweep.search import OUT_OF_REACH, POINT, Wanted, taken, work
 from fastadasp.sweep.storage import JOURNAL, open_study
@@ -175,7 +175,7 @@ def best(study: "Study") -> "list[FrozenTrial]":
 
 def _line(trial: "FrozenTrial", goals: Sequence[Goal]) -> str:
     """What became of a trial; empty for one that was discarded."""
-    point = " ".join(trial.user_attrs.get(POINT, ()))
+    point = "" if DISCARDED in trial.user_attrs else " ".join(trial.user_attrs.get(POINT, ()))
     for attribute, what in ((PROBLEM, "failed"), (OUT_OF_REACH, "not run")):
         if attribute in trial.user_attrs:
             return f"{point}: {what}: {trial.user_attrs[attribute]}"

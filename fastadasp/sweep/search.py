@@ -76,7 +76,7 @@ def taken(study: "Study", began: datetime, before: int | None = None) -> dict[Po
         final = trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or OUT_OF_REACH in trial.user_attrs
         failed = PROBLEM in trial.user_attrs and trial.datetime_complete is not None
         recent = failed and trial.datetime_complete >= began  # type: ignore[operator]
-        if point and (final or recent or (trial.state is TrialState.RUNNING and alive(trial))):
+        if point and DISCARDED not in trial.user_attrs and (final or recent or (trial.state is TrialState.RUNNING and alive(trial))):
             found.setdefault(point, trial)
     return found
 
@@ -107,6 +107,8 @@ def _try(study: "Study", trial: "Trial", wanted: Wanted, runner: Runner, began: 
     from optuna.trial import TrialState
 
     point = drawn(trial, wanted.sweep)
+    trial.set_user_attr(POINT, list(point))
+    _wait_for_earlier(study, trial.number)
     done = taken(study, began, trial.number)
     known = done.get(point)
     if known is None and len(done) >= wanted.count:
@@ -117,7 +119,6 @@ def _try(study: "Study", trial: "Trial", wanted: Wanted, runner: Runner, began: 
         trial.set_user_attr(DISCARDED, f"the point of trial {known.number}")
         study.tell(trial, state=TrialState.FAIL)
         return
-    trial.set_user_attr(POINT, list(point))
     try:
         for clips in wanted.prune:
             (score,) = _values(runner, wanted, [*point, f"task.limit={clips}"])
@@ -133,6 +134,17 @@ def _try(study: "Study", trial: "Trial", wanted: Wanted, runner: Runner, began: 
     except Exception as error:
         trial.set_user_attr(PROBLEM, problem(error, " ".join(point)))
         study.tell(trial, state=TrialState.FAIL)
+
+
+def _wait_for_earlier(study: "Study", number: int) -> None:
+    """Wait until all earlier trials that are at work have said what their points are, which takes them a moment."""
+    from optuna.trial import TrialState
+
+    for _ in range(100):
+        earlier = study.get_trials(deepcopy=False)[:number]
+        if all(POINT in trial.user_attrs for trial in earlier if trial.state is TrialState.RUNNING and alive(trial)):
+            return
+        time.sleep(0.1)
 
 
 def _values(runner: Runner, wanted: Wanted, settings: Sequence[str]) -> list[float]:

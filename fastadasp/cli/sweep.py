@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--count", type=int, help="how many points to try in all (default: the file's run_cap)")
     parser.add_argument("--seed", type=int, default=0, help="of random and bayes (0)")
-    parser.add_argument("--workers", type=int, default=1, help="processes on this machine, each with a GPU of its own (1)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes on this machine, each with a GPU of its own (1)"
+    )
     parser.add_argument(
         "--objective",
         metavar="NAME[:maximize]",

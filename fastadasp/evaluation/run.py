@@ -31,7 +31,6 @@ from fastadasp.process.cluster import Team
 from fastadasp.process.signals import lead, stoppable
 from fastadasp.tasks.base import Prediction
 
-
 Media = Callable[[Session, Mapping[str, Any], Mapping[str, float], Sequence[Prediction]], Mapping[str, Any]]
 """What makes W&B's tables and images of a run, its `metrics.json`, its `cost.json` and its predictions."""
 

@@ -34,7 +34,9 @@ def media(
     layers = metrics["layers"]
     found: dict[str, Any] = {"predictions": _predictions(session, predictions)}
     if layers:
-        rows = [[number, layer["tokens"], layer["kv_bytes"], layer["flops_prefill"]] for number, layer in enumerate(layers)]
+        rows = [
+            [number, layer["tokens"], layer["kv_bytes"], layer["flops_prefill"]] for number, layer in enumerate(layers)
+        ]
         table = wandb.Table(columns=["layer", "tokens", "kv_bytes", "flops_prefill"], data=rows)
         found["layers"] = table
         found["tokens_per_layer"] = wandb.plot.line(table, "layer", "tokens", title="Prompt tokens entering each layer")

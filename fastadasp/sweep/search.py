@@ -76,7 +76,11 @@ def taken(study: "Study", began: datetime, before: int | None = None) -> dict[Po
         final = trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or OUT_OF_REACH in trial.user_attrs
         failed = PROBLEM in trial.user_attrs and trial.datetime_complete is not None
         recent = failed and trial.datetime_complete >= began  # type: ignore[operator]
-        if point and DISCARDED not in trial.user_attrs and (final or recent or (trial.state is TrialState.RUNNING and alive(trial))):
+        if (
+            point
+            and DISCARDED not in trial.user_attrs
+            and (final or recent or (trial.state is TrialState.RUNNING and alive(trial)))
+        ):
             found.setdefault(point, trial)
     return found
 

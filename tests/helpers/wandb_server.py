@@ -17,7 +17,15 @@ from typing import Any
 
 KEY = "0" * 40
 ENTITY, PROJECT = "someone", "fastadasp"
-USER = {"id": "VXNlcjox", "entity": ENTITY, "username": ENTITY, "email": "", "name": ENTITY, "admin": False, "flags": "{}"}
+USER = {
+    "id": "VXNlcjox",
+    "entity": ENTITY,
+    "username": ENTITY,
+    "email": "",
+    "name": ENTITY,
+    "admin": False,
+    "flags": "{}",
+}
 
 
 @dataclass
@@ -80,7 +88,13 @@ class Server:
         return {"serverInfo": {"features": []}}
 
     def _SweepWithRuns(self, given: Mapping[str, Any]) -> Any:
-        found = {"id": "U3dlZXA6MQ==", "name": given["sweep"], "method": "grid", "state": "RUNNING", "config": self.sweep}
+        found = {
+            "id": "U3dlZXA6MQ==",
+            "name": given["sweep"],
+            "method": "grid",
+            "state": "RUNNING",
+            "config": self.sweep,
+        }
         return {"project": {"sweep": {**found, "runs": {"edges": []}}}}
 
     def _CreateAgent(self, _: Mapping[str, Any]) -> Any:

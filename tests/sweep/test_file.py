@@ -36,7 +36,10 @@ def test_nested_parameters_are_joined_by_dots_and_a_grid_has_every_combination(t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("method: bayes\nearly_terminate: {type: hyperband}\nparameters: {a: {value: 1}}", "early_terminate is not.*prune"),
+        (
+            "method: bayes\nearly_terminate: {type: hyperband}\nparameters: {a: {value: 1}}",
+            "early_terminate is not.*prune",
+        ),
         ("conditions: []\nparameters: {a: {value: 1}}", "conditions is not supported"),
         ("method: hyperopt\nparameters: {a: {value: 1}}", "method 'hyperopt' is not known"),
         ("metod: grid\nparameters: {a: {value: 1}}", "metod is not known; did you mean method"),

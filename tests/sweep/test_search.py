@@ -85,7 +85,9 @@ def test_six_points_have_the_results_of_plain_runs_and_are_only_read_the_second_
     common = (*SMALLEST_MODEL, "hardware=cpu", "generation.max_new_tokens=6", f"output_dir={tmp_path}/out")
     study = sweep(Asked(file, common))
     points = [tuple(trial.user_attrs[POINT]) for trial in study.trials]
-    assert points == [(f"merge={merge}", f"merge.ratio={r}") for merge in ("fastadasp", "frame") for r in (0.2, 0.5, 0.8)]
+    assert points == [
+        (f"merge={merge}", f"merge.ratio={r}") for merge in ("fastadasp", "frame") for r in (0.2, 0.5, 0.8)
+    ]
     for trial in study.trials:
         _, folder = compose_run(["task=sqa", "task.limit=2", *common, *trial.user_attrs[POINT]])
         stored = (folder / "metrics.json").read_bytes()

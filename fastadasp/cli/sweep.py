@@ -63,7 +63,7 @@ def _clips(text: str) -> tuple[int, ...]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastadasp sweep",
-        description="Run a W&B sweep file without W&B: grid, random and bayes. The same command goes on after a kill, and "
+        description="Run a W&B sweep file without W&B: grid, random, bayes. The same command goes on after a kill, and "
         "may be given on several machines at once with one --storage.",
     )
     parser.add_argument("file", type=Path, help="a sweep file, such as sweeps/asr.yaml")
@@ -71,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help="where the trials are kept: journal:FILE, sqlite:///FILE, postgresql+psycopg://... (default: a journal file "
-        "in outputs/sweeps)",
+        help="where the trials are kept: journal:FILE, sqlite:///FILE, postgresql+psycopg://... (default: a journal "
+        "file in outputs/sweeps)",
     )
     parser.add_argument("--count", type=int, help="how many points to try in all (default: the file's run_cap)")
     parser.add_argument("--seed", type=int, default=0, help="of random and bayes (0)")

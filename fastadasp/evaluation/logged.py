@@ -19,7 +19,7 @@ class Logged:
     clips: int = 16
     """Predictions in the table that W&B gets, each with its audio."""
     maps: int = 2
-    """How many of these clips get a merge map. They are drawn where the run itself answers, not where it is only read."""
+    """How many of these clips get a merge map. Drawn where the run itself answers, not where it is only read."""
 
     def __post_init__(self) -> None:
         if self.flops_budget is not None and not 0 < self.flops_budget < 1:
@@ -34,7 +34,7 @@ def numbers(
 ) -> dict[str, float]:
     """All numbers of `metrics.json` and `cost.json` by flat names.
 
-    Beside the names that stand in these files: `score`, the task's objective, by the same name for all tasks; `removed`,
+    Beside the names of these files: `score`, the task's objective, by the same name for all tasks; `removed`,
     the share of audio tokens really removed; `flops_saved` and `kv_saved`, shares of the prefill's FLOPs (papers'
     formula) and of the cache; `examples`, `failed`, `truncated`; with a budget, `at_budget`.
     """

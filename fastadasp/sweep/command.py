@@ -89,7 +89,7 @@ def _wanted(asked: Asked) -> tuple[Wanted, str, str]:
     count = asked.count or read.run_cap or len(points)
     if not count:
         raise ConfigError(
-            f"{asked.file}: method {read.method.value} has no end; say how many points to try: run_cap: 40 in the file, "
+            f"{asked.file}: method {read.method.value} has no end; say how many points to try: run_cap: 40 in it, "
             "or --count 40"
         )
     if asked.prune and len(goals) > 1:

@@ -130,7 +130,7 @@ def _choice(key: str, node: Mapping[str, Any], needed: Sequence[str]) -> Choice:
     if "probabilities" not in node:
         return Choice(values)
     right = isinstance(shares, list) and len(shares) == len(values) and all(map(_is_number, shares))
-    if not right or min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
+    if not isinstance(shares, list) or not right or min(shares) < 0 or abs(sum(shares) - 1.0) > 1e-6:
         raise ConfigError(
             f"{key}.probabilities must list a number for each of the {len(values)} values, none below 0, which sum to "
             f"1; got {shares!r}"
@@ -171,7 +171,7 @@ def _bounded(key: str, plain: str, node: Mapping[str, Any]) -> Callable[[float],
     if plain == "inv_log_uniform":
         low, high = -high, -low
     if max(abs(low), abs(high)) > _LARGEST:
-        raise ConfigError(f"{key}: min and max are natural logarithms for the distribution {plain} and must lie within "
+        raise ConfigError(f"{key}: min and max are logarithms for the distribution {plain} and must be between "
                           f"{-_LARGEST:.0f} and {_LARGEST:.0f}; {plain}_values takes the values themselves")  # fmt: skip
     return lambda u: math.exp(low + u * (high - low))
 

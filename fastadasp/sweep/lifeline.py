@@ -25,7 +25,7 @@ DISCARDED = "discarded"
 
 @contextmanager
 def at_work(study: "Study", trial: "Trial") -> Iterator[None]:
-    """Say every few seconds that the trial is being worked on; if the block is left by an error, give the trial back."""
+    """Say every few seconds that the trial is being worked on; give it back if an error leaves the block."""
     trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid()])
     trial.set_user_attr(BEAT, time.time())
     over = threading.Event()

@@ -14,8 +14,8 @@ def overrides(file: Path) -> list[str]:
     """
     sweep = read_sweep(file)
     if sweep.method is not Method.grid:
-        raise ConfigError(f"{file} is not a grid but method: {sweep.method.value}, whose points no launcher of Hydra can "
-                          "choose; leave hydra/launcher out, and use --workers")  # fmt: skip
+        raise ConfigError(f"{file} is not a grid but method: {sweep.method.value}, whose points no launcher of Hydra "
+                          "can choose; leave hydra/launcher out, and use --workers")  # fmt: skip
     sweep.grid()
     values = {key: map(hydra_value, one.listed) for key, one in sweep.parameters.items()}
     return [*sweep.settings, *(f"{key}={','.join(listed)}" for key, listed in values.items())]

@@ -1,4 +1,4 @@
-"""How the next point of a sweep is chosen: by Optuna's samplers, seeded so that a sweep that was cut off goes on alike."""
+"""How the next point of a sweep is chosen: by Optuna's samplers, with a seed for each trial."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Where the trials of a sweep are kept, so that several processes and machines can share it and any of them can resume."""
+"""Where the trials of a sweep are kept, for several processes and machines to share and to resume."""
 
 import warnings
 from collections.abc import Sequence
@@ -28,10 +28,12 @@ def open_study(url: str, name: str, goals: Sequence[Goal]) -> "Study":
     Raises StorageError where the storage cannot be opened.
     """
     import optuna
+    from optuna.study import StudyDirection
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    directions = ["maximize" if goal.maximize else "minimize" for goal in goals]
+    ways = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
+    directions = [ways[goal.maximize] for goal in goals]
     return optuna.create_study(
         storage=_storage(url), study_name=name, directions=directions, load_if_exists=True, pruner=pruner()
     )
@@ -63,8 +65,8 @@ def _storage(url: str) -> "BaseStorage":
             return RDBStorage(url, engine_kwargs=settings)
         except (ArgumentError, ImportError) as error:
             raise StorageError(
-                f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}. A database needs its driver "
-                "(PostgreSQL: pip install 'psycopg[binary]')"
+                f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}. A database needs "
+                "its driver (PostgreSQL: pip install 'psycopg[binary]')"
             ) from error
         except SQLAlchemyError as error:
             if last:  # the first time, another process may have made the tables at the same moment

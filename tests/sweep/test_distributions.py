@@ -100,7 +100,7 @@ def test_a_distribution_that_is_not_named_is_guessed_as_wandb_does() -> None:
         ({"distribution": "uniform", "min": 1, "max": 0}, "min must be below max, got 1 and 0"),
         ({"distribution": "int_uniform", "min": 0.5, "max": 2}, "must be whole numbers"),
         ({"distribution": "log_uniform_values", "min": 0, "max": 1}, "min must be above 0"),
-        ({"distribution": "log_uniform", "min": 1, "max": 1000}, "natural logarithms"),
+        ({"distribution": "log_uniform", "min": 1, "max": 1000}, "logarithms"),
         ({"distribution": "normal", "sigma": 0}, "sigma must be above 0"),
         ({"distribution": "beta", "a": 0}, "must be above 0"),
         ({"distribution": "q_normal", "q": 0}, "q must be above 0"),

@@ -172,7 +172,7 @@ def _bounded(key: str, plain: str, node: Mapping[str, Any]) -> Callable[[float],
         low, high = -high, -low
     if max(abs(low), abs(high)) > _LARGEST:
         raise ConfigError(f"{key}: min and max are logarithms for the distribution {plain} and must be between "
-                          f"{-_LARGEST:.0f} and {_LARGEST:.0f}; {plain}_values takes the values themselves")  # fmt: skip
+                          f"{-_LARGEST:.0f} and {_LARGEST:.0f}; {plain}_values takes values themselves")  # fmt: skip
     return lambda u: math.exp(low + u * (high - low))
 
 

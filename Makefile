@@ -16,7 +16,7 @@ endif
 
 test quick: export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install run test quick check format docs sweep-local tables table-texts paper-tables bench bench-gpu clean
+.PHONY: help install run test quick check format docs sweep-local tables table-texts paper-tables page-check bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -66,6 +66,10 @@ paper-tables: install  ## tables 1 and 2 of the paper on the embedded model, the
 table-texts: install  ## tables, pictures and documents anew from the stored results, without a run
 	$(BIN)/python -m fastadasp report experiments/results/tiny_tables --out experiments/results/tiny_tables --title "Methods against FLOPs saved on the embedded model"
 	$(BIN)/python -m experiments.tools.measured
+
+page-check: install  ## a report's page in headless Chromium, its screenshots in outputs/page: make page-check PAGE=report/report.html
+	$(if $(PAGE),,$(BIN)/python -m fastadasp report experiments/results/tiny_tables --out outputs/page --title "Methods against FLOPs saved on the embedded model" > /dev/null)
+	$(BIN)/python -m experiments.tools.page_check $(or $(PAGE),outputs/page/report.html) --out outputs/page/screenshots $(ARGS)
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

@@ -11,9 +11,13 @@ from fastadasp.report.pictures.style import OTHER_HUES
 
 HEIGHT = 480
 """Pixels of a chart."""
-MARGIN = {"l": 64, "r": 190, "t": 34, "b": 52}
+MARGIN = {"l": 64, "r": 20, "t": 34, "b": 52}
 LABEL = 13
-"""Pixels of a label's letters."""
+"""Pixels of a label's letters, which are about 0.6 times as wide on average."""
+ARROW = 40
+"""Pixels between the axes and the labels."""
+LONGEST_LABEL = 34
+"""Letters of a label; the whole name is told where a pointer rests on it."""
 MUTED = 0.3
 
 
@@ -48,12 +52,15 @@ def _chart(chart: Chart) -> dict[str, Any]:
     if chart.logarithmic:
         ticks = [step * 10**power for power in range(math.floor(low), math.ceil(high)) for step in (1, 2, 5)]
         axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    notes = _labels(chart, (low, high), right)
+    widest = max((len(note["text"]) for note in notes), default=0)
+    margin = {**MARGIN, "r": MARGIN["r"] + (ARROW + math.ceil(0.6 * LABEL * widest) if notes else 0)}
     layout = {
-        "height": HEIGHT, "margin": MARGIN, "hovermode": "closest", "shapes": shapes,
+        "height": HEIGHT, "margin": margin, "hovermode": "closest", "shapes": shapes,
         "xaxis": {"title": {"text": html.escape(chart.x_label)}, "range": [left, right], "zeroline": False},
         "yaxis": {**axis, "zeroline": False},
         "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
-        "annotations": _labels(chart, (low, high), right),
+        "annotations": notes,
     }  # fmt: skip
     return {"data": data, "layout": layout}
 
@@ -159,11 +166,15 @@ def _labels(chart: Chart, bounds: tuple[float, float], right: float) -> list[dic
     outside = right + 0.035 * (right - left)
     return [
         {"x": x, "y": y, "ax": outside, "ay": height, "axref": "x", "ayref": "y", "xref": "x",
-         "yref": "y", "text": html.escape(name), "hovertext": html.escape(name), "xanchor": "left",
+         "yref": "y", "text": html.escape(_cut(name)), "hovertext": html.escape(name), "xanchor": "left",
          "showarrow": True, "arrowhead": 0,
          "arrowwidth": 1, "arrowcolor": colour, "font": {"color": colour, "size": LABEL}, "align": "left"}
         for (name, x, y, colour), height in zip(ends, heights, strict=True)
     ]  # fmt: skip
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
 
 
 def _heat_map(heat: HeatMap) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def _chart(figure: Any, axes: Any, chart: Chart) -> None:
     if chart.level is not None:
         axes.axhline(chart.level[1], color="black", linestyle=(0, (1, 3)), linewidth=1.2, zorder=2)
     handles = [_line(axes, line, chart.joined) for line in chart.lines]
-    _labels(figure, axes, chart)
     _legend(figure, [(line, handle) for line, handle in zip(chart.lines, handles, strict=True) if handle is not None])
+    _labels(figure, axes, chart)  # last, when the height of the axes is known
 
 
 def _legend(figure: Any, drawn: Sequence[tuple[Line, Any]]) -> None:

@@ -8,6 +8,7 @@ HARDWARE ?= h100
 N ?= auto
 QUICK ?= tests/layout tests/ops tests/reduction tests/files tests/statistics
 INSTALLED := $(VENV)/.installed
+PAPER ?= outputs/paper_tables
 ENERGY := $(VENV)/.installed-energy
 ifeq ($(origin BIN),command line)
 INSTALLED :=
@@ -59,9 +60,9 @@ tables: install  ## every method against FLOPs saved on four tasks of the embedd
 	$(BIN)/python -m fastadasp grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 	$(BIN)/python -m experiments.tools.measured
 
-paper-tables: install  ## tables 1 and 2 of the paper on the embedded model, the paper's figures beside; goes on where it stopped
-	$(BIN)/python -m fastadasp grid experiments/grids/paper.yaml --out outputs/paper_tables $(ARGS)
-	$(BIN)/python -m experiments.tools.paper outputs/paper_tables --out outputs/paper_tables/paper.md
+paper-tables: install  ## tables 1 and 2 of the paper, its own figures beside; goes on where it stopped. WavLLM: PAPER=outputs/wavllm ARGS="model=wavllm model.path=... hardware=h100"
+	$(BIN)/python -m fastadasp grid experiments/grids/paper.yaml --out $(PAPER) $(ARGS)
+	$(BIN)/python -m experiments.tools.paper $(PAPER) --out $(PAPER)/paper.md
 
 table-texts: install  ## tables, pictures and documents anew from the stored results, without a run
 	$(BIN)/python -m fastadasp report experiments/results/tiny_tables --out experiments/results/tiny_tables --title "Methods against FLOPs saved on the embedded model"

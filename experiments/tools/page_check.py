@@ -122,9 +122,7 @@ def _wait(tab: Tab) -> None:
 
 def _photograph(tab: Tab, view: View, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    tab.value(
-        f"window.parts = [document.querySelector('header'), ...document.querySelectorAll({json.dumps(SHOWN)})]; 0"
-    )
+    tab.value(f"window.parts = [...document.querySelectorAll({json.dumps(SHOWN)})]; 0")
     for number in range(tab.value("parts.length")):
         place = tab.value(SCROLL.replace("NUMBER", str(number)))
         if not place["width"] or not place["height"]:

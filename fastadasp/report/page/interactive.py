@@ -67,9 +67,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 def _range(chart: Chart) -> tuple[float, float]:
     """Of the vertical axis, in logarithms to base 10 where that is logarithmic."""
-    values = [y for line in chart.lines for y in line.y]
-    values += [y for line in chart.lines if line.chosen for y in (*line.low, *line.high)]
-    values += [] if chart.level is None else [chart.level[1]]
+    values = chart.heights
     found = [math.log10(y) for y in values if y > 0] if chart.logarithmic else list(values)
     low, high = min(found, default=0.0), max(found, default=1.0)
     room = 0.05 * (high - low) or 0.5
@@ -91,13 +89,13 @@ def _line(line: Line, joined: bool) -> dict[str, Any]:
         "y": list(line.y),
         "mode": "lines+markers" if joined else "markers",
         "name": name,
-        "meta": {"method": line.name, "chosen": strong},
-        "opacity": 1 if strong else MUTED,
+        "meta": {"method": line.name, "chosen": strong or not joined},
+        "opacity": 1 if strong or not joined else MUTED,
         "line": {"color": look.colour, "width": 3 if strong else 1.3, "dash": look.dash},
         "marker": {
             "color": look.colour,
             "symbol": f"{look.marker}-open" if look.hollow else look.marker,
-            "size": 8 if strong else 6,
+            "size": 8 if strong or not joined else 6,
         },
         "customdata": [html.escape(text).replace("; ", "<br>") for text in line.told],
         "hovertemplate": "<b>%{fullData.name}</b><br>%{customdata}<extra></extra>",
@@ -138,6 +136,8 @@ def _first(lines: Sequence[Line]) -> dict[str, Line]:
     found: dict[str, Line] = {}
     for line in lines:
         found.setdefault(line.family, line)
+    if set(found) == {"unknown"}:
+        return {}  # the lines belong to no family: their labels tell them apart
     return {family: found[family] for family in FAMILIES if family in found}
 
 
@@ -205,7 +205,7 @@ def _bars(bars: Bars) -> dict[str, Any]:
         "barmode": "stack", "height": 140 + 22 * len(bars.names), "margin": {**MARGIN, "l": 20, "r": 20},
         "xaxis": {"title": {"text": html.escape(bars.x_label)}},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     }  # fmt: skip
     return {"data": data, "layout": layout}
 

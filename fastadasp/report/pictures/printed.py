@@ -68,6 +68,8 @@ def _chart(figure: Any, axes: Any, chart: Chart) -> None:
     axes.grid(color="#dddddd", linewidth=0.6)
     if chart.logarithmic:
         axes.set_yscale("log")
+        seen = [y for y in chart.heights if y > 0]
+        axes.set_ylim(0.9 * min(seen), 1.1 * max(seen))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(lambda y, _: f"{y:g}" if str(f"{y:.0e}")[0] in "25" else "")
     if chart.front[0]:
@@ -101,7 +103,7 @@ def _line(axes: Any, line: Line, joined: bool) -> Any:
     (handle,) = axes.plot(
         line.x, line.y, color=look.colour, linestyle=style, linewidth=2 if strong else 0.8, marker=MARKERS[look.marker],
         markersize=5 if strong else 4, markerfacecolor="white" if look.hollow else look.colour,
-        alpha=1 if strong else 0.4, label=in_picture(line.name), zorder=4 if strong else 3,
+        alpha=1 if strong or not joined else 0.4, label=in_picture(line.name), zorder=4 if strong else 3,
     )  # fmt: skip
     if strong and line.low:
         axes.fill_between(line.x, line.low, line.high, color=look.colour, alpha=0.09, linewidth=0, zorder=2)

@@ -24,7 +24,7 @@ def points(overlay: str) -> dict[str, list[str]]:
 def test_there_is_an_overlay_for_each_table_and_figure() -> None:
     assert {file.stem for file in EXPERIMENTS.glob("paper_*.yaml")} == {f"paper_{name}" for name in SWEPT + MEASURED}
     rows = [(task, merge) for overlay in SWEPT[:6] for task, merge in _rows(overlay)]
-    assert METHODS == {merge for _, merge in rows}
+    assert {merge for _, merge in rows} == METHODS
     assert set(rows) >= set(product(("asr", "st", "er", "sqa"), METHODS)), "tables 1 and 2 have all their rows"
 
 

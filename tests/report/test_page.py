@@ -16,6 +16,7 @@ from fastadasp.report.page.interactive import figure
 from fastadasp.report.page.page import as_data, write_page
 from fastadasp.report.pictures.charts import Chart, Line, spread
 from fastadasp.report.pictures.layers import heat_maps
+from fastadasp.report.pictures.printed import drawn
 from fastadasp.report.pictures.quality import quality_against_cost
 from fastadasp.report.pictures.style import looks
 from tests.helpers.finished_run import write_run
@@ -132,6 +133,17 @@ def test_a_table_of_few_examples_says_so(tmp_path: Path) -> None:
     assert table.sized == "40 examples"
     few = replace(table, examples=4)
     assert few.sized.startswith("4 examples, so few that") and few.sized in markdown(few)
+
+
+def test_a_notebook_shows_a_picture_without_pyplot() -> None:
+    shown = drawn(Chart("t", "x", "y", []))._repr_png_()
+    assert size_of(shown) == (900, 480)
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    """Width and height from the header of a PNG file."""
+    assert png.startswith(b"\x89PNG")
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
 def test_an_empty_chart_can_be_drawn() -> None:

@@ -37,12 +37,11 @@ def save(picture: Chart | HeatMap | Bars, *files: Path) -> None:
 def drawn(picture: Chart | HeatMap | Bars) -> Any:
     """The picture as a matplotlib Figure."""
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from fastadasp.report.pictures.canvas import Drawing
 
     matplotlib.rcParams["svg.hashsalt"] = "fastadasp"  # the same picture gives the same file
-    figure = Figure(figsize=(9, _height(picture)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Drawing(9, _height(picture))
     axes = figure.add_subplot()
     axes.set_title(in_picture(picture.title), loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)

@@ -8,6 +8,7 @@ HARDWARE ?= h100
 N ?= auto
 QUICK ?= tests/layout tests/ops tests/reduction tests/files tests/statistics
 INSTALLED := $(VENV)/.installed
+PAPER ?= outputs/paper_tables
 ENERGY := $(VENV)/.installed-energy
 ifeq ($(origin BIN),command line)
 INSTALLED :=
@@ -16,7 +17,7 @@ endif
 
 test quick: export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install run test quick check format docs sweep-local tables table-texts paper-tables bench bench-gpu clean
+.PHONY: help install run test quick check format docs sweep-local tables table-texts paper-tables page-check bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -59,13 +60,17 @@ tables: install  ## every method against FLOPs saved on four tasks of the embedd
 	$(BIN)/python -m fastadasp grid experiments/grids/tiny.yaml --out experiments/results/tiny_tables $(ARGS)
 	$(BIN)/python -m experiments.tools.measured
 
-paper-tables: install  ## tables 1 and 2 of the paper on the embedded model, the paper's figures beside; goes on where it stopped
-	$(BIN)/python -m fastadasp grid experiments/grids/paper.yaml --out outputs/paper_tables $(ARGS)
-	$(BIN)/python -m experiments.tools.paper outputs/paper_tables --out outputs/paper_tables/paper.md
+paper-tables: install  ## tables 1 and 2 of the paper, its own figures beside; goes on where it stopped. WavLLM: PAPER=outputs/wavllm ARGS="model=wavllm model.path=... hardware=h100"
+	$(BIN)/python -m fastadasp grid experiments/grids/paper.yaml --out $(PAPER) $(ARGS)
+	$(BIN)/python -m experiments.tools.paper $(PAPER) --out $(PAPER)/paper.md
 
 table-texts: install  ## tables, pictures and documents anew from the stored results, without a run
 	$(BIN)/python -m fastadasp report experiments/results/tiny_tables --out experiments/results/tiny_tables --title "Methods against FLOPs saved on the embedded model"
 	$(BIN)/python -m experiments.tools.measured
+
+page-check: install  ## a report's page in headless Chromium, its screenshots in outputs/page: make page-check PAGE=report/report.html
+	$(if $(PAGE),,$(BIN)/python -m fastadasp report experiments/results/tiny_tables --out outputs/page --title "Methods against FLOPs saved on the embedded model" > /dev/null)
+	$(BIN)/python -m experiments.tools.page_check $(or $(PAGE),outputs/page/report.html) --out outputs/page/screenshots $(ARGS)
 
 bench: install   ## long audio, start-up and evaluation speed in a size for CPUs; a first look: ARGS=benchmark.quick=true
 	$(BIN)/python run.py experiments=long_audio_cpu $(ARGS)

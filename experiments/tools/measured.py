@@ -71,7 +71,7 @@ def summary(tables: Sequence[Table]) -> str:
 
 
 def with_lines(text: str, rows: Mapping[str, str], tables: Sequence[Table]) -> str:
-    """`text` with the line of every method that it explains renewed.
+    """`text` with the line of every method that `tables` have renewed; what was measured elsewhere stays.
 
     rows: by what `merge=` is called, the method's name in `tables`.
     """
@@ -79,12 +79,13 @@ def with_lines(text: str, rows: Mapping[str, str], tables: Sequence[Table]) -> s
     for line in text.split("\n"):
         if begun := re.match(r"\*\*`(\w+)`\*\* ", line):
             method = begun[1]
-        lines.append(_line(rows.get(method), tables) if line.startswith("*Measured:*") else line)
+        renewed = _line(rows.get(method), tables) if line.startswith("*Measured:*") else ""
+        lines.append(renewed or line)
     return "\n".join(lines)
 
 
 def _line(name: str | None, tables: Sequence[Table]) -> str:
-    """One method's scores at AMOUNTS, task by task."""
+    """One method's scores at AMOUNTS, task by task; empty where it has none."""
     found = []
     for part in (block for table in tables for block in blocks(table)):
         cells = [_at(part, name, amount) for amount in AMOUNTS] if name in part.rows else []
@@ -92,7 +93,7 @@ def _line(name: str | None, tables: Sequence[Table]) -> str:
             scores = " and ".join(cell or "-" for cell in cells)
             found.append(f"{part.table.task} {part.table.objective} {scores} (full {_full(part.table)})")
     amounts = " and ".join(f"{amount:.0%}" for amount in AMOUNTS)
-    return f"*Measured:* {'; '.join(found)} at {amounts}." if found else "*Measured:* not yet."
+    return f"*Measured:* {'; '.join(found)} at {amounts}." if found else ""
 
 
 def _at(block: Block, name: str | None, amount: float) -> str:

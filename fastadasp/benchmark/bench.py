@@ -18,8 +18,9 @@ from fastadasp.benchmark.figures import layer_figures, medians, prompt_tokens
 from fastadasp.benchmark.journal import Journal
 from fastadasp.benchmark.rounds import rounds
 from fastadasp.benchmark.shapes import Prompt, prompt
+from fastadasp.measuring.clock import LayerClock
 from fastadasp.measuring.memory_guard import none_if_out_of_memory
-from fastadasp.measuring.meters import LEAST_S, LayerClock, joules, trim_heap
+from fastadasp.measuring.meters import LEAST_S, joules, trim_heap
 
 
 class Bench:

@@ -81,20 +81,22 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
     """Answer `prompt` as `contender` does and measure it."""
     device = prompt.embeddings_BTD.device
     method = contender.method(model.config.num_hidden_layers)
-    meter, merge = Meter(device), MergeClock(model, method)
+    meter, merge = Meter(device), MergeClock()
     cache_bytes: int | None
     inputs = {
         "inputs_embeds": prompt.embeddings_BTD,
         "attention_mask": torch.ones_like(prompt.audio_BT, dtype=torch.long),
     }
     if contender.path is Way.static:
-        with meter, merge:
-            done = generate(model, inputs, method, prompt.audio_BT, max_new_tokens=new_tokens, num_beams=beams)
+        with meter:
+            done = generate(
+                model, inputs, method, prompt.audio_BT, max_new_tokens=new_tokens, num_beams=beams, watch=merge
+            )
         timing, ttft_s = (done.prefill_s, done.decode_s, done.decode_steps), done.prefill_s
         capture_s, cache_bytes = done.capture_s, int(done.cache_bytes)
     else:
         clock = GenerationClock(model, device)
-        with _reading(model, contender, method, prompt) as trace, meter, merge, clock:
+        with _reading(model, contender, method, prompt, merge) as trace, meter, clock:
             model.generate(
                 **inputs, num_beams=beams, do_sample=False, max_new_tokens=new_tokens, min_new_tokens=new_tokens
             )
@@ -115,10 +117,10 @@ def answer(model: PreTrainedModel, contender: Contender, prompt: Prompt, beams: 
 
 
 def _reading(
-    model: PreTrainedModel, contender: Contender, method: MergeMethod, prompt: Prompt
+    model: PreTrainedModel, contender: Contender, method: MergeMethod, prompt: Prompt, watch: MergeClock
 ) -> AbstractContextManager[MergeTrace | None]:
     if contender.path is Way.merging:
-        return merging(model, method, prompt.audio_BT)
+        return merging(model, method, prompt.audio_BT, watch=watch)
     return _released(model, contender, method, prompt)
 
 

@@ -1,10 +1,12 @@
 """Evaluate a model under a reduction method on a task: `fastadasp run task=sqa merge.ratio=0.3`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.cli.launch import launch
 from fastadasp.config.compose import from_where_given
@@ -21,10 +23,28 @@ def run(cfg: DictConfig) -> float:
         return benchmark(cfg)
     from fastadasp.evaluation.setup import validate
 
-    setup = validate(cfg)  # a wrong setting stops here, before seconds go into importing torch and lightning
-    from fastadasp.evaluation.run import evaluate
+    with _told_to_wandb(cfg):
+        setup = validate(cfg)  # a wrong setting stops here, before seconds go into importing torch and lightning
+        from fastadasp.evaluation.run import evaluate
 
-    return evaluate(cfg, setup)
+        return evaluate(cfg, setup, _media)
+
+
+def _told_to_wandb(cfg: DictConfig) -> AbstractContextManager[None]:
+    """Lets W&B know of a run that fails, where a logger sends to it."""
+    nodes = (cfg.logger or {}).values() if OmegaConf.is_dict(cfg.logger) or cfg.logger is None else ()
+    if not any(OmegaConf.is_dict(node) and node.get("offline") is False for node in nodes):
+        return nullcontext()
+    from fastadasp.evaluation.loggers import marked
+
+    return marked(cfg)
+
+
+def _media(*given: Any) -> Mapping[str, Any]:
+    """W&B's tables and images of a run; matplotlib and wandb are imported only for them."""
+    from fastadasp.report.logged import media
+
+    return media(*given)
 
 
 def benchmark(cfg: DictConfig) -> float:

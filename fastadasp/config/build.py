@@ -11,7 +11,7 @@ from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fastadasp.config.meaning import meant_node
-from fastadasp.config.messages import suggest
+from fastadasp.config.messages import elsewhere, suggest
 from fastadasp.config.schema import first_line, schema_of
 from fastadasp.errors import ConfigError
 
@@ -52,7 +52,9 @@ def build(node: DictConfig, key: str) -> Any:
     problems: list[str] = []
     for name, value in settings.items():
         if name not in list(schema):  # `in schema` denies mandatory fields that have no value yet
-            problems.append(f"{key}.{name} does not exist; {suggest(name, map(str, schema))}")
+            problems.append(
+                f"{key}.{name} does not exist; {suggest(name, map(str, schema))}{elsewhere(f'{key}.{name}')}"
+            )
             continue
         try:
             if isinstance(value, dict) and "_target_" in value:

@@ -23,6 +23,7 @@ IRRELEVANT = frozenset(
         "hydra",
         "output_dir",
         "logger",
+        "logged",
         "experiments",
         "data",  # counts by the manifest that is made of it
         "hardware.num_workers",

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fastadasp.config import config_files
+from fastadasp.config.paths import options
 from fastadasp.config.quoting import quoted
 from fastadasp.errors import InputError
 from fastadasp.process.signals import REQUEUE, requeue, stoppable, told_to_stop
@@ -101,7 +102,8 @@ def explain(error: BaseException) -> str:
     key = getattr(cause, "key", None)
     whole = isinstance(parent, DictConfig) and isinstance(parent._content, dict)  # where YAML is read it is none yet
     if isinstance(parent, DictConfig) and whole and key is not None and key not in parent:
-        return f"{getattr(cause, 'full_key', key)} does not exist; {suggest(str(key), map(str, parent))}"
+        full = str(getattr(cause, "full_key", key))
+        return f"{full} does not exist; {suggest(str(key), map(str, parent))}{elsewhere(full)}"
     known = cause is None or cause is error or str(cause) in str(error)
     return str(error) if known else f"{error}\n{cause}"
 
@@ -118,6 +120,16 @@ def suggest(given: str, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     close = difflib.get_close_matches(given, names, n=1)
     return (f"did you mean {close[0]}? " if close else "") + f"Allowed: {', '.join(names)}"
+
+
+def elsewhere(key: str) -> str:
+    """Which options of its group have a setting such as `task.window_seconds`, as advice; empty where none has."""
+    group, _, name = key.partition(".")
+    if not name.isidentifier() or not group.isidentifier():
+        return ""
+    written = re.compile(rf"^ *{name}:", re.MULTILINE)
+    found = sorted(option for option, file in options(group).items() if written.search(file.read_text("utf-8")))
+    return f" ({group}={'|'.join(found)} has {name})" if found else ""
 
 
 def _of_override(error: OverrideParseException) -> str:

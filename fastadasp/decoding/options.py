@@ -6,7 +6,6 @@ is copied. The first token of every answer is scored by the prefill itself, so t
 B rows (left-padded), T prompt tokens, N tokens of the longest answer in a pass, V vocabulary entries.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from fastadasp.decoding.prefill import has_several_positions, persistent_inputs,
 from fastadasp.engine.cache import EvictingLayer
 from fastadasp.engine.decoder import find_decoder
 from fastadasp.engine.merging import MergeTrace, merging
+from fastadasp.engine.watch import Watch
+from fastadasp.process.device_time import now
 from fastadasp.reduction.method import MergeMethod
 
 _IMPOSSIBLE = -1.0e6
@@ -51,15 +52,16 @@ def score(
     method: MergeMethod,
     audio_mask: Tensor,
     answers: Sequence[Sequence[Tensor]],
+    watch: Watch | None = None,
 ) -> Scored:
     """Score each row's `answers`, token ids (N,) of at least one token each, as continuations of its prompt.
 
     inputs: keyword arguments of `model` for left-padded prompts (input_ids or inputs_embeds, attention_mask, ...).
-    audio_mask: (B, T) bool. Raises ValueError where `merging()` does.
+    audio_mask: (B, T) bool. watch: as for `merging()`. Raises ValueError where `merging()` does.
     """
-    device, started = audio_mask.device, _now(audio_mask.device)
+    device, started = audio_mask.device, now(audio_mask.device)
     passes = 0
-    with merging(model, method, audio_mask) as trace, _last_positions(model) as positions:
+    with merging(model, method, audio_mask, watch=watch) as trace, _last_positions(model) as positions:
         real_BT = real_tokens(inputs, audio_mask)
         with persistent_inputs(model) as persistent:
             logits_B1V, cache = read_prompt(model, inputs, real_BT)
@@ -67,7 +69,7 @@ def score(
         found = [
             [[float(first_BV[row, ids[0]])] for ids in given] if given else [] for row, given in enumerate(answers)
         ]
-        prefilled = _now(device)
+        prefilled = now(device)
         reader = _Reader(model, cache, real_BT, positions[-1] if positions else None, persistent)
         longer = [[place for place, ids in enumerate(given) if len(ids) > 1] for given in answers]
         for turn in range(max(map(len, longer), default=0)):
@@ -76,7 +78,7 @@ def score(
             passes += 1
             for row, scores in reader.scores(ids).items():
                 found[row][chosen[row]] += scores
-    return Scored(found, trace, prefilled - started, _now(device) - prefilled, passes)
+    return Scored(found, trace, prefilled - started, now(device) - prefilled, passes)
 
 
 class _Reader:
@@ -157,9 +159,3 @@ def _last_positions(model: PreTrainedModel) -> Iterator[list[Tensor]]:
         yield noted
     finally:
         handle.remove()
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

@@ -3,7 +3,6 @@
 B rows (left-padded), K beams, T prompt tokens, V vocabulary entries.
 """
 
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
 from fastadasp.engine.examination import examine
 from fastadasp.engine.merging import MergeTrace, merging
+from fastadasp.engine.watch import Watch
 from fastadasp.ops.layout import padding_mask
+from fastadasp.process.device_time import now
 from fastadasp.reduction.method import MergeMethod
 
 GRAPH_BLOCK = 32
@@ -64,6 +65,7 @@ def generate(
     length_penalty: float = 1.0,
     early_stopping: bool = False,
     graphs: bool | None = None,
+    watch: Watch | None = None,
 ) -> Generated:
     """Answer a batch under a reduction method; the ids are those of `merging()` with transformers' `generate()`.
 
@@ -75,6 +77,7 @@ def generate(
     inputs: keyword arguments of `model` for left-padded prompts (input_ids or inputs_embeds, attention_mask, ...).
     audio_mask: (B, T) bool. max_new_tokens: at least 1.
     graphs: whether steps run as CUDA graphs; None: if all of the model is on one GPU.
+    watch: as for `merging()`.
 
     Raises ValueError where `merging()` does, and where there is an `obstacle`.
     """
@@ -84,13 +87,13 @@ def generate(
         raise ValueError(f"static decoding is not possible: {reason}; use transformers' generate() inside merging()")
     decoder = find_decoder(model)
     device = audio_mask.device
-    started = _now(device)
+    started = now(device)
     real_BT = real_tokens(inputs, audio_mask)
     with persistent_inputs(model) as persistent:
-        logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT)
+        logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT, watch)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
     search.advance(logits_B1V.expand(-1, num_beams, -1))
-    prefilled = _now(device)
+    prefilled = now(device)
     cache = _static(prompt, trace, num_beams, max_new_tokens)
     del prompt
     graphs = _graphable(model) if graphs is None else graphs
@@ -101,7 +104,7 @@ def generate(
         ids,
         trace,
         prefill_s=prefilled - started,
-        decode_s=_now(device) - prefilled - steps.capture_s,
+        decode_s=now(device) - prefilled - steps.capture_s,
         capture_s=steps.capture_s,
         decode_steps=taken,
         cache_bytes=cache.nbytes,
@@ -109,10 +112,15 @@ def generate(
 
 
 def _prefill(
-    model: PreTrainedModel, inputs: Mapping[str, Any], method: MergeMethod, audio_mask: Tensor, real_BT: Tensor
+    model: PreTrainedModel,
+    inputs: Mapping[str, Any],
+    method: MergeMethod,
+    audio_mask: Tensor,
+    real_BT: Tensor,
+    watch: Watch | None,
 ) -> tuple[Tensor, DynamicCache, MergeTrace]:
     """Logits (B, 1, V) after the prompt, what each layer cached of it, and what the method did."""
-    with merging(model, method, audio_mask) as trace:
+    with merging(model, method, audio_mask, watch=watch) as trace:
         logits_B1V, cache = read_prompt(model, inputs, real_BT)
     return logits_B1V, cache, trace
 
@@ -179,13 +187,13 @@ class _Steps:
     def _record(self) -> None:
         """Make a graph of a step over the present `columns`, which executes nothing; a former one is dropped first."""
         device = self.search.token_BK.device
-        started = _now(device)
+        started = now(device)
         self._recorded.clear()
         graph = torch.cuda.CUDAGraph()
         with _recording(graph, device):
             self._step()
         self._recorded[self.cache.columns] = graph
-        self.capture_s += _now(device) - started
+        self.capture_s += now(device) - started
 
     def _step(self) -> None:
         """Read one token with every beam and choose the next. Shapes and addresses are the same each time."""
@@ -260,9 +268,3 @@ def _graphable(model: nn.Module) -> bool:
     devices = {parameter.device for parameter in model.parameters()}
     placed = any(hasattr(module, "_hf_hook") for module in model.modules())
     return len(devices) == 1 and devices.pop().type == "cuda" and not placed
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

@@ -99,7 +99,7 @@ def attention_mask(
     real_BK: False on padding, None without any. Padding sees itself, so that no kernel meets an empty row.
     bias_BK: what all queries add to the scores of each key, if anything.
     window: how many tokens a query looks back, itself included; None for all.
-    always: make a mask even where the kernel needs none.
+    always: make a mask, with a row for each row of the batch, even where the kernel needs none.
     """
     implementation, queries = implementation_of(attention), hidden_BQD.shape[1]
     window = None if window is None or window >= keys else window
@@ -115,6 +115,8 @@ def attention_mask(
         mask = mask & (column > row - window)
     if real_BK is not None:
         mask = (mask & real_BK[:, None, None]) | (column == row)
+    elif always:
+        mask = mask.expand(len(hidden_BQD), -1, -1, -1)
     if implementation == "sdpa" and bias_BK is None:
         return mask
     dtype = hidden_BQD.dtype

@@ -3,21 +3,21 @@
 import inspect
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
 from fastadasp.engine.decoder import layers_of
-from fastadasp.engine.facts import ROWS, TOKENS
+from fastadasp.engine.facts import MARKER, ROWS, TOKENS, Call, empty_cache, short
 from fastadasp.engine.halves import Layer, named_inputs, padded, uncompiled
 from fastadasp.engine.patch import replaced_forward, running_forward
-from fastadasp.engine.proof import MARKER, Call, Proof, empty_cache, prove, short
+from fastadasp.engine.proof import Proof, prove
 
 FEWER = 4
 """Tokens taken away after the last layer, to see whether the decoder goes on with those that are left."""
@@ -111,15 +111,53 @@ def _probe(
         try:
             _read(decoder, device, root)
         except Exception:  # which is the answer
-            return *found, True
-    return *found, False
+            whole = True
+        else:
+            whole = False
+    if _looks_positions_up(decoder, [outputs.get(kind) for kind in kinds], device, root):
+        reason = "with each new token it is given the positions of all keys, to look those of earlier tokens up"
+        found = (reason,) * len(layers), found[1]
+    return *found, whole
 
 
-def _read(decoder: Any, device: torch.device, root: Any) -> None:
+def _looks_positions_up(decoder: Any, outputs: Sequence[Any], device: torch.device, root: Any) -> bool:
+    """Whether a token that follows a prompt comes with the position tables of all tokens before: such a layer takes
+    positions by the number of a key, which is another one in a cache that has lost tokens.
+
+    outputs: of each layer for the short prompt; only the first layer runs here.
+    """
+    columns, mine = list[int](), threading.get_ident()
+
+    @uncompiled
+    def in_place(index: int, forward: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != mine:
+            return forward(*args, **kwargs)
+        hidden_BTD, inputs = named_inputs(forward, args, kwargs)
+        tables = inputs.get("position_embeddings")
+        if tables is not None:
+            columns.append((tables if isinstance(tables, Tensor) else tables[0]).shape[-2] - hidden_BTD.shape[1])
+        return forward(hidden_BTD, **inputs) if index == 0 else padded(outputs[index], hidden_BTD.shape[1] - TOKENS)
+
+    with _quiet(decoder), ExitStack() as undo:
+        for index, layer in enumerate(layers_of(decoder)):
+            forward = running_forward(layer)
+            undo.enter_context(replaced_forward(layer, partial(in_place, index, forward)))
+        cache = empty_cache(decoder.config)
+        try:
+            _read(decoder, device, root, TOKENS, cache)
+            _read(decoder, device, root, 1, cache)
+        except Exception:  # what else is wrong, the proofs say
+            return False
+    return max(columns, default=0) > 0
+
+
+def _read(decoder: Any, device: torch.device, root: Any, tokens: int = TOKENS, cache: Any = None) -> None:
+    """Let the decoder read random tokens after what `cache` holds; None for an empty one."""
     embedding = decoder.get_input_embeddings() if hasattr(decoder, "get_input_embeddings") else decoder.embed_tokens
     entries = getattr(embedding, "num_embeddings", None) or embedding.weight.shape[0]
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(min(3, entries - 1), entries, (ROWS, TOKENS), generator=generator).to(device)
+    ids = torch.randint(min(3, entries - 1), entries, (ROWS, tokens), generator=generator).to(device)
+    before = 0 if cache is None else cache.get_seq_length()
     further = {}
     if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(type(root).forward).parameters.values()):
         further[MARKER] = True
@@ -127,8 +165,8 @@ def _read(decoder: Any, device: torch.device, root: Any) -> None:
     read: Any = root if isinstance(root, FSDPModule) else decoder.forward
     read(
         input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        past_key_values=empty_cache(decoder.config),
+        attention_mask=torch.ones(ROWS, before + tokens, dtype=torch.int64, device=device),
+        past_key_values=empty_cache(decoder.config) if cache is None else cache,
         use_cache=True,
         **further,
     )

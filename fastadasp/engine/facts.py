@@ -1,13 +1,16 @@
-"""What is known of a layer's attention from one call: its window, its kernel's arithmetic, the form of its weights.
+"""One call of a layer, and what is known from it: attention's window, its kernel's arithmetic, the form of weights.
 
 B rows, H query heads, T tokens, K keys, d channels per head.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache
 
+from fastadasp.engine.cache import whole_layers
 from fastadasp.engine.decoder import AttentionTap
 from fastadasp.engine.halves import Layer
 from fastadasp.ops.attention import attention_rows
@@ -16,6 +19,37 @@ ROWS, TOKENS = 2, 11
 """Of the short prompt that layers are proved with."""
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Greatest difference, relative to what a layer adds; half of the tokens must stay below."""
+MARKER = "fastadasp_marker"
+"""An argument that decoders are given to see whether it reaches the attention kernel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What a layer was called with in the short prompt."""
+
+    hidden_BTD: Tensor
+    inputs: dict[str, Any]
+    config: Any
+
+    def with_fresh_cache(self, **changed: Any) -> dict[str, Any]:
+        """The arguments, with an empty cache of their own."""
+        inputs = {
+            name: empty_cache(self.config) if isinstance(x, DynamicCache) else x for name, x in self.inputs.items()
+        }
+        return inputs | changed
+
+
+def empty_cache(config: Any) -> DynamicCache:
+    """As `generate()` makes one, with layers that forget nothing."""
+    cache = DynamicCache(config=config)
+    cache.layers = whole_layers(cache)
+    return cache
+
+
+def short(error: Exception) -> str:
+    """An error's first line."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
 
 
 def is_explained(tap: AttentionTap, window: int | None) -> bool:

@@ -29,6 +29,7 @@ from fastadasp.engine.ragged import check_masks_by_head
 from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.engine.valid_frames import valid_frames
+from fastadasp.engine.watch import Unwatched, Watch
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
 
@@ -45,7 +46,12 @@ class Loaded(Protocol):
 
 @contextmanager
 def merging(
-    model: PreTrainedModel | Loaded, method: MergeMethod, audio_mask: Tensor, *, keep_assignments: bool = False
+    model: PreTrainedModel | Loaded,
+    method: MergeMethod,
+    audio_mask: Tensor,
+    *,
+    keep_assignments: bool = False,
+    watch: Watch | None = None,
 ) -> Iterator[MergeTrace]:
     """Reduce audio tokens with `method` in every prompt that `model` reads inside the `with` block.
 
@@ -55,6 +61,7 @@ def merging(
     audio_mask: (B, T) bool, which tokens of the left-padded prompt are audio, as the decoder sees it; beams and
     returned sequences are expanded inside. Several runs per row are legal, so are rows without audio.
     keep_assignments: keep each layer's decision in `trace.assignments`.
+    watch: looks on while tokens are reduced, such as `fastadasp.measuring.clock.MergeClock`.
 
     Any `generate()` will do (greedy, beams, sampling, prompt look-up, assisted, streaming), several too if their
     prompts fit the mask; so will a further turn on the same cache, and a plain forward pass, whose output has one
@@ -71,7 +78,7 @@ def merging(
     decoder = find_decoder(reading)
     audio_mask = _checked_mask(audio_mask)
     with only_user_of(decoder), ExitStack() as undo:
-        block = _block(reading, decoder, method, audio_mask, MergeTrace(keep_assignments))
+        block = _block(reading, decoder, method, audio_mask, MergeTrace(keep_assignments), watch or Unwatched())
         session = Session(block)
         undo.enter_context(session.callers.in_context())
         undo.enter_context(replaced_forward(decoder, partial(session.decoder_forward, running_forward(decoder))))
@@ -94,7 +101,9 @@ GUESSES = "_get_candidate_generator"
 """What `generate()` calls first in assisted and prompt look-up decoding."""
 
 
-def _block(model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace) -> Block:
+def _block(
+    model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace, watch: Watch
+) -> Block:
     """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
@@ -105,7 +114,8 @@ def _block(model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor,
             _check_kernels(layers[index], stages)
         proofs, tail = examine(decoder, device, model)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
-    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, EncoderTap(model), audio_mask_BT, trace)
+    encoder = EncoderTap(model)
+    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, encoder, audio_mask_BT, trace, watch)
 
 
 def _check_kernels(layer: Any, stages: Stages) -> None:

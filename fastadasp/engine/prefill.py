@@ -20,6 +20,7 @@ from fastadasp.engine.projection import head_output, query_and_key_weights
 from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
+from fastadasp.engine.watch import Watch
 from fastadasp.ops.assignment import apply
 from fastadasp.ops.rotary import Rotary
 from fastadasp.reduction.cache_method import CacheMethod
@@ -44,6 +45,7 @@ class Block:
     encoder: EncoderTap
     audio_mask_BT: Tensor
     trace: MergeTrace
+    watch: Watch
 
     def attention(self, index: int) -> Any:
         """The attention module of a layer."""
@@ -94,9 +96,11 @@ class Prefill:
             state = self._state(index, attended.hidden_BTD, tap, inputs)
             state = replace(state, n_remove=removal or (), affordable=self.amounts.affordable(index, entered))
             if self.block.stages.cache is not None and any(evictions):
-                self._evict(self.block.stages.cache, replace(state, n_remove=evictions), cache)
+                with self.block.watch.reducing(state.hidden_BTD.device):
+                    self._evict(self.block.stages.cache, replace(state, n_remove=evictions), cache)
             if self.block.stages.decoder is not None and removal is not None:
-                attended = self._reduce(self.block.stages.decoder, state, attended, cache)
+                with self.block.watch.reducing(state.hidden_BTD.device):
+                    attended = self._reduce(self.block.stages.decoder, state, attended, cache)
         output = second_half(layer, forward, halves, attended, inputs)
         return self._refill(index, output, attended.hidden_BTD.shape[1])
 
@@ -131,8 +135,9 @@ class Prefill:
         removal = self.amounts.input_removal(self.prompt.layout.audio)
         if removal is None:
             return hidden_BTD
-        span = self.prompt.state(hidden_BTD.device)
-        with torch.autocast(hidden_BTD.device.type, enabled=False):
+        device = hidden_BTD.device
+        span = self.prompt.state(device)
+        with self.block.watch.reducing(device), torch.autocast(device.type, enabled=False):
             state = InputState(
                 **span,
                 layer=0,
@@ -142,10 +147,10 @@ class Prefill:
                 attend_encoder=partial(self.block.encoder.read, self.beams, span["audio_BT"]),
             )
             assignment = method.assign(state)
-        reduced = self.prompt.reduced(assignment, method)
-        self.spans = [reduced] * len(self.spans)
-        self.block.trace.reduced_input(reduced.layout, assignment)
-        return apply(hidden_BTD, assignment)
+            reduced = self.prompt.reduced(assignment, method)
+            self.spans = [reduced] * len(self.spans)
+            self.block.trace.reduced_input(reduced.layout, assignment)
+            return apply(hidden_BTD, assignment)
 
     def _reduce(self, method: MergeMethod, state: LayerState, attended: Attended, cache: Any) -> Attended:
         """Let the method decide, move the tokens, and note what the layers after this one will see."""

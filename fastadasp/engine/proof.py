@@ -5,7 +5,8 @@ What is shown of a layer, by its own `forward` and whatever stands in that metho
 1. its two halves, one after the other, give what the layer gives;
 2. after attention each token goes its own way: the second half on some of the tokens gives what the layer gives there;
 3. the layer minds masks and positions that are handed to the layer: on some of the tokens alone, with their own
-   positions, the layer gives what the whole prompt gives there when the other tokens are masked.
+   positions, the layer gives what the whole prompt gives there when the other tokens are masked;
+4. the layer reads on: the last of these tokens, read after the others are cached, gets what it gets together with them.
 
 So no family is trusted by its name. A layer of a known class that computes otherwise, by inheritance, by remote code or
 by a replaced `forward`, is either run as that layer is, or refused with the reason.
@@ -14,53 +15,21 @@ B rows, T tokens, K of them kept, D hidden channels.
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from fastadasp.engine.cache import whole_layers
-from fastadasp.engine.decoder import AttentionTap, attention_mask
-from fastadasp.engine.facts import ROWS, TOKENS, TOLERANCE, has_weights, is_explained, is_quantised, window_of
+from fastadasp.engine.decoder import AttentionTap
+from fastadasp.engine.facts import MARKER, TOLERANCE, Call, has_weights, is_explained, is_quantised, short, window_of
+from fastadasp.engine.fewer import KEPT, Fewer, of_whole_prompt
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
-from fastadasp.engine.span import at_columns, tables_at
-from fastadasp.ops.rotary import unrotate
 
-KEPT = (0, 2, 3, 5, 8, 10)
-KEPT_OF_FEW = tuple(range(5, TOKENS))
-"""Under a window shorter than the prompt: tokens whose distances stay."""
 COARSE = 0.5
 """The same for some of the tokens in quantised layers, where activations may be rounded by all that a call gives."""
-MARKER = "fastadasp_marker"
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """What a layer was called with in the short prompt."""
-
-    hidden_BTD: Tensor
-    inputs: dict[str, Any]
-    config: Any
-
-    def with_fresh_cache(self, **changed: Any) -> dict[str, Any]:
-        """The arguments, with an empty cache of their own."""
-        inputs = {
-            name: empty_cache(self.config) if isinstance(x, DynamicCache) else x for name, x in self.inputs.items()
-        }
-        return inputs | changed
-
-
 Proof = Halves | str
 """How a layer is cut, or why the layer cannot be."""
-
-
-def empty_cache(config: Any) -> DynamicCache:
-    """As `generate()` makes one, with layers that forget nothing."""
-    cache = DynamicCache(config=config)
-    cache.layers = whole_layers(cache)
-    return cache
 
 
 def prove(layer: Layer, forward: Any, call: Call, output: Any) -> Proof:
@@ -71,19 +40,12 @@ def prove(layer: Layer, forward: Any, call: Call, output: Any) -> Proof:
         return f"running it in two halves ends in an error ({short(error)})"
 
 
-def short(error: Exception) -> str:
-    """An error's first line."""
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:200]}"
-
-
 class _Proof:
     """The proof for one layer."""
 
     def __init__(self, layer: Layer, forward: Any, call: Call, whole_BTD: Tensor) -> None:
         self.layer, self.forward, self.call, self.whole_BTD = layer, forward, call, whole_BTD
         self.coarse = is_quantised(layer)
-        self.numbered = self.masked = False
         self.before: list[tuple[str, Tensor]] = []
         """Modules that ended before attention began, and what they gave."""
         self.after: list[tuple[str, Tensor]] = []
@@ -117,10 +79,10 @@ class _Proof:
             return cut
         reasons = []
         for numbered, masked in ((False, False), (True, False), (False, True), (True, True)):
-            self.numbered, self.masked = numbered, masked
-            reason = self._minds_inputs()
+            fewer = Fewer(self.forward, self.call, self.tap.attention, self.window, self._agree, numbered, masked)
+            reason = fewer.refused()
             if reason is None:
-                return replace(cut, rotated=self._rotated(), numbered=numbered, masked=masked)
+                return replace(cut, rotated=fewer.is_rotated(), numbered=numbered, masked=masked)
             reasons.append(reason)
         return reasons[0]
 
@@ -189,7 +151,10 @@ class _Proof:
                     return sequential
         if self._halves_agree(halves):
             return halves
-        return "what it does after attention is not done token by token, or depends on more than attention's output"
+        return (
+            "what it does after attention is not done token by token, or depends on more than attention's output"
+            f"{of_whole_prompt(self.call)}"
+        )
 
     def _halves_agree(self, halves: Halves) -> bool:
         """Points 1 and 2 of what is shown."""
@@ -220,73 +185,3 @@ class _Proof:
         bound = tolerance * added + 8 * rounding
         equal = error <= bound
         return bool(equal.all() if every else equal.double().median() == 1) and bool(torch.isfinite(found).all())
-
-    def _minds_inputs(self) -> str | None:
-        """Point 3 of what is shown: why not, if it cannot be."""
-        if "attention_mask" not in self.call.inputs:
-            return "it is not given the mask by the name attention_mask"
-        kept = KEPT if self.window is None or self.window >= TOKENS else KEPT_OF_FEW
-        hidden_BTD, attention = self.call.hidden_BTD, self.tap.attention
-        columns_BK = torch.tensor(kept, device=hidden_BTD.device).expand(ROWS, -1)
-        real_BT = torch.zeros(ROWS, TOKENS, dtype=torch.bool, device=hidden_BTD.device)
-        real_BT[:, list(kept)] = True
-        hidden_mask = attention_mask(attention, real_BT, hidden_BTD, TOKENS, window=self.window)
-        hidden_BKD = hidden_BTD[:, list(kept)]
-        inputs = self.call.with_fresh_cache(
-            attention_mask=attention_mask(
-                attention, None, hidden_BKD, len(kept), window=self.window, always=self.masked
-            ),
-            **self.positions(columns_BK),
-        )
-        try:
-            alone = leading(self.forward(hidden_BKD, **inputs))
-            masked = leading(self.forward(hidden_BTD, **self.call.with_fresh_cache(attention_mask=hidden_mask)))
-        except Exception as error:
-            return f"it cannot go on with fewer tokens than the prompt has{self._whole_prompt()} ({short(error)})"
-        if not self._agree(alone, masked[:, list(kept)], hidden_BKD, slack=5):
-            return f"with fewer tokens it does not give what it gives when the others are masked{self._whole_prompt()}"
-        return None
-
-    def positions(self, columns: Tensor | slice) -> dict[str, Any]:
-        """The layer's position arguments at some columns of the prompt."""
-        tables, numbers = self.call.inputs.get("position_embeddings"), self.call.inputs.get("position_ids")
-        moved: dict[str, Any] = {}
-        if tables is not None:
-            moved["position_embeddings"] = tables_at(tables, columns)
-        if "position_ids" in self.call.inputs:
-            wanted = tables is None or self.numbered
-            moved["position_ids"] = at_columns(numbers, columns, -1) if wanted else None
-        return moved
-
-    def _whole_prompt(self) -> str:
-        """The arguments that speak of the whole prompt and are not known here."""
-        known = {"attention_mask", "position_ids", "position_embeddings"}
-        others = sorted(
-            name
-            for name, x in self.call.inputs.items()
-            if name not in known and isinstance(x, Tensor) and TOKENS in x.shape
-        )
-        return f": `{'`, `'.join(others)}` stands for the prompt as it came" if others else ""
-
-    def _rotated(self) -> bool:
-        """Whether queries turned back by the layer's own tables, if any, do not depend on the position."""
-        tables = self.call.inputs.get("position_embeddings")
-        if tables is None and self.call.inputs.get("position_ids") is None:
-            return True
-        whole = isinstance(tables, tuple) and len(tables) == 2 and all(table.ndim >= 3 for table in tables)
-        if tables is not None and not whole:
-            return False
-        seen = []
-        backwards = torch.arange(TOKENS, device=self.call.hidden_BTD.device).flip(0).expand(ROWS, -1)
-        for columns in (slice(0, TOKENS), backwards):
-            moved = self.positions(columns)
-            inputs = self.call.with_fresh_cache(**moved)
-            with AttentionTap(self.tap.attention) as tap:
-                self.forward(self.call.hidden_BTD, **inputs)
-            queries_BHTd = tap.query_BHTd.float()
-            if tables is not None:
-                cos, sin = (table[0] if table.ndim == 4 else table for table in moved["position_embeddings"])
-                queries_BHTd = unrotate(queries_BHTd, (cos.float(), sin.float()))
-            seen.append(queries_BHTd)
-        error, size = (seen[0] - seen[1]).norm(), seen[0].norm()
-        return bool(error <= 2 * TOLERANCE.get(self.call.hidden_BTD.dtype, 1e-1) * size)

@@ -34,6 +34,8 @@ class Session:
         self._first = self._whole = 0
         """Tokens that the prompt's first forward pass read, and all of the prompt's: more where a model reads it in
         parts, and says so by the argument `prompt_length`."""
+        self._filled = 0
+        """Entries of layer 0's cache after the prompt, padding among them."""
         self._cut = 0
         """Columns that are padding in every row, which the decoder does not see."""
         self.callers = Callers()
@@ -102,6 +104,7 @@ class Session:
         self._cache = None if cache is None else weakref.ref(cache)
         self.prefill.masks.settle()
         self.block.trace.finish(cache, [mask.bias_BT for mask in self.prefill.cached])
+        self._filled = 0 if cache is None else cache.get_seq_length()
         return output
 
     def _common_padding(self, audio_BT: Tensor, real_BT: Tensor | None) -> int:
@@ -148,7 +151,7 @@ class Session:
                 "merging() met a cache that was not filled inside it (or another thread has begun a prompt in the same "
                 "block meanwhile); start generate() with an empty cache"
             )
-        read, real = self._tokens_read(prefill, cache), inputs.get("attention_mask")
+        read, real = self._tokens_read(cache), inputs.get("attention_mask")
         if isinstance(real, Tensor) and real.ndim == 2:
             inputs = self._not_yet_read(inputs, real.shape[1], read)
             inputs["attention_mask"] = real[:, self._cut :] if self._cut else real
@@ -166,11 +169,11 @@ class Session:
             self.block.trace.read_on(cache, count)
         return output
 
-    def _tokens_read(self, prefill: Prefill, cache: Any) -> int:
+    def _tokens_read(self, cache: Any) -> int:
         """By what layer 0 has cached since the prompt, of which candidates that were refused have been taken back."""
         first = cache.layers[0]
         evicts = isinstance(first, EvictingLayer)
-        later = first.later if evicts else cache.get_seq_length() - max(prefill.cached[0].tokens)
+        later = first.later if evicts else cache.get_seq_length() - self._filled
         return int(self._first + later)
 
     def _by_positions(self, prefill: Prefill, inputs: dict[str, Any]) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -58,8 +59,8 @@ def answer(
     static = generation.engine is Engine.static or (
         generation.engine is Engine.auto and not reason and not audio_BT.is_cuda
     )
-    engine = _static if static else _transformers
-    return _measured(adapter, method, audio_BT, lambda: engine(adapter, method, generation, inputs, audio_BT))
+    engine = partial(_static if static else _transformers, adapter, method, generation, inputs, audio_BT)
+    return _measured(adapter, method, audio_BT, engine)
 
 
 def score_options(
@@ -71,9 +72,9 @@ def score_options(
 ) -> Answers:
     """Score each row's `options`, by key the wordings of each, instead of generating; ids and texts stay empty."""
 
-    def scored() -> Answers:
+    def scored(watch: MergeClock) -> Answers:
         ids = [[adapter.answer_ids(text) for texts in row.values() for text in texts] for row in options]
-        done = score(adapter.model, inputs, method, audio_BT, ids)
+        done = score(adapter.model, inputs, method, audio_BT, ids, watch)
         cost = {"prefill_s": done.prefill_s, "ttft_s": done.prefill_s, "decode_s": done.answers_s}
         cost |= {"decode_steps": done.passes, "prompt_copies": 1}
         by_key = [_by_option(row, scores) for row, scores in zip(options, done.likelihoods, strict=True)]
@@ -91,15 +92,18 @@ def _by_option(
     return {key: tuple(tuple(next(left)) for _ in texts) for key, texts in options.items()}
 
 
-def _measured(adapter: ModelAdapter, method: MergeMethod, audio_BT: Tensor, engine: Callable[[], Answers]) -> Answers:
-    """What `engine` answers, with the merge's time, memory and energy noted."""
+def _measured(
+    adapter: ModelAdapter, method: MergeMethod, audio_BT: Tensor, engine: Callable[[MergeClock], Answers]
+) -> Answers:
+    """What `engine` answers under a clock's watch, with the merge's time, memory and energy noted."""
     device, cold = audio_BT.device, _latest.get(adapter.model) is not method
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     began_j, cache = energy_j(device), attached(adapter.model)
     known = 0 if cache is None else cache.found
-    with MergeClock(adapter.model, method) as clock, EncoderClock(adapter.model, device) as encoder:
-        answers = engine()
+    clock = MergeClock()
+    with EncoderClock(adapter.model, device) as encoder:
+        answers = engine(clock)
     _latest[adapter.model] = method
     cost = {**answers.cost, "merge_s": clock.seconds, "encoder_s": encoder.seconds, "cold": int(cold)}
     if cache is not None:
@@ -126,10 +130,15 @@ def _obstacle(adapter: ModelAdapter, method: MergeMethod, generation: Generation
 
 
 def _transformers(
-    adapter: ModelAdapter, method: MergeMethod, generation: Generation, inputs: "BatchFeature", audio_BT: Tensor
+    adapter: ModelAdapter,
+    method: MergeMethod,
+    generation: Generation,
+    inputs: "BatchFeature",
+    audio_BT: Tensor,
+    watch: MergeClock,
 ) -> Answers:
     clock = GenerationClock(adapter.model, audio_BT.device)
-    with merging(adapter.model, method, audio_BT) as trace, clock:
+    with merging(adapter.model, method, audio_BT, watch=watch) as trace, clock:
         ids, texts = adapter.generate(inputs, generation)
     cost = {"prefill_s": clock.prefill_s, "ttft_s": clock.ttft_s, "decode_s": clock.decode_s}
     return Answers(
@@ -138,7 +147,12 @@ def _transformers(
 
 
 def _static(
-    adapter: ModelAdapter, method: MergeMethod, generation: Generation, inputs: "BatchFeature", audio_BT: Tensor
+    adapter: ModelAdapter,
+    method: MergeMethod,
+    generation: Generation,
+    inputs: "BatchFeature",
+    audio_BT: Tensor,
+    watch: MergeClock,
 ) -> Answers:
     done = generate(
         adapter.model,
@@ -148,6 +162,7 @@ def _static(
         max_new_tokens=generation.max_new_tokens,
         num_beams=generation.num_beams,
         length_penalty=generation.length_penalty,
+        watch=watch,
     )
     cost = {"prefill_s": done.prefill_s, "ttft_s": done.prefill_s, "decode_s": done.decode_s}
     cost |= {"decode_steps": done.decode_steps, "prompt_copies": 1, "capture_s": done.capture_s}

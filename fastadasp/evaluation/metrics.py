@@ -93,7 +93,7 @@ def results(
         "cost": exact.means,
         "layers": exact.layers,
         **_origins(session, noted.origins, len(predictions)),
-        "config": {key: value for key, value in settings.items() if key not in ("logger", "output_dir")},
+        "config": {key: value for key, value in settings.items() if key not in ("logger", "logged", "output_dir")},
     }, cost
 
 

@@ -1,9 +1,10 @@
 """One evaluation, from a checked setup to `metrics.json`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -15,7 +16,8 @@ from fastadasp.errors import InputError
 from fastadasp.evaluation.batches import finished
 from fastadasp.evaluation.children import run_in_children
 from fastadasp.evaluation.hardware import resolve, use_threads
-from fastadasp.evaluation.loggers import check_loggers, send
+from fastadasp.evaluation.logged import numbers
+from fastadasp.evaluation.loggers import begin, check_loggers, send
 from fastadasp.evaluation.metrics import remark_on, results
 from fastadasp.evaluation.session import Session, at_depth
 from fastadasp.evaluation.setup import Setup
@@ -27,20 +29,26 @@ from fastadasp.evaluation.turns import Meeting
 from fastadasp.measuring.provenance import provenance
 from fastadasp.process.cluster import Team
 from fastadasp.process.signals import lead, stoppable
+from fastadasp.tasks.base import Prediction
+
+Media = Callable[[Session, Mapping[str, Any], Mapping[str, float], Sequence[Prediction]], Mapping[str, Any]]
+"""What makes W&B's tables and images of a run, its `metrics.json`, its `cost.json` and its predictions."""
 
 
-def evaluate(cfg: DictConfig, setup: Setup) -> float:
+def evaluate(cfg: DictConfig, setup: Setup, media: Media | None = None) -> float:
     """Answer what the run's folder does not yet hold, score all of it, and return the task's objective.
 
     The folder then holds `metrics.json` (the same in every repetition: quality, reduction, exact cost, config,
     provenance), `cost.json` (what was measured: time, memory) and `predictions.jsonl`. Of several processes that Slurm
     or torchrun has started, the first one scores; the others return 0.0. SIGTERM raises `Stopped`, a SystemExit.
+
+    media: tables and images for W&B; None: W&B gets the numbers alone.
     """
     with stoppable(by_interrupt=False):
-        return _evaluate(cfg, setup)
+        return _evaluate(cfg, setup, media)
 
 
-def _evaluate(cfg: DictConfig, setup: Setup) -> float:
+def _evaluate(cfg: DictConfig, setup: Setup, media: Media | None) -> float:
     quiet_lightning()
     placement = resolve(setup.hardware)
     use_threads(placement)
@@ -60,6 +68,8 @@ def _evaluate(cfg: DictConfig, setup: Setup) -> float:
         return 0.0
     with _telling_problems(meeting), store.locked():
         session, done = _prepared(cfg, session, name)
+        if store.writable:
+            begin(cfg)
         meeting.tell(work=not done)
         if not done:
             _answer(cfg, session, team, gpus)
@@ -71,7 +81,10 @@ def _evaluate(cfg: DictConfig, setup: Setup) -> float:
     remark_on(found, setup.generation.max_new_tokens)
     show(found, cost, str(store.folder))
     if store.writable:
-        send(cfg, {**found["quality"], "removed": found["reduction"]["measured"], **found["cost"], **cost})
+        flat = numbers(found, cost, setup.task.higher_is_better, setup.logged.flops_budget)
+        told = {"method": found["merge"], "schedule": str(cfg.merge.schedule), "model_name": found["model"]}
+        flat |= {name: found["reduction"][name] for name in ("ratio", "layer") if found["reduction"][name] is not None}
+        send(cfg, flat, told, lambda: {} if media is None else media(session, found, cost, predictions))
     return float(found["quality"][setup.task.objective])
 
 

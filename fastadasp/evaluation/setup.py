@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from fastadasp.config.build import build_all
 from fastadasp.config.chosen_layer import with_chosen_layer
+from fastadasp.evaluation.logged import Logged
 from fastadasp.tasks.asking import asked
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Setup:
     method: "MergeMethod"
     hardware: "Hardware"
     generation: "Generation"
+    logged: Logged
 
 
 def validate(cfg: DictConfig) -> Setup:
@@ -35,7 +37,8 @@ def validate(cfg: DictConfig) -> Setup:
 
     Raises one ConfigError that lists all that is wrong with all nodes, or the manifest's own error.
     """
-    nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation"}
+    nodes = {"task": "task", "adapter": "model", "method": "merge", "hardware": "hardware", "generation": "generation",
+             "logged": "logged"}  # fmt: skip
     built = build_all(with_chosen_layer(cfg), nodes)
     built["task"].check_ready()
     return Setup(**built, examples=asked(built["task"]))

@@ -30,6 +30,10 @@ class StoreError(InputError):
     """The folder of a run cannot be used: it cannot be written, or it belongs to another run."""
 
 
+class BusyError(StoreError):
+    """Another process is running the same configuration at this moment."""
+
+
 class RunStore:
     """Predictions of one run, one JSON line each.
 
@@ -56,7 +60,7 @@ class RunStore:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise StoreError(
+            raise BusyError(
                 f"another process is running this very configuration in {self.folder}; wait for it, or change a setting"
             ) from None
         except OSError as error:

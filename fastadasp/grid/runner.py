@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from fastadasp.config.compose import compose_run
 from fastadasp.config.fingerprint import contents
 from fastadasp.config.messages import explain, is_expected
 from fastadasp.errors import OutOfReachError
 from fastadasp.evaluation.run import evaluate
-from fastadasp.evaluation.setup import validate
+from fastadasp.evaluation.setup import Setup, validate
 from fastadasp.grid.spec import Cell
 from fastadasp.models.base import ModelAdapter
 from fastadasp.models.shared import SharedAdapter
@@ -38,7 +40,9 @@ class Outcome:
 class Runner:
     """Runs cells as `run.py` would, but keeps weights, audio and encoder outputs from one to the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: bool = True) -> None:
+        """share: false loads the model for each run, so that the times of a run are those of `run.py`."""
+        self._share = share
         self._shared: SharedAdapter | None = None
         self._files: dict[str, str] = {}
         self._task = ""
@@ -48,19 +52,20 @@ class Runner:
         folder = Path()  # of a cell whose settings do not compose
         try:
             cfg, folder = compose_run([*QUIET, *cell.settings, *overrides])
-            setup = validate(cfg)
-            files = contents({f"model.{key}": value for key, value in cfg.model.items()})
-            setup = replace(setup, adapter=self._adapter(setup.adapter, files, cell.task))
-            with redirect_stdout(StringIO()):  # the grid prints a line for each run instead of a table
-                evaluate(cfg, setup)
+            self.evaluate(cfg, validate(cfg))
         except OutOfReachError as error:
             return Outcome(cell, folder, str(error))
         except Exception as error:
-            if not is_expected(error):
-                log.exception("%s ended by a fault of the program", cell)
-            what = explain(error) if is_expected(error) else f"{type(error).__name__}: {error}"
-            return Outcome(cell, folder, f"failed: {what}", failed=True)
+            return Outcome(cell, folder, f"failed: {problem(error, str(cell))}", failed=True)
         return Outcome(cell, folder, None)
+
+    def evaluate(self, cfg: DictConfig, setup: Setup) -> None:
+        """Run one composed configuration, or find it done, without a table; raises what ends it."""
+        if self._share:
+            files = contents({f"model.{key}": value for key, value in cfg.model.items()})
+            setup = replace(setup, adapter=self._adapter(setup.adapter, files, str(cfg.task)))
+        with redirect_stdout(StringIO()):  # a line for each run is printed instead
+            evaluate(cfg, setup)
 
     def _adapter(self, wanted: ModelAdapter, files: dict[str, str], task: str) -> SharedAdapter:
         """The adapter in use, if it is the one wanted; what it knows of another task's audio goes.
@@ -74,6 +79,14 @@ class Runner:
             self._shared.forget()
             self._task = task
         return self._shared
+
+
+def problem(error: Exception, what: str) -> str:
+    """Why a run ended, in one sentence; a fault of the program is also logged with its traceback."""
+    if is_expected(error):
+        return explain(error)
+    log.error("%s ended by a fault of the program", what, exc_info=error)
+    return f"{type(error).__name__}: {error}"
 
 
 def run_all(cells: Sequence[Cell], overrides: Sequence[str], report: Callable[[int, Outcome], None]) -> list[Outcome]:

@@ -1,21 +1,25 @@
-"""Where the time of one generate() call goes, from outside the model."""
+"""Clocks for evaluations and benchmarks: where the time of one generate() call goes, and the time of its prefill.
 
-import time
-from functools import partial
+All of them look on: by hooks on the model's modules, or as the watch of a `merging()` block.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from statistics import median
 from typing import Any, Self
 
 import torch
 from torch import nn
 
-from fastadasp.engine.decoder import find_decoder
 from fastadasp.engine.encoder import find_encoder
-from fastadasp.reduction.method import MergeMethod, Site
+from fastadasp.engine.halves import Layer
+from fastadasp.process.device_time import mark, now, seconds_between, synchronize
 
 
 class GenerationClock:
-    """Context manager around `generate()`: the first forward pass (audio encoder included) is the prefill, from its
-    first attempt: one that is broken off once the audio is encoded counts.
+    """Context manager around `generate()`: the first forward pass (audio encoder included) is the prefill.
 
+    The prefill begins with the first attempt at a forward pass, even one that stops after the audio encoder.
     The device is waited for at both ends of the prefill, when the first token is chosen and at the end of the call;
     decoding runs undisturbed.
     """
@@ -41,33 +45,28 @@ class GenerationClock:
             self._model.register_forward_pre_hook(self._before),
             self._model.register_forward_hook(self._after),
         ]
-        self._called = self._prefill_starts = self._prefill_ends = self._now()
+        self._called = self._prefill_starts = self._prefill_ends = now(self._device)
         return self
 
     def __exit__(self, *_: object) -> None:
         for handle in self._handles:
             handle.remove()
         self.prefill_s = self._prefill_ends - self._prefill_starts
-        ends = self._now()
+        ends = now(self._device)
         self.decode_s = ends - self._prefill_ends
         self.ttft_s = (ends if self._first_token is None else self._first_token) - self._called
         self.decode_steps = max(0, self._passes - 1)
 
     def _before(self, *_: Any) -> None:
         if not self._begun:
-            self._begun, self._prefill_starts = True, self._now()
+            self._begun, self._prefill_starts = True, now(self._device)
         elif self._passes == 1 and self._first_token is None:
-            self._first_token = self._now()  # the second pass reads the first token
+            self._first_token = now(self._device)  # the second pass reads the first token
 
     def _after(self, *_: Any) -> None:
         self._passes += 1
         if self._passes == 1:
-            self._prefill_ends = self._now()
-
-    def _now(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        return time.perf_counter()
+            self._prefill_ends = now(self._device)
 
 
 class EncoderClock:
@@ -86,8 +85,8 @@ class EncoderClock:
         self._handles = []
         if self._encoder is not None:
             self._handles = [
-                self._encoder.register_forward_pre_hook(lambda *_: self._marks.append([_mark(self._device)])),
-                self._encoder.register_forward_hook(lambda *_: self._marks[-1].append(_mark(self._device))),
+                self._encoder.register_forward_pre_hook(lambda *_: self._marks.append([mark(self._device)])),
+                self._encoder.register_forward_hook(lambda *_: self._marks[-1].append(mark(self._device))),
             ]
         return self
 
@@ -95,67 +94,71 @@ class EncoderClock:
         for handle in self._handles:
             handle.remove()
         # A call that an exception has broken off has no end.
-        self.seconds = sum(_between(*marks) for marks in self._marks if len(marks) == 2)
+        self.seconds = sum(seconds_between(*marks) for marks in self._marks if len(marks) == 2)
 
 
 class MergeClock:
-    """Context manager: seconds of the prefills inside that go into reducing tokens.
+    """Looks on while `merging(..., watch=clock)` reduces tokens: seconds of the prefills that go into reducing.
 
-    Each time from when the method is asked until the layer goes on (with its MLP; at site `input`, with layer 0's
-    attention). On CUDA by events, so that nothing waits for the device before the end. What a method does at later
-    steps does not count.
+    Each time counts from when a method is asked until the tokens have moved; what a method does at later decoding steps
+    does not count. On CUDA by events, so that nothing waits for the device before `seconds` is read.
     """
 
-    seconds: float
-
-    def __init__(self, model: nn.Module, method: MergeMethod) -> None:
-        self._layers, self._method = find_decoder(model).layers, method
-        self._stages = method.stages()
-        self._began: Any = None
+    def __init__(self) -> None:
         self._taken: list[tuple[Any, Any]] = []
 
+    @contextmanager
+    def reducing(self, device: torch.device) -> Iterator[None]:
+        """Count the time that the block takes, unless an exception ends the block."""
+        began = mark(device)
+        yield
+        self._taken.append((began, mark(device)))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all reductions so far; waits for the device."""
+        return sum(seconds_between(*marks) for marks in self._taken)
+
+
+class LayerClock:
+    """Context manager: seconds that each of `layers` takes, by hooks; medians over the forward passes inside.
+
+    On CUDA by events, so that the device is not made to wait between layers.
+    """
+
+    def __init__(self, layers: Iterable[Layer], device: torch.device) -> None:
+        self._layers, self._device = list(layers), device
+        self._marks: list[list[list[Any]]] = [[] for _ in self._layers]
+
     def __enter__(self) -> Self:
-        # The dataclasses are frozen, but their instances can be given methods of their own for a while.
-        for stage in self._stages:
-            object.__setattr__(stage, "assign", partial(self._assign, stage, stage.assign))
-        object.__setattr__(self._method, "stages", lambda: self._stages)  # some are made anew by each call
+        self._handles = []
+        for marks, layer in zip(self._marks, self._layers, strict=True):
+            self._handles += [
+                layer.register_forward_pre_hook(lambda *_, marks=marks: marks.append([mark(self._device)])),
+                layer.self_attn.register_forward_hook(lambda *_, marks=marks: marks[-1].append(mark(self._device))),
+                layer.post_attention_layernorm.register_forward_pre_hook(
+                    lambda *_, marks=marks: marks[-1].append(mark(self._device))
+                ),
+                layer.register_forward_hook(lambda *_, marks=marks: marks[-1].append(mark(self._device))),
+            ]
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._began is not None:  # an exception has broken the prefill off
-            self._going_on.remove()
-        for stage in self._stages:
-            stage.__dict__.pop("assign", None)
-        self._method.__dict__.pop("stages", None)
-        self.seconds = sum(_between(*marks) for marks in self._taken)
+        for handle in self._handles:
+            handle.remove()
+        synchronize(self._device)
 
-    def _assign(self, stage: MergeMethod, assign: Any, state: Any) -> Any:
-        self._end()  # an eviction at the same layer, which the layer does not go on from
-        layer = self._layers[state.layer]
-        goes_on = layer.input_layernorm if stage.site is Site.input else layer.post_attention_layernorm
-        self._going_on = goes_on.register_forward_pre_hook(lambda *_: self._end())
-        self._device = state.hidden_BTD.device  # layers may be spread over several
-        self._began = _mark(self._device)
-        return assign(state)
+    @property
+    def seconds(self) -> list[float]:
+        """Seconds of each layer."""
+        return [median(seconds_between(marks[0], marks[-1]) for marks in layer) for layer in self._whole]
 
-    def _end(self) -> None:
-        if self._began is not None:
-            self._taken.append((self._began, _mark(self._device)))
-            self._began = None
-            self._going_on.remove()
+    @property
+    def merge_seconds(self) -> list[float]:
+        """Seconds of each layer between its attention and its MLP: the merge, and in every layer the residual sum."""
+        return [median(seconds_between(marks[1], marks[-2]) for marks in layer) for layer in self._whole]
 
-
-def _mark(device: torch.device) -> Any:
-    """This moment: of the host, or of what `device` has been told to do."""
-    if device.type != "cuda":
-        return time.perf_counter()
-    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    event.record(torch.cuda.current_stream(device))
-    return event
-
-
-def _between(began: Any, ended: Any) -> float:
-    if not isinstance(ended, torch.cuda.Event):
-        return float(ended - began)
-    ended.synchronize()
-    return float(began.elapsed_time(ended)) / 1e3
+    @property
+    def _whole(self) -> list[list[list[Any]]]:
+        """The marks of forward passes that reached the layer's end: a proof of its structure breaks passes off."""
+        return [[marks for marks in layer if len(marks) >= 4] for layer in self._marks]

@@ -3,16 +3,15 @@
 import ctypes
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
 from typing import Any, Self
 
 import torch
 
-from fastadasp.engine.halves import Layer
 from fastadasp.measuring.energy import energy_j, energy_since
+from fastadasp.process.device_time import now, synchronize
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 LEAST_S = 1.5
@@ -44,7 +43,7 @@ class Meter:
 
     def __exit__(self, *_: object) -> None:
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            synchronize(self.device)
             peak = torch.cuda.max_memory_allocated(self.device)
         else:
             peak = _resident_peak() if _CLEAR.exists() else 0
@@ -95,68 +94,6 @@ def best_time(work: Callable[[], Any], device: torch.device, repeats: int = 5) -
 
 def timed(work: Callable[[], Any], device: torch.device) -> float:
     """Seconds that `work` takes, the device's part included."""
-    synchronize(device)
-    began = time.perf_counter()
+    began = now(device)
     work()
-    synchronize(device)
-    return time.perf_counter() - began
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-class LayerClock:
-    """Context manager: seconds that each of `layers` takes, by hooks; medians over the forward passes inside.
-
-    On CUDA by events, so that the device is not made to wait between layers.
-    """
-
-    def __init__(self, layers: Iterable[Layer], device: torch.device) -> None:
-        self._layers, self._device = list(layers), device
-        self._marks: list[list[list[Any]]] = [[] for _ in self._layers]
-
-    def __enter__(self) -> Self:
-        self._handles = []
-        for marks, layer in zip(self._marks, self._layers, strict=True):
-            self._handles += [
-                layer.register_forward_pre_hook(lambda *_, marks=marks: marks.append([self._now()])),
-                layer.self_attn.register_forward_hook(lambda *_, marks=marks: marks[-1].append(self._now())),
-                layer.post_attention_layernorm.register_forward_pre_hook(
-                    lambda *_, marks=marks: marks[-1].append(self._now())
-                ),
-                layer.register_forward_hook(lambda *_, marks=marks: marks[-1].append(self._now())),
-            ]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        synchronize(self._device)
-
-    def _now(self) -> Any:
-        if self._device.type != "cuda":
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
-
-    @property
-    def seconds(self) -> list[float]:
-        """Of each layer."""
-        return [median(self._between(marks[0], marks[-1]) for marks in layer) for layer in self._whole]
-
-    @property
-    def merge_seconds(self) -> list[float]:
-        """Of each layer between its attention and its MLP: the merge, and everywhere the sum of the residual stream."""
-        return [median(self._between(marks[1], marks[-2]) for marks in layer) for layer in self._whole]
-
-    @property
-    def _whole(self) -> list[list[list[Any]]]:
-        """The marks of forward passes that reached the layer's end: a proof of its structure breaks passes off."""
-        return [[marks for marks in layer if len(marks) >= 4] for layer in self._marks]
-
-    def _between(self, began: Any, ended: Any) -> float:
-        return float(began.elapsed_time(ended)) / 1e3 if self._device.type == "cuda" else float(ended - began)
+    return now(device) - began

@@ -87,9 +87,14 @@ class SpeechLM(ModelAdapter):
         return model
 
     @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        return "_model" in self.__dict__
+
+    @property
     def model(self) -> "PreTrainedModel":
         """The loaded transformers model. Raises RuntimeError before `load`."""
-        if "_model" not in self.__dict__:
+        if not self.loaded:
             raise RuntimeError(f"{type(self).__name__}.load() must be called before the model is used")
         return self.__dict__["_model"]
 

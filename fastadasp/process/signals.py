@@ -114,6 +114,11 @@ def lead(leads: bool) -> None:
     _leads = leads
 
 
+def leads() -> bool:
+    """Whether this process leads its run, as far as that has been said."""
+    return _leads
+
+
 def requeue() -> str:
     """Ask Slurm to put this job back into its queue; returns one sentence that says what came of that."""
     if not _leads:

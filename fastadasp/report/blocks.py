@@ -46,6 +46,11 @@ class Block:
         """In rising order."""
         return sorted({self._column(cell) for cells in self.rows.values() for cell in cells})
 
+    @property
+    def apart(self) -> str:
+        """What titles of pictures add where the methods only free cache."""
+        return ", methods that free cache" if self.resource is Resource.cache else ""
+
     @cached_property
     def unit(self) -> str:
         """What the amounts reached are shares of, in words."""

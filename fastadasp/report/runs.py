@@ -97,10 +97,13 @@ def finished(roots: Iterable[Path], trusted: Collection[str] = ()) -> list[Run]:
 
 
 def names(runs: Sequence[Run]) -> dict[Path, str]:
-    """A name for each run's folder: its method, and those of its settings in which runs of that method differ."""
+    """A name for each run's folder: its method, and those of its settings in which runs of that method and task differ.
+
+    Tasks have schedules of their own, which tell no two rows of a table apart.
+    """
     found: dict[Path, str] = {}
-    for merge in {run.metrics["merge"] for run in runs}:
-        alike = [run for run in runs if run.metrics["merge"] == merge]
+    for merge, group in {(run.metrics["merge"], run.group) for run in runs}:
+        alike = [run for run in runs if (run.metrics["merge"], run.group) == (merge, group)]
         keys = sorted({key for run in alike for key in run.settings} - {*KINDS, "_target_"})
         values = {key: {json.dumps(run.settings.get(key)) for run in alike} for key in keys}
         differing = [key for key in keys if len(values[key]) > 1]

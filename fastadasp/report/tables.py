@@ -10,6 +10,8 @@ from typing import Any
 from fastadasp.statistics.intervals import Interval
 
 FULL_TOKENS = "full tokens"
+FEW = 30
+"""Tables of fewer examples say so: where half of the answers are right, the interval is then 34 points wide or more."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ class Table:
     def title(self) -> str:
         """The objective as it is written: `WER`, `BLEU`, `accuracy`."""
         return self.objective.upper() if len(self.objective) <= 4 else self.objective
+
+    @property
+    def sized(self) -> str:
+        """How many examples there are, and what follows where they are few."""
+        if self.examples >= FEW:
+            return f"{self.examples} examples"
+        return f"{self.examples} examples, so few that chance alone can put one method before another"
 
     def cells(self) -> Iterable[Cell]:
         """All but full tokens."""

@@ -55,6 +55,8 @@ class Choice:
     clips: int
     layers: list[LayerScore]
     provenance: dict[str, object]
+    about: str = ""
+    """Task and method, for pictures of several choices."""
 
 
 def _kept(store: RunStore) -> Choice | None:
@@ -90,4 +92,6 @@ def _select(setup: Setup, selection: Selection) -> Choice:
     methods = candidates(setup.method, selection.layers, prompts, adapter.shape)
     load(adapter, placement)
     scores = score(adapter, methods, batches, selection.criterion)
-    return Choice(selection.choose(scores), selection.criterion.name, len(prompts), scores, provenance(placement))
+    about = f"{setup.task.name}, {type(setup.method).__name__}"
+    chosen = selection.choose(scores)
+    return Choice(chosen, selection.criterion.name, len(prompts), scores, provenance(placement), about)

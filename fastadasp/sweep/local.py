@@ -1,29 +1,21 @@
-"""A W&B sweep file as overrides of one `run.py -m` command, so that Hydra's launchers and resumable folders apply."""
+"""A grid as overrides of one `run.py -m` command, for Hydra's launchers (`hydra/launcher=submitit_slurm`)."""
 
 from pathlib import Path
-from typing import Any
 
 from fastadasp.config.quoting import hydra_value
 from fastadasp.errors import ConfigError
-from fastadasp.files.yaml_text import read_yaml
+from fastadasp.sweep.file import Method, read_sweep
 
 
-def overrides(sweep: Path) -> list[str]:
+def overrides(file: Path) -> list[str]:
     """Hydra overrides of a sweep file: the fixed ones of its `command`, then each parameter with all its values.
 
     Loggers are left to the caller. Raises ConfigError for a file that is no grid of listed values.
     """
-    content: Any = read_yaml(sweep)
-    try:
-        fixed = [str(word) for word in content["command"] if not str(word).startswith(("${", "logger"))]
-        parameters = {key: _values(node) for key, node in content["parameters"].items()}
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(
-            f"{sweep} is not a grid ({error!r}): it needs a `command` list and `parameters` with `value` or `values`"
-        ) from error
-    return fixed + [f"{key}={','.join(values)}" for key, values in parameters.items()]
-
-
-def _values(node: dict[str, Any]) -> list[str]:
-    values = node["values"] if "values" in node else [node["value"]]
-    return [hydra_value(value) for value in values]
+    sweep = read_sweep(file)
+    if sweep.method is not Method.grid:
+        raise ConfigError(f"{file} is not a grid but method: {sweep.method.value}, whose points no launcher of Hydra "
+                          "can choose; leave hydra/launcher out, and use --workers")  # fmt: skip
+    sweep.grid()
+    values = {key: map(hydra_value, one.listed) for key, one in sweep.parameters.items()}
+    return [*sweep.settings, *(f"{key}={','.join(listed)}" for key, listed in values.items())]

@@ -9,11 +9,12 @@ from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
 from fastadasp.files.shelf import mapped
 from fastadasp.files.text import shown
-from fastadasp.tasks.base import Example, Prediction, Task
+from fastadasp.tasks.base import Example, Prediction
 from fastadasp.tasks.languages import is_unspaced, language_of
 from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
 from fastadasp.tasks.reading.stamps import keeping_stamps, without_stamps
 from fastadasp.tasks.reading.transcripts import unwrap
+from fastadasp.tasks.windows import Windowed
 
 if TYPE_CHECKING:
     from fastadasp.statistics.score import Floats
@@ -25,7 +26,7 @@ _NOT_SCORED = "ignore_time_segment_in_scoring"
 
 
 @dataclass(frozen=True)
-class ASR(Task):
+class ASR(Windowed):
     """Transcribe speech; scored by WER or CER as a fraction, errors summed over the corpus."""
 
     reference: str = "text"
@@ -48,6 +49,9 @@ class ASR(Task):
     version = 2
     higher_is_better = False
     place = 0
+
+    def __post_init__(self) -> None:
+        self.check_windows(self.language)
 
     @property
     def objective(self) -> str:
@@ -105,8 +109,9 @@ class ASR(Task):
     def parse(self, text: str, example: Example) -> str:
         """The transcript without what a model wraps around it."""
         if self.timestamps:
-            return keeping_stamps(text, lambda plain: unwrap(plain, without_stamps(example.reference), "transcript"))
-        return unwrap(text, example.reference, "transcript")
+            spoken = without_stamps(example.reference)
+            return keeping_stamps(text, lambda plain: unwrap(plain, spoken, "transcript", self.language))
+        return unwrap(text, example.reference, "transcript", self.language)
 
     def scorer(self) -> dict[str, str]:
         """The normaliser, on which an error rate depends more than on anything else, and what counts."""

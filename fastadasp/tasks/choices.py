@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from string import ascii_uppercase
 
 from fastadasp.files.text import short, shown
 
 _LETTERED = re.compile(r"\s*[(\[]?([A-Z])\s*[.):\]]\s*(?=\S)", re.IGNORECASE)
 _ALONE = re.compile(r"\s*[(\[]?([A-Z])\s*[.):\]]?\s*", re.IGNORECASE)
+_NUMBERED = re.compile(r"\s*[(\[]?(\d{1,2})\s*[.):\]]\s+(?=\S)")
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+"""Letters and signs of full width as plain ones."""
 _WANTED = "must be a list of at least two texts, or a mapping from letters to texts"
 
 
@@ -57,11 +61,15 @@ def _checked(keys: Sequence[str], texts: Sequence[object], value: object) -> lis
 
 
 def _without_letters(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Texts that bring their own letters, from A on, lose them: the prompt gives each its letter."""
-    letters = [match[1].upper() if (match := _LETTERED.match(text)) else "" for _, text in pairs]
-    if letters != [key for key, _ in pairs]:
-        return list(pairs)
-    return [(key, _LETTERED.sub("", text, count=1)) for key, text in pairs]
+    """Texts that bring their own letters from A on, or numbers from 0 or 1 on, lose them: the prompt has letters."""
+    for pattern, begins in ((_LETTERED, [ascii_uppercase]), (_NUMBERED, [range(1, 27), range(26)])):
+        found = [pattern.match(text.translate(_NARROW)) for _, text in pairs]
+        keys = [match[1].upper() if match else "" for match in found]
+        if any(keys == [str(key) for key in islice(own, len(keys))] for own in begins):
+            return [
+                (key, text[match.end() :]) for key, (_, text), match in zip(keys, pairs, found, strict=True) if match
+            ]
+    return list(pairs)
 
 
 def letter_of(value: object, choices: Mapping[str, str], first: int | None) -> str:
@@ -73,7 +81,7 @@ def letter_of(value: object, choices: Mapping[str, str], first: int | None) -> s
     letters = ascii_uppercase[: len(choices)]
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise MeaningError(_allowed(letters, value))
-    given = str(value).strip()
+    given = str(value).strip().translate(_NARROW)
     plain = [_plain(text) for text in choices.values()]
     if (isinstance(value, int) and given not in choices.values()) or (given.isdecimal() and _plain(given) not in plain):
         return _by_number(int(given), choices, first)
@@ -127,4 +135,4 @@ def _allowed(letters: str, value: object) -> str:
 
 def _plain(text: str) -> str:
     """Lower-case words without punctuation; the text itself if it holds no word."""
-    return " ".join(re.findall(r"\w+(?:[.,:]\d+)*", text.lower())) or text.strip()
+    return " ".join(re.findall(r"\w+(?:[.,:]\d+)*", text.translate(_NARROW).lower())) or text.strip()

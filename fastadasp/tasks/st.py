@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from fastadasp.data.manifest import Field, Record, read_manifest
 from fastadasp.errors import ConfigError
 from fastadasp.files.shelf import mapped
-from fastadasp.tasks.base import Example, Prediction, Task
+from fastadasp.tasks.base import Example, Prediction
 from fastadasp.tasks.languages import language_of
 from fastadasp.tasks.reading.transcripts import unwrap
+from fastadasp.tasks.windows import Windowed
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -24,7 +25,7 @@ _EXTRAS = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
 
 
 @dataclass(frozen=True)
-class ST(Task):
+class ST(Windowed):
     """Translate speech into `language`; scored by sacreBLEU (0 to 100), cased, punctuation kept."""
 
     reference: str = "translation"
@@ -48,6 +49,7 @@ class ST(Task):
 
         if self.tokenize not in ("auto", *BLEU.TOKENIZERS):
             raise ConfigError(f"task.tokenize must be one of auto, {', '.join(BLEU.TOKENIZERS)}; got {self.tokenize!r}")
+        self.check_windows(self.language)
 
     @property
     def tokenizer(self) -> str:

@@ -13,6 +13,25 @@ _SEVERAL = (
     *("two", "three", "four", "five", "2", "3", "4", "5", "several", "multiple", "many", "different", "various"),
     *("distinct", "separate", "at least two", "a couple of", "more than two", "more than three", "more than 2"),
 )
+_GERMAN = ("sprecher", "sprecherin", "stimme", "person", "mensch")
+_GERMANS = ("stimmen", "personen", "leute", "menschen")
+_ONE_GERMAN = ("ein", "eine", "einen", "einem", "einer", "nur ein", "nur eine", "nur einen", "nur einer")
+_SEVERAL_GERMAN = (
+    *("mehr als ein", "mehr als eine", "mehr als einen", "zwei", "drei", "mehrere", "verschiedene", "unterschiedliche"),
+    *("zweite", "zweiten", "zweiter", "weitere", "weiteren", "weiterer", "andere", "anderen", "anderer"),
+)
+_SPANISH, _SPANIARDS = ("hablante", "persona", "voz"), ("hablantes", "personas", "voces")
+_ONE_SPANISH = ("un solo", "una sola", "un único", "una única", "solo un", "solo una")
+_SEVERAL_SPANISH = (
+    *("más de un", "más de una", "dos", "tres", "varios", "varias", "diferentes", "distintos", "distintas"),
+    *("segundo", "segunda", "otro", "otra"),
+)
+_CHINESE = ("人", "说话人", "说话者", "声音")
+_ONE_CHINESE = ("一个", "一位", "只有一个", "只有一位", "同一个", "同一位", "同一", "一种", "只有一种")
+_SEVERAL_CHINESE = (
+    *("两个", "两位", "多个", "多位", "三个", "不同的", "不同", "不止一个", "不止一位", "第二个", "其他", "其他的"),
+    *("两个不同的", "两种", "两种不同的", "多种", "另一个", "另外一个"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,26 +84,11 @@ class SV(Classification):
                 "do not differ",
                 "identical",
             ),
-            *("spoken by the same", "un solo * hablante", "el mismo hablante", "la misma persona"),
-            *(
-                "una sola persona",
-                "un único hablante",
-                "ein sprecher",
-                "nur ein sprecher",
-                "eine stimme",
-                "nur eine stimme",
-            ),
-            *("eine person", "nur eine person", "derselbe sprecher", "dieselbe person", "dieselbe stimme"),
-            *(
-                "一个说话人",
-                "只有一个说话人",
-                "一个人",
-                "只有一个人",
-                "同一个人",
-                "同一个说话人",
-                "同一说话人",
-                "一位说话人",
-            ),
+            *("spoken by the same", "mismo hablante", "la misma persona", "derselbe sprecher", "dieselbe person"),
+            *("dieselbe stimme", "la misma voz"),
+            *(f"{count} * {noun}" for count in _ONE_GERMAN for noun in _GERMAN),
+            *(f"{count} * {noun}" for count in _ONE_SPANISH for noun in _SPANISH),
+            *(f"{count}{noun}" for count in _ONE_CHINESE for noun in _CHINESE),
         ],
         "no": [
             *("dialogue", "dialog", "conversation between", "i do not think so", "diálogo", "dialog zwischen"),
@@ -93,6 +97,8 @@ class SV(Classification):
             *(f"{nouns} {differ}" for nouns in _SPEAKERS for differ in ("differ", "are different", "are not the same")),
             *(
                 "more than one",
+                "more than a single",
+                "more than 1",
                 "two.",
                 "three.",
                 "or two",
@@ -105,18 +111,9 @@ class SV(Classification):
                 "sound different",
             ),
             *("man and * woman", "woman and * man", "male and * female", "female and * male", "spoken by different"),
-            *("zwei * sprecher", "mehrere * sprecher", "verschiedene * sprecher", "zwei * stimmen", "zwei * personen"),
-            *("dos * hablantes", "varios * hablantes", "diferentes hablantes", "dos * personas", "dos * voces"),
-            *(
-                "两个说话人",
-                "两个人",
-                "多个说话人",
-                "不同的说话人",
-                "不同的人",
-                "不同说话人",
-                "两位说话人",
-                "不止一个人",
-                "不止一个说话人",
-            ),
+            *(f"{count} * {noun}" for count in _SEVERAL_GERMAN for noun in (*_GERMAN, *_GERMANS)),
+            *(f"{count} * {noun}" for count in _SEVERAL_SPANISH for noun in (*_SPANISH, *_SPANIARDS)),
+            *(f"{count}{noun}" for count in _SEVERAL_CHINESE for noun in _CHINESE),
+            *("personas distintas", "personas diferentes", "voces distintas", "voces diferentes", "别人"),
         ],
     }

@@ -24,7 +24,8 @@ from fastadasp.benchmark.shapes import Prompt, SpeechShape, build, prompt
 from fastadasp.errors import ConfigError, InputError
 from fastadasp.evaluation.roofline import weight_bytes
 from fastadasp.evaluation.store import RunStore
-from fastadasp.measuring.meters import LayerClock, Meter, trim_heap
+from fastadasp.measuring.clock import LayerClock
+from fastadasp.measuring.meters import Meter, trim_heap
 from fastadasp.reduction.flops import paper_flops, prefill_flops
 from fastadasp.reduction.method import Schedule
 from tests.helpers.configs import composed

@@ -73,3 +73,15 @@ def test_most_families_work() -> None:
     assert {"llama", "gemma2", "gemma3_text", "olmo2", "glm4", "cohere", "gpt_neox", "phi", "phi3", "gpt2"} <= working
     assert {"granite", "mixtral", "qwen3_moe", "opt", "biogpt", "mistral", "starcoder2", "persimmon"} <= working
     assert LISTED.keys() <= set(family_names())
+
+
+@pytest.mark.parametrize(
+    ("family", "reason"),
+    [
+        ("zaya", r"several masks in one argument \(causal, conv\)"),
+        ("qwen4_exp", "with each new token it is given the positions of all keys"),
+        ("beam", r"fewer tokens than the prompt has: `attention_scaling` stands for the prompt as it came\. "),
+    ],
+)
+def test_a_refusal_tells_the_cause_and_not_the_error_that_follows_from_it(family: str, reason: str) -> None:
+    assert re.search(reason, outcome(tiny_family(family)))

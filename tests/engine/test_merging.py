@@ -8,7 +8,18 @@ from torch import Tensor
 from transformers import PreTrainedModel, Qwen2AudioConfig
 from transformers import Qwen2AudioForConditionalGeneration as Qwen2Audio
 
-from fastadasp import Average, FastAdaSP, MergeMethod, NoReduction, Positions, RandomEvict, Schedule, merging
+from fastadasp import (
+    Average,
+    FastAdaSP,
+    MergeMethod,
+    NoReduction,
+    Positions,
+    RandomEvict,
+    Schedule,
+    SnapKV,
+    Stride,
+    merging,
+)
 from fastadasp.reduction.schedule import Plan
 from tests.helpers.tiny_decoders import FAMILIES, LAYERS, generated, left_padded, prompt, tiny_decoder, untouched
 
@@ -213,3 +224,17 @@ def test_rows_are_traced_once_however_many_beams(model: PreTrainedModel) -> None
     assert trace.audio_tokens[-1].tolist() == [30, 20, 17, 0, 15]
     assert list(trace.assignments) == [2]
     assert trace.assignments[2].slot.shape == (len(PROMPTS) * 3, ids.shape[1])
+
+
+@pytest.mark.parametrize(
+    "method", [NoReduction(), FastAdaSP(), FastAdaSP(ratio=0.5), SnapKV(0.5, window=4), Stride(0.5)]
+)
+@torch.no_grad()
+def test_padding_of_every_row_changes_no_answer(model: PreTrainedModel, method: MergeMethod) -> None:
+    ids, real, audio = left_padded(PROMPTS[:2])
+    wide = [torch.nn.functional.pad(tensor, (6, 0)) for tensor in (ids, real, audio)]
+    answers = []
+    for one, mask, sounds in ((ids, real, audio), wide):
+        with merging(model, method, sounds):
+            answers.append(model.generate(one, attention_mask=mask, **GREEDY).sequences[:, one.shape[1] :])
+    assert torch.equal(*answers)

@@ -1,6 +1,7 @@
 """Damaged audio files by a fixed seed, and what reading them gives: `python -m tests.helpers.damaged_audio 500`.
 
-The number says how many damaged files are made of every kind of file; the tests try some of them.
+The number says how many damaged files are made of every kind of file, and a further word gives another seed; the tests
+try some of them.
 """
 
 import random
@@ -63,10 +64,11 @@ def outcome(path: Path, content: bytes) -> str:
 def main() -> None:
     """Try many and print what came out."""
     warnings.simplefilter("ignore", AudioWarning)
+    seed = "".join(sys.argv[2:])
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for name, content in kinds().items():
-            for damage, changed in damaged(name, content, int(sys.argv[1])):
+            for damage, changed in damaged(name + seed, content, int(sys.argv[1])):
                 counts[damage, outcome(Path(folder, "damaged"), changed)] += 1
     for damage in ("changed", "cut", "hole", "twice"):
         print(f"{damage}: {counts[damage, 'read']} read, {counts[damage, 'refused']} refused")

@@ -3,17 +3,20 @@
 import html
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from fastadasp.report.blocks import blocks
 from fastadasp.report.gather import gather
+from fastadasp.report.layouts.markdown import markdown
 from fastadasp.report.page.content import content
 from fastadasp.report.page.interactive import figure
 from fastadasp.report.page.page import as_data, write_page
-from fastadasp.report.pictures.charts import Chart, spread
+from fastadasp.report.pictures.charts import Chart, Line, spread
 from fastadasp.report.pictures.layers import heat_maps
+from fastadasp.report.pictures.printed import drawn
 from fastadasp.report.pictures.quality import quality_against_cost
 from fastadasp.report.pictures.style import looks
 from tests.helpers.finished_run import write_run
@@ -91,6 +94,56 @@ def test_layers_and_amounts_make_a_heat_map(tmp_path: Path) -> None:
     (table,) = gather([tmp_path], resamples=40).tables
     (heat,) = heat_maps(blocks(table)[0])
     assert (heat.y, heat.z) == (["0", "2"], [[90.0, 75.0], [90.0, 80.0]])
+
+
+def test_axes_are_not_stretched_by_intervals_that_reach_down_to_nothing() -> None:
+    (look,) = looks({"a": "decoder"}).values()
+    line = Line("a", "decoder", look, [1.0, 2.0], [3.0, 30.0], ["", ""], [0.01, 20.0], [9.0, 40.0], chosen=True)
+    low, high = figure(Chart("t", "x", "y", [line], logarithmic=True))["layout"]["yaxis"]["range"]
+    assert 0.5 < 10**low < 1.0 and 40 < 10**high < 60
+    low, _ = figure(Chart("t", "x", "y", [line]))["layout"]["yaxis"]["range"]
+    assert low < 0.01
+
+
+def test_labels_have_room_and_long_ones_are_shortened_with_the_whole_name_at_hand() -> None:
+    long = "a method with a name of more letters than any chart has room for"
+    found = {}
+    for name in ("short", long):
+        (look,) = looks({name: "decoder"}).values()
+        line = Line(name, "decoder", look, [1.0], [3.0], [""], chosen=True)
+        layout = figure(Chart("t", "x", "y", [line]))["layout"]
+        (note,) = layout["annotations"]
+        found[name] = layout["margin"]["r"]
+        assert note["hovertext"] == name and len(note["text"]) <= 34
+    assert found["short"] < found[long] < 350
+
+
+def test_points_without_lines_are_not_muted_and_lines_of_no_family_have_no_legend() -> None:
+    (look,) = looks({"a": "unknown"}).values()
+    line = Line("a", "unknown", look, [1.0, 2.0], [3.0, 4.0], ["", ""])
+    (points,) = figure(Chart("t", "x", "y", [line], joined=False))["data"]
+    assert (points["opacity"], points["mode"]) == (1, "markers")
+    (lines,) = figure(Chart("t", "x", "y", [line]))["data"]
+    assert lines["opacity"] < 1
+
+
+def test_a_table_of_few_examples_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path, "none", 36)
+    (table,) = gather([tmp_path], resamples=40).tables
+    assert table.sized == "40 examples"
+    few = replace(table, examples=4)
+    assert few.sized.startswith("4 examples, so few that") and few.sized in markdown(few)
+
+
+def test_a_notebook_shows_a_picture_without_pyplot() -> None:
+    shown = drawn(Chart("t", "x", "y", []))._repr_png_()
+    assert size_of(shown) == (900, 480)
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    """Width and height from the header of a PNG file."""
+    assert png.startswith(b"\x89PNG")
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
 def test_an_empty_chart_can_be_drawn() -> None:

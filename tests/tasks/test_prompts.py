@@ -94,6 +94,10 @@ def test_bad_settings_name_the_key(tmp_path: Path) -> None:
         (["(A) red", "(B) blue", "(C) green"], "B"),
         (["A. red", "B. blue", "C. green"], "B. blue"),
         (["a) red", "b) blue", "c) green"], "blue"),
+        (["\uff21\uff0e red", "\uff22\uff0e blue", "\uff23\uff0e green"], "\uff22"),
+        (["red", "blue", "green"], "\uff08\uff22\uff09"),
+        (["1. red", "2. blue", "3. green"], "2"),
+        (["(0) red", "(1) blue", "(2) green"], 1),
         ({"A": "red", "B": "blue", "C": "green"}, "B"),
         ({"1": "red", "2": "blue", "3": "green"}, "2"),
         ({"1": "red", "2": "blue", "3": "green"}, 2),
@@ -106,6 +110,12 @@ def test_choices_and_answers_are_read_in_every_form_in_use(tmp_path: Path, choic
     (example,) = SQA(manifest(tmp_path, question="Which colour?", choices=choices, answer=answer)).examples()
     assert example.instruction == "Which colour? A. red; B. blue; C. green."
     assert (example.reference, example.meta["choices"]) == ("B", ["red", "blue", "green"])
+
+
+@pytest.mark.parametrize("choices", [["1.5 kg", "2.5 kg"], ["1. May", "3. May"], ["1", "2"]])
+def test_numbers_that_belong_to_a_choice_stay(tmp_path: Path, choices: list[str]) -> None:
+    (example,) = SQA(manifest(tmp_path, question="Which?", choices=choices, answer=choices[1])).examples()
+    assert (example.reference, example.meta["choices"]) == ("B", choices)
 
 
 def many(folder: Path, *answers: object) -> Path:

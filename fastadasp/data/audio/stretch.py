@@ -41,7 +41,8 @@ class Stretch:
         if seconds > self.most:
             raise AudioError(
                 f"{self.path}: {seconds:.1f} s is over the limit of {self.most:g} s for one prompt; "
-                "raise model.max_seconds if model and memory can take it, or cut the file"
+                "raise model.max_seconds if model and memory can take it, cut the file, or, for recognition and "
+                "translation, set task.window_seconds=30, which cuts and joins"
             )
 
     def of(self, decoding: Decoding) -> Iterator[Block]:

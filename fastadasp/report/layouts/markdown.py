@@ -19,7 +19,7 @@ def markdown(table: Table) -> str:
     lines = [
         f"## {escaped(table.task)}: {escaped(table.title)}, {direction} is better{conditions}",
         "",
-        f"Model {code(table.model)}, {table.examples} examples. In brackets: 95 % intervals of resampled examples; "
+        f"Model {code(table.model)}, {table.sized}. In brackets: 95 % intervals of resampled examples; "
         "bold: the best of a column; †: worse than full tokens in the paired comparison. After each score: the share "
         f"really saved; {MISSED}: the amount was missed by more than {SHORTFALL:.0%} of it (or little was saved beside "
         "the rest of the column), so that the score is never best.",

@@ -11,9 +11,13 @@ from fastadasp.report.pictures.style import OTHER_HUES
 
 HEIGHT = 480
 """Pixels of a chart."""
-MARGIN = {"l": 64, "r": 190, "t": 34, "b": 52}
+MARGIN = {"l": 64, "r": 20, "t": 34, "b": 52}
 LABEL = 13
-"""Pixels of a label's letters."""
+"""Pixels of a label's letters, which are about 0.6 times as wide on average."""
+ARROW = 40
+"""Pixels between the axes and the labels."""
+LONGEST_LABEL = 34
+"""Letters of a label; the whole name is told where a pointer rests on it."""
 MUTED = 0.3
 
 
@@ -48,21 +52,22 @@ def _chart(chart: Chart) -> dict[str, Any]:
     if chart.logarithmic:
         ticks = [step * 10**power for power in range(math.floor(low), math.ceil(high)) for step in (1, 2, 5)]
         axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    notes = _labels(chart, (low, high), right)
+    widest = max((len(note["text"]) for note in notes), default=0)
+    margin = {**MARGIN, "r": MARGIN["r"] + (ARROW + math.ceil(0.6 * LABEL * widest) if notes else 0)}
     layout = {
-        "height": HEIGHT, "margin": MARGIN, "hovermode": "closest", "shapes": shapes,
+        "height": HEIGHT, "margin": margin, "hovermode": "closest", "shapes": shapes,
         "xaxis": {"title": {"text": html.escape(chart.x_label)}, "range": [left, right], "zeroline": False},
         "yaxis": {**axis, "zeroline": False},
         "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
-        "annotations": _labels(chart, (low, high), right),
+        "annotations": notes,
     }  # fmt: skip
     return {"data": data, "layout": layout}
 
 
 def _range(chart: Chart) -> tuple[float, float]:
     """Of the vertical axis, in logarithms to base 10 where that is logarithmic."""
-    values = [y for line in chart.lines for y in line.y]
-    values += [y for line in chart.lines if line.chosen for y in (*line.low, *line.high)]
-    values += [] if chart.level is None else [chart.level[1]]
+    values = chart.heights
     found = [math.log10(y) for y in values if y > 0] if chart.logarithmic else list(values)
     low, high = min(found, default=0.0), max(found, default=1.0)
     room = 0.05 * (high - low) or 0.5
@@ -84,13 +89,13 @@ def _line(line: Line, joined: bool) -> dict[str, Any]:
         "y": list(line.y),
         "mode": "lines+markers" if joined else "markers",
         "name": name,
-        "meta": {"method": line.name, "chosen": strong},
-        "opacity": 1 if strong else MUTED,
+        "meta": {"method": line.name, "chosen": strong or not joined},
+        "opacity": 1 if strong or not joined else MUTED,
         "line": {"color": look.colour, "width": 3 if strong else 1.3, "dash": look.dash},
         "marker": {
             "color": look.colour,
             "symbol": f"{look.marker}-open" if look.hollow else look.marker,
-            "size": 8 if strong else 6,
+            "size": 8 if strong or not joined else 6,
         },
         "customdata": [html.escape(text).replace("; ", "<br>") for text in line.told],
         "hovertemplate": "<b>%{fullData.name}</b><br>%{customdata}<extra></extra>",
@@ -131,6 +136,8 @@ def _first(lines: Sequence[Line]) -> dict[str, Line]:
     found: dict[str, Line] = {}
     for line in lines:
         found.setdefault(line.family, line)
+    if set(found) == {"unknown"}:
+        return {}  # the lines belong to no family: their labels tell them apart
     return {family: found[family] for family in FAMILIES if family in found}
 
 
@@ -159,11 +166,15 @@ def _labels(chart: Chart, bounds: tuple[float, float], right: float) -> list[dic
     outside = right + 0.035 * (right - left)
     return [
         {"x": x, "y": y, "ax": outside, "ay": height, "axref": "x", "ayref": "y", "xref": "x",
-         "yref": "y", "text": html.escape(name), "hovertext": html.escape(name), "xanchor": "left",
+         "yref": "y", "text": html.escape(_cut(name)), "hovertext": html.escape(name), "xanchor": "left",
          "showarrow": True, "arrowhead": 0,
          "arrowwidth": 1, "arrowcolor": colour, "font": {"color": colour, "size": LABEL}, "align": "left"}
         for (name, x, y, colour), height in zip(ends, heights, strict=True)
     ]  # fmt: skip
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
 
 
 def _heat_map(heat: HeatMap) -> dict[str, Any]:
@@ -194,7 +205,7 @@ def _bars(bars: Bars) -> dict[str, Any]:
         "barmode": "stack", "height": 140 + 22 * len(bars.names), "margin": {**MARGIN, "l": 20, "r": 20},
         "xaxis": {"title": {"text": html.escape(bars.x_label)}},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     }  # fmt: skip
     return {"data": data, "layout": layout}
 

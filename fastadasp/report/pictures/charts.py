@@ -45,6 +45,19 @@ class Chart:
     """A sentence below the picture."""
 
     @property
+    def heights(self) -> list[float]:
+        """What the vertical axis must show: all points, the level, and the bands of the chosen lines.
+
+        On a logarithmic axis, bands are shown down to a third of the lowest point: the interval of a small error rate
+        reaches down to nearly none, which would take half of the picture.
+        """
+        points = [y for line in self.lines for y in line.y] + ([] if self.level is None else [self.level[1]])
+        bounds = [y for line in self.lines if line.chosen for y in (*line.low, *line.high)]
+        if self.logarithmic and points:
+            bounds = [max(y, min(points) / 3) for y in bounds]
+        return points + bounds
+
+    @property
     def labelled(self) -> list[Line]:
         """The chosen lines that have a point."""
         return [line for line in self.lines if line.chosen and line.x]

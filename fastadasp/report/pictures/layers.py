@@ -52,7 +52,7 @@ def _over_layers(block: Block, column: Column, key: str, label: str, unit: Calla
         lines.append(Line(name, families[name], look[name], layers, heights, told, chosen=name in chosen))
     full = _values(block.table.full, key)
     level = ("full tokens", unit(full[0])) if full else None
-    title = f"{block.table.task}: {label} at {heading(column)}"
+    title = f"{block.table.task}: {label} at {heading(column)}{block.apart}"
     return Chart(title, "decoder layer", label, lines, level, note="Means over the answered prompts.")
 
 
@@ -110,6 +110,7 @@ class _Choice:
     criterion: str
     clips: int
     layers: tuple[_Layer, ...]
+    about: str = ""
 
 
 def find_selections(roots: Sequence[Path]) -> dict[str, Any]:
@@ -127,7 +128,14 @@ def entropy_curves(selections: Mapping[str, Any]) -> list[Chart]:
     """What the layers are worth, by criterion: one line for each choice, its chosen layer told."""
     charts = []
     for criterion in dict.fromkeys(choice.criterion for choice in selections.values()):
-        members = {name: choice for name, choice in selections.items() if choice.criterion == criterion}
+        alike = {folder: choice for folder, choice in selections.items() if choice.criterion == criterion}
+        told = [choice.about for choice in alike.values()]
+        members = {
+            choice.about
+            if told.count(choice.about) == 1 and choice.about
+            else f"{choice.about} {folder}".strip(): choice
+            for folder, choice in alike.items()
+        }
         look = plain_looks(list(members))
         lines = [
             Line(

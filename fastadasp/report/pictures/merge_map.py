@@ -73,14 +73,13 @@ def merge_map(
 
 def drawn(clip: MergeMap, one: Clusters) -> Any:
     """The map of one method as a matplotlib Figure."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import to_rgb
-    from matplotlib.figure import Figure
+
+    from fastadasp.report.pictures.canvas import Drawing
 
     layers, tokens = one.layers_LT.shape
     seconds = len(clip.samples) / SAMPLE_RATE
-    figure = Figure(figsize=(max(8.0, min(1.2 * seconds, 24.0)), 3.2 + 0.16 * layers), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Drawing(max(8.0, min(1.2 * seconds, 24.0)), 3.2 + 0.16 * layers)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, max(1.0, layers / 8)))
     above.specgram(clip.samples + 1e-6 * np.sin(np.arange(len(clip.samples))), 400, SAMPLE_RATE, noverlap=240,
                    cmap="Greys")  # fmt: skip

@@ -37,12 +37,11 @@ def save(picture: Chart | HeatMap | Bars, *files: Path) -> None:
 def drawn(picture: Chart | HeatMap | Bars) -> Any:
     """The picture as a matplotlib Figure."""
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from fastadasp.report.pictures.canvas import Drawing
 
     matplotlib.rcParams["svg.hashsalt"] = "fastadasp"  # the same picture gives the same file
-    figure = Figure(figsize=(9, _height(picture)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Drawing(9, _height(picture))
     axes = figure.add_subplot()
     axes.set_title(in_picture(picture.title), loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
@@ -68,6 +67,8 @@ def _chart(figure: Any, axes: Any, chart: Chart) -> None:
     axes.grid(color="#dddddd", linewidth=0.6)
     if chart.logarithmic:
         axes.set_yscale("log")
+        seen = [y for y in chart.heights if y > 0]
+        axes.set_ylim(0.9 * min(seen), 1.1 * max(seen))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(lambda y, _: f"{y:g}" if str(f"{y:.0e}")[0] in "25" else "")
     if chart.front[0]:
@@ -75,8 +76,8 @@ def _chart(figure: Any, axes: Any, chart: Chart) -> None:
     if chart.level is not None:
         axes.axhline(chart.level[1], color="black", linestyle=(0, (1, 3)), linewidth=1.2, zorder=2)
     handles = [_line(axes, line, chart.joined) for line in chart.lines]
-    _labels(figure, axes, chart)
     _legend(figure, [(line, handle) for line, handle in zip(chart.lines, handles, strict=True) if handle is not None])
+    _labels(figure, axes, chart)  # last, when the height of the axes is known
 
 
 def _legend(figure: Any, drawn: Sequence[tuple[Line, Any]]) -> None:
@@ -101,7 +102,7 @@ def _line(axes: Any, line: Line, joined: bool) -> Any:
     (handle,) = axes.plot(
         line.x, line.y, color=look.colour, linestyle=style, linewidth=2 if strong else 0.8, marker=MARKERS[look.marker],
         markersize=5 if strong else 4, markerfacecolor="white" if look.hollow else look.colour,
-        alpha=1 if strong else 0.4, label=in_picture(line.name), zorder=4 if strong else 3,
+        alpha=1 if strong or not joined else 0.4, label=in_picture(line.name), zorder=4 if strong else 3,
     )  # fmt: skip
     if strong and line.low:
         axes.fill_between(line.x, line.low, line.high, color=look.colour, alpha=0.09, linewidth=0, zorder=2)

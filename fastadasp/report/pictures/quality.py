@@ -53,7 +53,7 @@ def quality_against_cost(block: Block, chosen: Collection[str] = ()) -> Chart:
         ([100 * block.spared(cell) for cell in front], _scores(block, front, "value")),
         not table.higher_is_better and min(drawn, default=0) > 0 and max(drawn) > SPREAD * min(drawn),
         note="Labelled: the front and the chosen methods, with bands of 95 % intervals; grey band: the front; "
-        "black cross: a run that missed its amount.",
+        "cross: a run that missed its amount.",
     )
 
 

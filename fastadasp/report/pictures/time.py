@@ -21,12 +21,12 @@ def where_time_goes(block: Block, column: Column) -> Bars:
     merge = [times.get("merge_s", 0.0) for _, times in timed]
     decoding = [times.get("decode_s", 0.0) for _, times in timed]
     return Bars(
-        f"{block.table.task}: where the time of a batch goes at {heading(column)}",
-        "seconds (medians over batches)",
+        f"{block.table.task}: where the time of a batch goes at {heading(column)}{block.apart}",
+        "seconds",
         [name for name, _ in timed],
         tuple(zip(PARTS, (prefill, merge, decoding), strict=True)) if timed else (),
-        "Compare only runs of one machine. Runs of a grid read the audio once for all, so that their prefill lacks the "
-        "audio encoder.",
+        "Medians over batches. Compare only runs of one machine. Runs of a grid read the audio once for all, so that "
+        "their prefill lacks the audio encoder.",
     )
 
 
@@ -47,7 +47,7 @@ def calibration(block: Block) -> Chart | None:
         return None
     most = max(max(line.x) for line in lines if line.x)
     return Chart(
-        f"{block.table.task}: FLOPs against seconds",
+        f"{block.table.task}: FLOPs against seconds{block.apart}",
         "prefill FLOPs saved (exact count), %",
         "prefill seconds saved, %",
         lines,

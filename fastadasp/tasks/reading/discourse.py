@@ -36,8 +36,18 @@ def account_of(tokens: Sequence[Token], found: Sequence[Statement], options: Opt
         else:
             account.evidence += scan.evidence
             account.retractions |= scan.retractions
+            if _contradicts(statement, options):
+                account.retractions[statement.start] = False
         explaining, pending, asked = scan.explaining, scan.pending, _asked(statement)
     return account
+
+
+def _contradicts(statement: Statement, options: Options) -> bool:
+    """Whether a statement says no and why, and so takes back what was said before it: "One. No, two."."""
+    first = statement.items[0] if statement.items else None
+    named = [mention.option for item in statement.items if isinstance(item, Group) for mention in item.mentions]
+    begins = isinstance(first, Group) and first.start == statement.start
+    return begins and len(named) > 1 and set(named) == {options.polar.get("no")}
 
 
 def _asked(statement: Statement) -> Mention | None:

@@ -32,6 +32,8 @@ class Force:
     limit: Weight = Weight.final
     ends_at_comma: bool = True
     """Whether a comma lifts the limit."""
+    reason: str = ""
+    """Of a reason that begins its sentence: `begun`, and `named` once it has named options. A subject then ends it."""
     pending: Weight = Weight.plain
     """What the next option gets for an announcement before it: "the answer is"."""
     concluding: int | None = None
@@ -54,11 +56,13 @@ class Force:
             minor=False,
             limit=Weight.final if lifted else self.limit,
             concluding=None if strong else self.concluding,
+            reason="",
         )
 
     def after_subject(self) -> "Force":
         """After a pronoun that can begin a clause, or an "and" that joins no options."""
-        return replace(self, negated=False, denied=False) if self.denied else self
+        lifted = replace(self, limit=Weight.final, reason="") if self.reason == "named" else self
+        return replace(lifted, negated=False, denied=False) if self.denied else lifted
 
     def after_options(self, named: bool) -> "Force":
         """After options; `named`: whether one of them was named as right, and so takes the announcement."""
@@ -69,6 +73,7 @@ class Force:
             negates_next=False,
             minor=False,
             compared=False,
+            reason=self.reason and "named",
         )
         return replace(rest, pending=Weight.plain, concluding=None) if named else rest
 
@@ -76,4 +81,6 @@ class Force:
         """After a cue of LIMITS; `starts`: whether it begins the clause, so that the comma ends it."""
         ends = starts if cue in (Cue.because, Cue.concede) else True
         rest = replace(self, limit=min(self.limit, LIMITS[cue]), ends_at_comma=ends)
-        return replace(rest, pending=Weight.plain, negated=False, possible=False) if cue is Cue.because else rest
+        if cue is not Cue.because:
+            return rest
+        return replace(rest, pending=Weight.plain, negated=False, possible=False, reason="begun" if starts else "")

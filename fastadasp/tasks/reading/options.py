@@ -135,7 +135,8 @@ def _places(option: str, place: int, count: int) -> Iterator[Wording]:
     for vocabulary in VOCABULARIES:
         ordinals, nouns = vocabulary.ordinals.split(), vocabulary.numbered
         if place < len(ordinals):
-            yield from (wording(f"{ordinals[place]} {noun}") for noun in (*nouns, "and", "or"))
+            answer = ("answer",) if place and "choice" in nouns else ()  # "my first answer" is what was said before
+            yield from (wording(f"{ordinals[place]} {noun}") for noun in (*nouns, *answer, "and", "or"))
             yield wording(ordinals[place], alone=True)
         if place == count - 1 and vocabulary.last:
             yield from (wording(f"{vocabulary.last} {noun}") for noun in nouns)

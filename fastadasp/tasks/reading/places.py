@@ -53,6 +53,8 @@ class Places:
 
     def is_of_the_model(self, group: Group) -> bool:
         """Whether a model says it of itself: "I would be happy to", "as an AI I do not feel sad"."""
+        if self.tokens[group.start].text == "not":
+            return False  # "I do not hear anyone else" is said of the speech
         at = group.start - 1
         while at >= self.statement.start and self.tokens[at].text in SELF:
             at -= 1
@@ -69,6 +71,11 @@ class Places:
             return before.end < cue.start and self._only_signs(before.end, cue.start)
         begin = self.statement.start if before is None else before.start
         return self._only_signs(begin, cue.start) or self._only_signs(begin + 1, cue.start)
+
+    def between_options(self, cue: CueSpan) -> bool:
+        """Whether a cue stands right between two options: "B no C"."""
+        groups = list(self.groups())
+        return cue.start in (group.end for group in groups) and cue.end in (group.start for group in groups)
 
     def _only_signs(self, start: int, end: int) -> bool:
         return all(not self.tokens[at].is_word for at in range(start, end))

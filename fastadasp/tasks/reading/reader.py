@@ -83,10 +83,10 @@ def _has_letter_first(tokens: Sequence[Token], options: Options) -> bool:
 
 def _begun(tokens: Sequence[Token], options: Options) -> str:
     """The one option whose text begins with all the answer's words: "Neither" of "Neither of them"."""
-    said = compared(tokens, 1)
+    said = compared(tokens, 2)
     if not options.lettered or not said or said[-1] in _TOO_LITTLE:
         return ""
-    texts = ((key, compared(tokenize(text), 1)) for key, text in zip(options.keys, options.texts, strict=True))
+    texts = ((key, compared(tokenize(text), 2)) for key, text in zip(options.keys, options.texts, strict=True))
     begun = [key for key, text in texts if text[: len(said)] == said]
     return begun[0] if len(begun) == 1 else ""
 

@@ -91,8 +91,9 @@ class Scan:
         self._force = force.after_options(named=any(one.positive for one in found))
 
     def _is_positive(self, group: Group, number: int, predicate: Predicate) -> bool:
-        """Denied once, before or after; in "not A, B" the comma ends the denial."""
-        before = self._force.rejected or (self._force.negated and (group.joint != "comma" or number == 0))
+        """Denied once, before or after, and not twice; in "not A, B" the comma ends the denial."""
+        of_list = group.joint != "comma" or number == 0 or self.tokens[group.start - 1].text in ("of", "von", "de")
+        before = self._force.rejected != (self._force.negated and of_list)
         return before == (predicate.right is False) and not self._force.negates_next
 
     def _weight(self, group: Group, predicate: Predicate) -> Weight:
@@ -130,7 +131,7 @@ class Scan:
                 return force.new_clause(pending=Weight.plain, concluding=item.end)
             case Cue.contrast:
                 return force.new_clause(contrasted=True)
-            case Cue.retract if starts or force.contrasted:
+            case Cue.retract if starts or force.contrasted or self.places.between_options(item):
                 self.retractions[item.start] = self.tokens[item.end - 1].text in _TAKEN_BACK
                 return force.new_clause()
             case Cue.no if starts:

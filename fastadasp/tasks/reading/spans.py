@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastadasp.tasks.reading.letters import names_option
 from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, STARTERS, phrases
-from fastadasp.tasks.reading.options import GAP, MAX_GAP, Options, Wording, comparable
+from fastadasp.tasks.reading.options import GAP, MAX_GAP, Options, Wording, comparable, compared
 from fastadasp.tasks.reading.tokens import ENDS, Token, words
 from fastadasp.tasks.reading.words.vocabulary import Cue
 
@@ -17,7 +17,10 @@ _BEFORE_LAST = words(
     """definitely clearly certainly obviously is are 's be not probably likely just only hear think say maybe perhaps
     ist sind es son"""
 )
+_AFTER_PLACE = words(", neither nor but not")
+"""What may stand beside a place in the list that has its article: "the third, not the second"."""
 _BEFORE_LETTER = words("( [ \" ' :")
+_SHARING = words("or and / oder und o y ou et")
 _CLAUSE_ENDS = words(". , ; : 、")
 _LIST_MARKS = words(") : - = .")
 
@@ -52,7 +55,8 @@ Span = Mention | CueSpan
 def find_spans(tokens: Sequence[Token], options: Options) -> list[Span]:
     """All options and cues in their order, without overlaps."""
     cues = list(_cues(tokens))
-    spans: list[Span] = [*cues, *_texts(tokens, options)]
+    texts = list(_texts(tokens, options))
+    spans: list[Span] = [*cues, *texts, *_sharing(tokens, texts, options)]
     if options.lettered:
         spans += _letters(tokens, options, cues)
     spans = [_as_answer_or_negation(tokens, span, options) for span in spans]
@@ -111,6 +115,18 @@ def _texts(tokens: Sequence[Token], options: Options) -> Iterator[Mention]:
                     yield Mention(wording.option, start, end, level)
 
 
+def _sharing(tokens: Sequence[Token], mentions: Sequence[Mention], options: Options) -> Iterator[Mention]:
+    """Options whose last words stand only with the next one: 10 euros in "10 or 12 euros"."""
+    for mention in mentions:
+        before = mention.start - 2
+        if before < 0 or tokens[before + 1].text not in _SHARING or not tokens[before].is_word:
+            continue
+        said = (comparable(tokens[before], 2), *compared(tokens[mention.start : mention.end], 2)[1:])
+        owners = {one.option for one in options.wordings if one.words == said and len(said) > 1}
+        if len(owners) == 1 and owners != {mention.option}:
+            yield Mention(owners.pop(), before, before + 1, mention.level)
+
+
 def _crosses(tokens: Sequence[Token], start: int, end: int) -> bool:
     """Whether a clause ends between two tokens: "no, more than one" is not "no more than one"."""
     return any(token.kind == "line" or token.text in ENDS | _CLAUSE_ENDS for token in tokens[start:end])
@@ -138,8 +154,16 @@ def _is_whole_statement(tokens: Sequence[Token], start: int, end: int) -> bool:
     if start and tokens[start - 1].text in ARTICLES:
         start -= 1
     before = tokens[start - 1] if start else None
-    begins = before is None or not before.is_word or before.text in _BEFORE_LAST
-    return begins and (end == len(tokens) or tokens[end].kind == "line" or tokens[end].text in ENDS | {"."})
+    if end < len(tokens) and tokens[end].text == ")":
+        end += 1
+    article = tokens[start].text in ARTICLES
+    begins = (
+        before is None
+        or not before.is_word
+        or before.text in (_BEFORE_LAST | _AFTER_PLACE if article else _BEFORE_LAST)
+    )
+    after = _AFTER_PLACE if begins and article else frozenset()
+    return begins and (end == len(tokens) or tokens[end].kind == "line" or tokens[end].text in ENDS | {"."} | after)
 
 
 def _as_answer_or_negation(tokens: Sequence[Token], span: Span, options: Options) -> Span:
@@ -147,6 +171,9 @@ def _as_answer_or_negation(tokens: Sequence[Token], span: Span, options: Options
     text = tuple(token.text for token in tokens[span.start : span.end])
     negating = text in (("no",), ("non",), ("不", "是"))
     answering = isinstance(span, Mention) and options.polar.get("no") == span.option and negating
+    letters = [tokens[at].written if 0 <= at < len(tokens) else "" for at in (span.start - 1, span.end)]
+    if text == ("no",) and options.lettered and all(letter in options.keys for letter in letters):
+        return CueSpan(Cue.retract, span.start, span.end)
     if answering and not _stands_by_itself(tokens, span.start, span.end):
         return CueSpan(Cue.negate, span.start, span.end)
     if isinstance(span, CueSpan) and text in (("no",), ("non",)) and _stands_by_itself(tokens, span.start, span.end):

@@ -231,6 +231,8 @@ def _joint(tokens: Sequence[Token], spans: Sequence[Span], start: int, end: int)
     alternatives = Cue.disjunction in within or Cue.possible in within
     if not _is_glue(tokens, spans, start, end, _LIST_GLUE, _LIST_CUES | _HEDGES if alternatives else _LIST_CUES):
         return ""
+    if tokens[end - 1].text == "(" and end + 1 < len(tokens) and tokens[end + 1].is_word:
+        return ""  # "D (A is the day of the call)": a remark, no further item
     if alternatives or "/" in (token.text for token in tokens[start:end]):
         return "or"
     return "and" if Cue.conjunction in within else "comma"

@@ -12,23 +12,20 @@ from fastadasp.tasks.reading.reader import read_answer
 from tests.helpers.readings import cases, wrong
 
 KNOWN = {
-    "B no C",
-    "One. No, two.",
-    "at nine",
     "It might be anger, though neutral is more likely.",
     "60% angry, 40% sad",
     "the first of the four",
-    "neither the first nor the second, but the third",
-    "All options but D are wrong.",
     "B, possibly C",
-    "10 or 12 euros",
     "ten plus two, so twelve",
     "He wasn't ill, and he didn't miss the bus.",
     "She mentions the cat, but she feeds the dog.",
-    "I don't hear anyone else.",
+    "'I was never happy', he says sadly.",
+    "A? B? C!",
+    "A is out, and so is D. Between B and C, C is better.",
+    "She lives in London now, but she was born in Rome. The question asks where she was born: Rome.",
+    "The second voice is not a different person.",
 }
-"""Answers of our own that are read wrongly: corrections without any sign, amounts, exceptions, and half an hour
-that may be meant."""
+"""Answers of our own that are read wrongly: percentages, sums, concessions, and what only the story tells."""
 FILES = (
     "choices_given",
     "choices_first",
@@ -37,6 +34,8 @@ FILES = (
     "choices_fourth",
     "choices_fifth",
     "choices_sixth",
+    "choices_seventh",
+    "choices_eighth",
 )
 
 EMOTIONS = Options.of_labels({"happy": ["excited"], "sad": [], "angry": [], "neutral": ["calm"]})

@@ -5,12 +5,14 @@ from fastadasp.tasks.reading.words.vocabulary import Cue, Vocabulary
 ENGLISH = Vocabulary(
     phrases={
         Cue.negate: """
-            not, never, no, neither, nor, none, without, cannot, hardly, barely, scarcely, rarely, seldom, nobody,
+            nowhere near, nowhere close to, not, never, no, neither,
+            nor, none, without, cannot, hardly, barely, scarcely, rarely, seldom, nobody,
             nothing, far from, anything but, no longer, no sign of, no signs of, no trace of, no hint of,
             no evidence of, no indication of, lack of, lacks, lacking, lack, absence of, free of, free from,
             devoid of, rather than, instead of, as opposed to, other than, apart from, except, except for,
             excluding, unlike, refuse to, refuses to, refused to, fails to, failed to, declines to, avoids, stopped,
-            non, doubt, doubts, opposite of, not any""",
+            non, doubt, doubts, opposite of, not any, all but, all options but, all of them but, all except,
+            all options except, everything but, everyone but, any but""",
         Cue.reject: """
             wrong, incorrect, false, untrue, ruled out, rule out, rules out, ruling out, be ruled out, eliminated,
             eliminate, eliminates, eliminating, excluded, exclude, excludes, dismissed, discarded, discard,
@@ -26,7 +28,8 @@ ENGLISH = Vocabulary(
             points to, pointing to, ✓""",
         Cue.choose: """
             choose, chose, chosen, pick, picked, select, selected, go with, going with, opt for, settle on,
-            decide on, i say, i would say, i'd say, i would go for, i'd go for""",
+            decide on, decides on, decided on, settles on, settled on, opts for, opted for,
+            i say, i would say, i'd say, i would go for, i'd go for""",
         Cue.final: "final answer, conclusion :, final choice, final decision, final verdict",
         Cue.conclude: """
             so, therefore, thus, hence, consequently, in conclusion, to conclude, in summary, overall, as a result,
@@ -37,7 +40,8 @@ ENGLISH = Vocabulary(
             correct myself, i was wrong, that is wrong, that's wrong, this is wrong, that is incorrect,
             that is not right, on second thought, on second thoughts, on reflection, upon reflection,
             i take that back, let me reconsider, reconsider, let me think again, let me check again, think again,
-            edit :, update :, thinking again, listening again, on listening again, wait a minute, wait a second,
+            edit :, update :, thinking again, listening again, after listening again, on listening again,
+            wait a minute, wait a second,
             let me rethink,
             rethink, or rather, make that, i changed my mind, changed my mind, i made a mistake, i made an error,
             i misspoke, i misheard, that was a mistake, after checking, hmm""",
@@ -46,7 +50,8 @@ ENGLISH = Vocabulary(
             first impression, initial answer, initial thought, initial guess, first instinct, first reaction,
             at first, at first glance, at first sight, first answer, first guess, first choice, originally,
             was tempted, one might think, you might think, might think, one could think, previously,
-            my earlier answer""",
+            my earlier answer, wanted to, planned to, intended to, hoped to, was going to, were going to,
+            thought about""",
         Cue.because: """
             because, since, as the, as she, as he, as it, as they, as there, as this, due to, given that,
             for the reason, thanks to, seeing that, considering""",
@@ -55,7 +60,8 @@ ENGLISH = Vocabulary(
             evidence :""",
         Cue.concede: """
             although, though, even though, even if, while, whilst, whereas, despite, in spite of, regardless of""",
-        Cue.contrast: "but, but rather, but instead, yet, however, nevertheless, nonetheless, still",
+        Cue.contrast: """
+            but, but rather, but instead, yet, however, nevertheless, nonetheless, still, in the end, eventually""",
         Cue.uncertain: """
             not sure, unsure, not certain, uncertain, not clear, unclear, unknown, undetermined, cannot tell,
             can not tell, ca not tell, cannot determine, can not determine, ca not determine, cannot say,
@@ -91,7 +97,8 @@ ENGLISH = Vocabulary(
             of the options, from the options, choose from, choose between, answer choices :, possible answers are,
             possible emotions are, candidates are""",
         Cue.idiom: """
-            no doubt, without doubt, without a doubt, without any doubt, no question, undoubtedly, doubtless,
+            if anything, no doubt, without doubt, without a doubt, without any doubt, no question, undoubtedly,
+            doubtless,
             not only, not just, not merely, not simply, nothing but, none other than, no wonder, no problem,
             nothing else than, beyond doubt, the second time, right now, right away, all right, so that, as well,
             as well as, right after, right before, so much, in question, question :, good question, even so,

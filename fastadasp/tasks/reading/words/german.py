@@ -6,7 +6,8 @@ GERMAN = Vocabulary(
     phrases={
         Cue.negate: """
             nicht, kein, keine, keinen, keiner, keines, keinem, nie, niemals, weder, noch, ohne, kaum, statt,
-            anstatt, anstelle von, keine spur von, keine anzeichen von, niemand, keinesfalls, keineswegs""",
+            anstatt, anstelle von, keine spur von, keine anzeichen von, niemand, keinesfalls, keineswegs,
+            alle außer, alle bis auf, alles andere als, alles außer""",
         Cue.reject: """
             falsch, ausgeschlossen, scheidet aus, scheiden aus, ausschließen, unwahrscheinlich, trifft nicht zu,
             passt nicht, stimmt nicht""",
@@ -19,11 +20,11 @@ GERMAN = Vocabulary(
         Cue.retract: """
             moment, moment mal, warte, halt, nein warte, eigentlich, tatsächlich, korrektur, genauer gesagt,
             besser gesagt, ich meine, entschuldigung""",
-        Cue.former: "zunächst, zuerst, anfangs, ich dachte",
+        Cue.former: "zunächst, zuerst, anfangs, ich dachte, erst dachte ich, dachte ich",
         Cue.because: "weil, da, denn, wegen",
         Cue.explain: "begründung :, erklärung :, anmerkung :",
         Cue.concede: "obwohl, obgleich, trotz, während",
-        Cue.contrast: "aber, sondern, jedoch, doch, allerdings",
+        Cue.contrast: "aber, sondern, jedoch, doch, allerdings, am ende, letztlich",
         Cue.uncertain: "nicht sicher, unsicher, unklar, weiß nicht, schwer zu sagen, ob",
         Cue.possible: "vielleicht, möglicherweise, könnte, eventuell, entweder",
         Cue.probable: "ich denke, ich glaube, wahrscheinlich, vermutlich, eher, hauptsächlich, überwiegend",

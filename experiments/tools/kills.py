@@ -2,7 +2,8 @@
 
 `python -m experiments.tools.kills --kills 20` ends a run of two processes at random moments, by turns the whole run
 and one of its processes, mostly by SIGKILL and at times by SIGTERM, and gives the same command again after each. At the
-end `metrics.json` must be that of an unbroken run of one process, and every clip must be answered once.
+end `metrics.json` must be that of an unbroken run of one process, and every clip must be answered once. The kills go
+to `--out` as JSON Lines as they happen, the outcome after them.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
@@ -109,8 +110,13 @@ def metrics(outputs: Path) -> str:
     return json.dumps(content, indent=1)
 
 
-def trial(folder: Path, kills: int, clips: int, seed: int, longest_s: float) -> tuple[list[Kill], bool]:
-    """The kills that a run of two processes went through, and whether it ended as one that nobody touched."""
+def trial(
+    folder: Path, kills: int, clips: int, seed: int, longest_s: float, tell: Callable[[Kill], None] = print
+) -> tuple[list[Kill], bool]:
+    """The kills that a run of two processes went through, and whether it ended as one that nobody touched.
+
+    tell: called with each kill.
+    """
     manifest, random = tones(folder / "tones", clips), Random(seed)
     whole, killed = folder / "whole", folder / "killed"
     subprocess.run(command(manifest, whole, 1), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -120,7 +126,7 @@ def trial(folder: Path, kills: int, clips: int, seed: int, longest_s: float) -> 
         if kill is None:
             break
         done.append(kill)
-        print(f"{len(done)}: {kill}", flush=True)
+        tell(kill)
         time.sleep(0.1)
     subprocess.run(command(manifest, killed, 2), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ids = stored(killed)
@@ -136,9 +142,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--longest", type=float, default=22.0, help="seconds after the start or the first answer, at most"
     )
+    parser.add_argument("--out", type=Path, default=Path("experiments/results/scale/kills.jsonl"))
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        kills, equal = trial(Path(folder), given.kills, given.clips, given.seed, given.longest)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, given.out.open("w", encoding="utf-8") as file:
+
+        def tell(row: Kill | dict[str, object]) -> None:
+            file.write(json.dumps(asdict(row) if isinstance(row, Kill) else row) + "\n")
+            file.flush()
+
+        tell({key: getattr(given, key) for key in ("clips", "seed", "longest")})
+        kills, equal = trial(Path(folder), given.kills, given.clips, given.seed, given.longest, tell)
+        tell({"kills": len(kills), "equal": equal})
     print(f"{len(kills)} kills; results {'equal' if equal else 'DIFFER'}")
     sys.exit(0 if equal else 1)
 

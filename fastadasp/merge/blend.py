@@ -40,6 +40,9 @@ class Blend(MergeMethod):
     longest: int = 0
     """The most prompt tokens that one fused token may stand for while other pairs are left; with such a limit, only
     pairs without a common token are fused at one layer. 0 sets no limit, and runs of pairs become one token."""
+    keep_norm: bool = False
+    """Whether a fused token gets the weighted mean of its tokens' norms as its norm. A mean of vectors that point in
+    different directions is shorter than they are, so that what later layers add to the token would weigh more."""
     threshold: float | None = None
     """Pairs whose cosine exceeds this number are fused at the first layer, the most similar first. Other pairs are
     fused when `schedule` asks for them, until as many FLOPs are saved as by the schedule alone: where neighbours are
@@ -52,6 +55,11 @@ class Blend(MergeMethod):
         check_count("merge.longest", self.longest, "it is the number of tokens that may become one; 0 for any")
         if self.longest == 1:
             raise ConfigError("merge.longest must be 0 (no limit) or at least 2, got 1: one token is no fusion")
+        if self.keep_norm and self.earlier_caches:
+            raise ConfigError(
+                "merge.keep_norm=true cannot be combined with merge.earlier_caches=true: the factor that gives a fused "
+                "token its norm back would scale the keys and values in the caches as well; set one of them to false"
+            )
 
     @property
     def adaptive(self) -> bool:
@@ -63,7 +71,8 @@ class Blend(MergeMethod):
         cosine_BT = self._score(state)
         score_BT = self._within(state, cosine_BT) if self.longest else cosine_BT
         early_BT = None if self.threshold is None else cosine_BT > self.threshold
-        return state.fuse_best_pairs(score_BT, self._weight(state), early_BT)
+        assignment = state.fuse_best_pairs(score_BT, self._weight(state), early_BT)
+        return assignment.with_norm_of(state.hidden_BTD) if self.keep_norm else assignment
 
     def _score(self, state: "LayerState") -> "Tensor":
         """(B, T) float32 cosine of each token with the next; defined where `pair_BT`."""

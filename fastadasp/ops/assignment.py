@@ -100,6 +100,17 @@ class Assignment:
         slot = later.slot.gather(1, self.column).masked_fill(self.slot < 0, -1)
         return Assignment(slot, self.normalized_weight * later.normalized_weight.gather(1, self.column), later.tokens)
 
+    def with_norm_of(self, x_BTD: Tensor) -> "Assignment":
+        """This decision, which is a mean, as sums that give each fused vector of `x_BTD` the weighted mean of its
+        vectors' norms. Vectors that are fused with no other keep weight 1; so do those of a slot whose mean is zero."""
+        x_BTD = x_BTD.float()
+        norm_BS1 = apply(x_BTD.norm(dim=-1, keepdim=True), self)
+        mean_BS = apply(x_BTD, self).norm(dim=-1)
+        fused_BS = (self.total(torch.ones_like(self.normalized_weight)) > 1) & (mean_BS > 0)
+        factor_BS = (norm_BS1[..., 0] / mean_BS.masked_fill(~fused_BS, 1)).masked_fill(~fused_BS, 1)
+        weight_BT = self.normalized_weight * factor_BS.gather(1, self.column)
+        return Assignment(self.slot, weight_BT, self.tokens, self.fuses, mean=False)
+
 
 def apply(x_BTD: Tensor, assignment: Assignment) -> Tensor:
     """(B, S, D): each slot's weighted mean (or sum), added up in float32; order kept, padded with zeros on the left."""

@@ -10,7 +10,7 @@ from fastadasp import merging
 from fastadasp.errors import ConfigError
 from fastadasp.merge.blend import Blend
 from fastadasp.merge.fastadasp import FastAdaSP
-from fastadasp.ops.assignment import apply
+from fastadasp.ops.assignment import Assignment, apply
 from fastadasp.ops.attention import attention_rows
 from tests.helpers.method_states import Row, Scores, dot, joined, layer_state, rows_of
 from tests.helpers.tiny_decoders import Prompt, left_padded, prompt, tiny_decoder
@@ -163,3 +163,38 @@ def test_without_a_ratio_the_threshold_alone_decides() -> None:
     assert everything[-1].tolist() == [1, 1, 2, 0]  # one for each clip
     assert (left[-1, :3] > everything[-1, :3]).all()
     assert (left[-1, :3] < left[0, :3]).all()
+
+
+@pytest.mark.parametrize(("ratio", "seed"), CASES)
+def test_with_keep_norm_a_fused_token_has_the_mean_norm_of_its_tokens_and_its_direction_stays(
+    ratio: float, seed: int
+) -> None:
+    state = layer_state(ratio, seed)
+    plain = Blend(ratio=ratio, weights="size")
+    mean, kept = plain.assign(state), replace(plain, keep_norm=True).assign(state)
+    torch.testing.assert_close(kept.slot, mean.slot)
+    mean_BSD, kept_BSD = apply(state.hidden_BTD, mean), apply(state.hidden_BTD, kept)
+    for b, slots in enumerate(kept.slot.tolist()):
+        shift = mean.width - mean.lengths[b]
+        for slot in range(mean.lengths[b]):
+            members = [t for t, other in enumerate(slots) if other == slot]
+            if len(members) == 1:
+                assert torch.equal(kept_BSD[b, slot + shift], state.hidden_BTD[b, members[0]])
+                continue
+            sizes = [float(state.size_BT[b, t]) for t in members]
+            norms = [float(state.hidden_BTD[b, t].double().norm()) for t in members]
+            wanted = sum(size * norm for size, norm in zip(sizes, norms, strict=True)) / sum(sizes)
+            fused, direction = kept_BSD[b, slot + shift].double(), mean_BSD[b, slot + shift].double()
+            assert float(fused.norm()) == pytest.approx(wanted, rel=1e-5)
+            assert float(torch.cosine_similarity(fused, direction, 0)) == pytest.approx(1, abs=1e-6)
+
+
+def test_vectors_that_cancel_stay_zero_with_keep_norm() -> None:
+    hidden_BTD = torch.tensor([[[1.0, 0.0], [-1.0, 0.0], [2.0, 1.0]]])
+    both = Assignment(torch.tensor([[0, 0, 1]]), torch.ones(1, 3))
+    assert torch.equal(apply(hidden_BTD, both.with_norm_of(hidden_BTD)), torch.tensor([[[0.0, 0.0], [2.0, 1.0]]]))
+
+
+def test_keep_norm_is_refused_beside_earlier_caches() -> None:
+    with pytest.raises(ConfigError, match="keep_norm"):
+        Blend(ratio=0.5, keep_norm=True, earlier_caches=True)

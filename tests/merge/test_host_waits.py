@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from fastadasp.config.build import build
 from fastadasp.merge.head_router import HeadRouter
 from fastadasp.ops.encoder_attention import EncoderAttention
 from fastadasp.reduction.method import Site
-from tests.helpers.configs import METHODS, composed
+from tests.helpers.configs import METHODS, composed_method
 from tests.helpers.host_waits import HostWaitError, no_host_waits
 from tests.helpers.method_states import HEADS, input_state, layer_state
 
@@ -26,7 +25,7 @@ WAITS = {"samp"}
 @pytest.mark.parametrize("rows", [((4, 30, 6), (5, 30, 5)), ((4, 30, 6), (3, 51, 2))], ids=["alike", "padded"])
 @pytest.mark.parametrize("name", sorted(set(METHODS) - COMPOSED - WAITS))
 def test_a_decision_waits_for_nothing(name: str, rows: tuple[tuple[int, ...], ...]) -> None:
-    method = build(composed(f"merge={name}", "merge.ratio=0.5").merge, "merge").at_depth(4)
+    method = composed_method(f"merge={name}", "merge.ratio=0.5").at_depth(4)
     for stage in method.stages():
         state = input_state(0.5, rows=rows) if stage.site is Site.input else layer_state(0.5, rows=rows)
         with no_host_waits():
@@ -36,7 +35,7 @@ def test_a_decision_waits_for_nothing(name: str, rows: tuple[tuple[int, ...], ..
 @pytest.mark.parametrize("name", sorted(WAITS))
 def test_the_exceptions_do_wait(name: str) -> None:
     with pytest.raises(HostWaitError), no_host_waits():
-        build(composed(f"merge={name}", "merge.ratio=0.5").merge, "merge").assign(input_state(0.5))
+        composed_method(f"merge={name}", "merge.ratio=0.5").assign(input_state(0.5))
 
 
 def test_routing_waits_for_nothing(tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from fastadasp import MergeMethod, MergeTrace, merging, valid_frames
-from fastadasp.config.build import build
 from fastadasp.engine.encoder import find_encoder
 from fastadasp.ops.assignment import Assignment
 from fastadasp.reduction.method import Site
 from fastadasp.reduction.schedule import Plan
 from fastadasp.reduction.stages import Stages
 from fastadasp.reduction.state import LayerState
-from tests.helpers.configs import METHODS, composed
+from tests.helpers.configs import METHODS, composed_method
 from tests.helpers.method_states import input_state, layer_state
 from tests.helpers.tiny_speech import AUDIO_TOKEN, LAYERS, speech_batch, speech_prompt, tiny_speech_model
 
@@ -36,7 +35,6 @@ ROWS = [
 Row = dict[str, Tensor]
 
 
-@cache
 def method(name: str, ratio: float = RATIO) -> MergeMethod:
     """As `merge=name merge.ratio=...` gives it, from layer 1 on."""
     settings = ["merge.layer=1"]
@@ -44,8 +42,7 @@ def method(name: str, ratio: float = RATIO) -> MergeMethod:
         settings += CHAIN if ratio else []
     elif name not in SILENT:
         settings.append(f"merge.ratio={ratio}")
-    built: MergeMethod = build(composed(f"merge={name}", *settings).merge, "merge")
-    return built
+    return composed_method(f"merge={name}", *settings)
 
 
 model = cache(tiny_speech_model)

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from fastadasp import MergeMethod, MergeTrace, merging
-from fastadasp.config.build import build
 from fastadasp.errors import ConfigError
 from fastadasp.reduction.method import Schedule, Site
-from tests.helpers.configs import METHODS, composed
+from tests.helpers.configs import METHODS, composed_method
 from tests.helpers.tiny_speech import AUDIO_TOKEN, LAYERS, speech_batch, speech_prompt, tiny_speech_model
 
 pytestmark = pytest.mark.slow  # hundreds of configurations are composed
@@ -27,8 +26,7 @@ def configured(name: str, schedule: Schedule, target: str) -> MergeMethod:
         settings += ["merge@merge.input=stride", "merge.input.ratio=0.1", f"merge.decoder.{target}"]
     else:
         settings.append(f"merge.{target}")
-    built: MergeMethod = build(composed(*settings).merge, "merge")
-    return built
+    return composed_method(*settings)
 
 
 model = cache(tiny_speech_model)

@@ -22,13 +22,13 @@ class BlendInput(InputMethod):
     """Divide the audio tokens of a row into exactly n - int(n · ratio) segments of neighbours, each of which becomes
     one token, such that the tokens of a segment differ as little as possible from their weighted mean.
 
-    The division is the best of all divisions (dynamic programming), not a greedy one. Example: of six tokens a a b b b c
-    and ratio 0.5, the segments are aa, bbb and c.
+    The division is the best of all divisions (dynamic programming), not a greedy one. Example: of six tokens a a b b b
+    c and ratio 0.5, the segments are aa, bbb and c.
     """
 
     positions: Positions = Positions.original
-    """Rotary positions after fusing, as in all methods. `original` keeps the distances in time, and the score falls
-    far without; `packed` is for servers, whose positions are contiguous."""
+    """Rotary positions after fusing, as in all methods. `original` keeps the distances in time; without
+    them much is lost. `packed` is for servers, whose positions are contiguous."""
     proportional: bool = field(default=True, kw_only=True)
     """As in all methods; here on by default. Servers take no such bias: set it to false there."""
     longest: int = 8
@@ -37,7 +37,7 @@ class BlendInput(InputMethod):
     """The weight of a token in the mean. `plain`: equal weights. `norm`: the norm of the projector's output. `encoder`:
     the attention that the token receives in the encoder's last layer, the mean over heads."""
     space: Space = Space.direction
-    """In what tokens are compared. `direction`: the projector's outputs divided by their norms. `raw`: these outputs."""
+    """What is compared. `direction`: the projector's outputs divided by their norms. `raw`: these outputs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,9 +77,12 @@ class BlendInput(InputMethod):
 
     def _weight(self, state: "InputState") -> "Tensor | None":
         """(B, T) float32, above 0; None for equal weights."""
+        from torch.linalg import vector_norm
+
         match self.weights:
             case Weights.norm:
-                return state.hidden_BTD.float().norm(dim=2).clamp_min(1e-6)
+                norm_BT: Tensor = vector_norm(state.hidden_BTD.float(), dim=2)
+                return norm_BT.clamp_min(1e-6)
             case Weights.encoder:
                 return state.encoder.received_BT("mean").clamp_min(1e-6)
             case _:

@@ -1,6 +1,6 @@
 """The best division into segments, held to a search of all divisions."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def cheapest(x_ND: torch.Tensor, weight_N: torch.Tensor, segments: int, longest:
     costs = []
     for cuts in combinations(range(1, len(x_ND)), segments - 1):
         edges = [0, *cuts, len(x_ND)]
-        spans = list(zip(edges, edges[1:], strict=False))
+        spans = list(pairwise(edges))
         if max(end - start for start, end in spans) <= longest:
             costs.append(sum(spread(x_ND[start:end], weight_N[start:end]) for start, end in spans))
     return min(costs)

@@ -15,6 +15,7 @@ from fastadasp.merge.affinity_pooling import AffinityPooling as AffinityPooling
 from fastadasp.merge.affinity_pooling_deep import DeepAffinityPooling as DeepAffinityPooling
 from fastadasp.merge.average import Average as Average
 from fastadasp.merge.blend import Blend as Blend
+from fastadasp.merge.blend_input import BlendInput as BlendInput
 from fastadasp.merge.cam import CaM as CaM
 from fastadasp.merge.cdpruner import CDPruner as CDPruner
 from fastadasp.merge.chain import Chain as Chain

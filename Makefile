@@ -17,7 +17,7 @@ endif
 
 test quick: export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install run test quick check format docs sweep-local tables table-texts paper-tables page-check bench bench-gpu clean
+.PHONY: help install run test test-long quick check format docs sweep-local tables table-texts paper-tables page-check bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -36,11 +36,15 @@ $(VENV)/.installed-energy: $(VENV)/.installed
 run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
 	$(BIN)/python run.py $(ARGS)
 
-test: install    ## the whole test suite, in parallel and offline: make test ARGS="-k chain" N=0
-	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 $(ARGS)
+test: install    ## the test suite, in parallel and offline: make test ARGS="-k chain" N=0
+	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not long" $(ARGS)
+
+test-long: install  ## W&B agents, launchers and killed runs of several processes: minutes of waiting, a few tests
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 quick: install   ## tests that need no whole run, about a minute on two idle cores; another folder: QUICK=tests/tasks
-	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow" $(QUICK) $(ARGS)
+	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow and not long" $(QUICK) $(ARGS)
 
 check: install   ## style and types
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ def test_a_profile_of_a_cluster_asks_for_as_many_tasks_as_its_run_has_processes(
         assert launcher._target_.endswith("RayLauncher") and launcher.num_gpus == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("launcher", ["ray", "submitit_local", "joblib"])
 def test_a_launcher_leaves_the_metrics_of_a_plain_run(launcher: str, tones: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray" if launcher == "ray" else "submitit")

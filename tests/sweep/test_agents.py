@@ -22,7 +22,7 @@ from fastadasp.sweep.search import POINT
 from tests.helpers.configs import SMALLEST_MODEL
 from tests.helpers.wandb_server import Run, Server, environment, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 AGENT = """
 from wandb.wandb_agent import Agent

@@ -132,6 +132,8 @@ def settings_of(cfg: DictConfig) -> dict[str, Any]:
     `chosen` names the options: `merge` itself holds the settings of the method.
     """
     settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    if not HydraConfig.initialized():  # composed in Python: there are no names of options
+        return settings
     choices = HydraConfig.get().runtime.choices
     return {**settings, "chosen": {group: choices[group] for group in ("task", "model", "merge", "hardware")}}
 

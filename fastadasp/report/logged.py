@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastadasp.api.loading import SpeechModel
 from fastadasp.data.audio import SAMPLE_RATE
@@ -18,6 +19,10 @@ from fastadasp.report.pictures.printed import drawn as drawn_chart
 from fastadasp.report.pictures.style import plain_looks
 from fastadasp.report.pictures.time import PARTS
 from fastadasp.tasks.base import Example, Prediction
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +46,7 @@ def media(
         found["layers"] = table
         found["tokens_per_layer"] = wandb.plot.line(table, "layer", "tokens", title="Prompt tokens entering each layer")
     for name, picture in pictures(metrics, cost).items():
-        found[f"pictures/{name}"] = wandb.Image(drawn_chart(picture), caption=picture.title)
+        found[f"pictures/{name}"] = wandb.Image(_picture(drawn_chart(picture)), caption=picture.title)
     return found
 
 
@@ -106,3 +111,11 @@ def _merge_map(session: Session, example: Example, number: int) -> Path | None:
     file.parent.mkdir(exist_ok=True)
     drawn(clip, clip.found[0]).savefig(file, dpi=100)
     return file
+
+
+def _picture(figure: "Figure") -> "Image":
+    """A drawing as pixels; W&B knows matplotlib's own figures alone, and not those of a subclass."""
+    from PIL.Image import open as read_image
+
+    figure.savefig(pixels := BytesIO(), format="png")
+    return read_image(pixels)

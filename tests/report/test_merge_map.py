@@ -64,4 +64,5 @@ def test_words_are_placed_where_there_is_sound() -> None:
 
 def test_loggers_get_the_settings_as_plain_nested_values() -> None:
     cfg = OmegaConf.create({"merge": {"ratio": 0.3, "layer": "${task.layer}"}, "task": {"layer": 2}})
-    assert settings_of(cfg) == {"merge": {"ratio": 0.3, "layer": 2}, "task": {"layer": 2}}
+    settings = settings_of(cfg)
+    assert {key: settings[key] for key in cfg} == {"merge": {"ratio": 0.3, "layer": 2}, "task": {"layer": 2}}

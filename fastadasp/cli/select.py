@@ -13,7 +13,11 @@ from fastadasp.config.compose import from_where_given
 from fastadasp.config.meaning import as_meant
 from fastadasp.config.paths import CONF
 
-FOLDERS = ("hydra.run.dir=${selection_folder:}", "hydra.sweep.dir=.", "hydra.sweep.subdir=${selection_folder:}")
+FOLDERS = (
+    "hydra.run.dir=${output_dir}/selection/${selection_name:}",
+    "hydra.sweep.dir=${output_dir}/selection",
+    "hydra.sweep.subdir=${selection_name:}",
+)
 """Hydra would otherwise open the folder of a run."""
 
 

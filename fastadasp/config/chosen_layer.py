@@ -14,7 +14,12 @@ FILE = "selection.json"
 
 
 def selection_folder(cfg: DictConfig) -> Path:
-    """`<output_dir>/selection/<fingerprint>`: the same for all runs that share a choice.
+    """`<output_dir>/selection/<fingerprint>`: the folder of a choice, see `selection_name`."""
+    return Path(cfg.output_dir, "selection", selection_name(cfg))
+
+
+def selection_name(cfg: DictConfig) -> str:
+    """The fingerprint of a choice, the same for all runs that share the choice.
 
     Which clips are scored, how answers are decoded and on what hardware makes no difference to it.
     """
@@ -23,7 +28,7 @@ def selection_folder(cfg: DictConfig) -> Path:
         same.merge.layer = AUTO
         for node, key in ((same, "generation"), (same, "hardware"), (same.task, "manifest"), (same.task, "limit")):
             node.pop(key, None)
-    return Path(cfg.output_dir, "selection", fingerprint(same))
+    return fingerprint(same)
 
 
 def _layer(file: Path) -> int:

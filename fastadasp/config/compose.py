@@ -10,7 +10,7 @@ from hydra import initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fastadasp.config.chosen_layer import selection_folder
+from fastadasp.config.chosen_layer import selection_name
 from fastadasp.config.corpus import corpus_manifest
 from fastadasp.config.fingerprint import fingerprint, run_folder
 from fastadasp.config.meaning import NONE, as_meant
@@ -20,7 +20,7 @@ OmegaConf.register_new_resolver("repository", lambda: str(REPOSITORY), replace=T
 OmegaConf.register_new_resolver("search_path", lambda: [f"file://{folder}" for folder in search_path()], replace=True)
 OmegaConf.register_new_resolver("corpus", lambda *, _root_: str(corpus_manifest(_root_)), replace=True)
 OmegaConf.register_new_resolver("run_folder", lambda *, _root_: run_folder(_root_), replace=True)
-OmegaConf.register_new_resolver("selection_folder", lambda *, _root_: str(selection_folder(_root_)), replace=True)
+OmegaConf.register_new_resolver("selection_name", lambda *, _root_: selection_name(_root_), replace=True)
 OmegaConf.register_new_resolver("fingerprint", lambda *, _root_: fingerprint(_root_), replace=True)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Weights = Enum("Weights", ["plain", "norm", "encoder"])
 Space = Enum("Space", ["direction", "raw"])
+LEAST = 1e-6
+"""A token's weight, where its norm or the attention on the token is 0."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class BlendInput(InputMethod):
     """
 
     positions: Positions = Positions.original
-    """Rotary positions after fusing, as in all methods. `original` keeps the distances in time; without
-    them much is lost. `packed` is for servers, whose positions are contiguous."""
+    """Rotary positions after fusing, as in all methods. `original` keeps the distances in time, without
+    which much is lost. `packed` is for servers, whose positions are contiguous."""
     proportional: bool = field(default=True, kw_only=True)
     """As in all methods; here on by default. Servers take no such bias: set it to false there."""
     longest: int = 8
@@ -45,10 +47,8 @@ class BlendInput(InputMethod):
 
     def assign(self, state: "InputState") -> "Assignment":
         """Fuse each segment of the best division."""
-        import torch
         from torch.nn.functional import normalize
 
-        from fastadasp.ops.layout import per_row
         from fastadasp.ops.segments import best_segments, scatter_of_segments
 
         layout = state.layout
@@ -59,31 +59,27 @@ class BlendInput(InputMethod):
         if self.space is Space.direction:
             x_BND = normalize(x_BND, dim=2)
         weight_BT = self._weight(state)
-        weight_BN = torch.ones_like(order_BN, dtype=x_BND.dtype) if weight_BT is None else weight_BT.gather(1, order_BN)
         longest = [self._longest(*row) for row in zip(layout.audio, kept, layout.runs, strict=True)]
-        cost_BNL = scatter_of_segments(x_BND, weight_BN, max(longest))
-        run_BN, span_L = state.run_BT.gather(1, order_BN), torch.arange(max(longest), device=order_BN.device)
-        first_BNL = (torch.arange(order_BN.shape[1], device=order_BN.device)[:, None] - span_L).clamp_min(0)
-        crosses_BNL = run_BN[:, first_BNL] != run_BN[..., None]
-        too_long_B1L = (span_L.expand(len(longest), -1) >= per_row(longest, order_BN.device))[:, None]
-        cost_BNL = cost_BNL.masked_fill(crosses_BNL | too_long_B1L, torch.inf)
-        last_BN = best_segments(cost_BNL, layout.audio, kept)
-        last_BT = state.audio_BT.scatter(1, order_BN, last_BN)
+        cost_BNL = scatter_of_segments(
+            x_BND, weight_BT.gather(1, order_BN), state.run_BT.gather(1, order_BN).clamp_min(1), longest
+        )
+        last_BT = state.audio_BT.scatter(1, order_BN, best_segments(cost_BNL, layout.audio, kept))
         return state.fuse_pairs(state.pair_BT & ~last_BT, weight_BT, removed)
 
     def _longest(self, audio: int, kept: int, runs: int) -> int:
-        """The most tokens of one segment in a row, such that a division exists."""
-        return max(self.longest, -(-audio // max(1, kept - runs + 1)) if kept > runs else audio, 1)
+        """The most tokens of one segment in a row: enough that `kept` segments, of which none crosses a run, hold all
+        `audio` tokens."""
+        return max(self.longest, -(-audio // max(1, kept - runs + 1)))
 
-    def _weight(self, state: "InputState") -> "Tensor | None":
-        """(B, T) float32, above 0; None for equal weights."""
+    def _weight(self, state: "InputState") -> "Tensor":
+        """(B, T) float32, above 0."""
         from torch.linalg import vector_norm
 
         match self.weights:
             case Weights.norm:
-                norm_BT: Tensor = vector_norm(state.hidden_BTD.float(), dim=2)
-                return norm_BT.clamp_min(1e-6)
+                weight_BT: Tensor = vector_norm(state.hidden_BTD.float(), dim=2)
             case Weights.encoder:
-                return state.encoder.received_BT("mean").clamp_min(1e-6)
+                weight_BT = state.encoder.received_BT("mean")
             case _:
-                return None
+                weight_BT = state.size_BT.new_ones(state.size_BT.shape)
+        return weight_BT.clamp_min(LEAST)

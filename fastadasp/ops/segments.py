@@ -12,23 +12,24 @@ from torch.nn.functional import pad
 from fastadasp.ops.layout import per_row
 
 
-def scatter_of_segments(x_BND: Tensor, weight_BN: Tensor, longest: int) -> Tensor:
+def scatter_of_segments(x_BND: Tensor, weight_BN: Tensor, run_BN: Tensor, longest: Sequence[int]) -> Tensor:
     """(B, N, L) float32: for the segment of the l + 1 items that end with item n, the weighted sum of the squared
-    distances of its items to their weighted mean; infinite where the row begins later.
+    distances of its items to their weighted mean; infinite for what is no segment of row b: more than `longest[b]`
+    items, items of several runs, or more items than the row has up to there.
 
-    x_BND: float32. weight_BN: float32, above 0.
+    x_BND: float32. weight_BN: float32, above 0. run_BN: int64, above 0, a number that the items of one run share.
     """
+    longest_B1 = per_row(longest, x_BND.device)
     mass_BN, total_BND = weight_BN, x_BND * weight_BN[..., None]
     energy_BN = (total_BND * x_BND).sum(2)
-    first_BN, first_BND, first_energy_BN = mass_BN, total_BND, energy_BN
-    spread = [torch.zeros_like(energy_BN)]
-    for _ in range(longest - 1):  # one item more before each segment
-        first_BN, first_BND, first_energy_BN = map(_later, (first_BN, first_BND, first_energy_BN))
-        mass_BN, total_BND, energy_BN = mass_BN + first_BN, total_BND + first_BND, energy_BN + first_energy_BN
-        spread.append((energy_BN - total_BND.square().sum(2) / mass_BN).clamp_min(0))
-    cost_BNL = torch.stack(spread, 2)
-    item_N1 = torch.arange(cost_BNL.shape[1], device=cost_BNL.device)[:, None]
-    return cost_BNL.masked_fill(torch.arange(longest, device=cost_BNL.device) > item_N1, torch.inf)
+    first = mass_BN, total_BND, energy_BN, run_BN  # of the first item of each segment
+    cost = [torch.zeros_like(energy_BN)]
+    for length in range(2, max(longest) + 1):
+        first = _later(first[0]), _later(first[1]), _later(first[2]), _later(first[3])
+        mass_BN, total_BND, energy_BN = mass_BN + first[0], total_BND + first[1], energy_BN + first[2]
+        found_BN = (energy_BN - total_BND.square().sum(2) / mass_BN).clamp_min(0)
+        cost.append(found_BN.masked_fill((first[3] != run_BN) | (longest_B1 < length), torch.inf))
+    return torch.stack(cost, 2)
 
 
 def _later(x: Tensor) -> Tensor:

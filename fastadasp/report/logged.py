@@ -21,8 +21,9 @@ from fastadasp.report.pictures.time import PARTS
 from fastadasp.tasks.base import Example, Prediction
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from PIL.Image import Image
+
+    from fastadasp.report.pictures.canvas import Drawing
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +114,8 @@ def _merge_map(session: Session, example: Example, number: int) -> Path | None:
     return file
 
 
-def _picture(figure: "Figure") -> "Image":
-    """A drawing as pixels; W&B knows matplotlib's own figures alone, and not those of a subclass."""
+def _picture(drawing: "Drawing") -> "Image":
+    """The pixels, since W&B takes matplotlib's own figures but none of a subclass."""
     from PIL.Image import open as read_image
 
-    figure.savefig(pixels := BytesIO(), format="png")
-    return read_image(pixels)
+    return read_image(BytesIO(drawing.png()))

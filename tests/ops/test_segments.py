@@ -1,6 +1,6 @@
 """The best division into segments, held to a search of all divisions."""
 
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 
 import pytest
 import torch
@@ -30,7 +30,9 @@ def test_no_division_is_better_than_the_one_found(longest: int) -> None:
     items, segments = (9, 7, 1, 5), (5, 4, 1, 3)
     x_BND = torch.randn(4, 9, 3, generator=generator)
     weight_BN = torch.rand(4, 9, generator=generator) + 0.1
-    last_BN = best_segments(scatter_of_segments(x_BND, weight_BN, longest), items, segments)
+    last_BN = best_segments(
+        scatter_of_segments(x_BND, weight_BN, torch.ones(4, 9, dtype=torch.int64), [longest] * 4), items, segments
+    )
     for row, (count, parts) in enumerate(zip(items, segments, strict=True)):
         ends = (last_BN[row].nonzero()[:, 0] + 1).tolist()
         assert len(ends) == parts
@@ -45,13 +47,12 @@ def test_no_division_is_better_than_the_one_found(longest: int) -> None:
 def test_the_cost_of_a_segment_is_the_scatter_of_its_items_about_their_mean() -> None:
     generator = torch.Generator().manual_seed(0)
     x_BND, weight_BN = torch.randn(2, 6, 4, generator=generator), torch.rand(2, 6, generator=generator) + 0.1
-    cost_BNL = scatter_of_segments(x_BND, weight_BN, 3)
-    for end in range(6):
-        for length in range(1, 4):
-            start = end - length + 1
-            if start < 0:
-                assert cost_BNL[:, end, length - 1].isinf().all()
-            else:
-                found = cost_BNL[1, end, length - 1]
-                expected = spread(x_BND[1, start : end + 1], weight_BN[1, start : end + 1])
-                assert float(found) == pytest.approx(expected, abs=1e-5)
+    run_BN, longest = torch.tensor([[1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 1, 1]]), [2, 3]
+    cost_BNL = scatter_of_segments(x_BND, weight_BN, run_BN, longest)
+    for row, end, length in product(range(2), range(6), range(1, 4)):
+        start, found = end - length + 1, float(cost_BNL[row, end, length - 1])
+        if start >= 0 and length <= longest[row] and run_BN[row, start] == run_BN[row, end]:
+            expected = spread(x_BND[row, start : end + 1], weight_BN[row, start : end + 1])
+            assert found == pytest.approx(expected, abs=1e-5)
+        else:
+            assert found == float("inf")

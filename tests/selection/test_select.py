@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fastadasp.cli.select import FOLDERS
 from fastadasp.config.build import build
 from fastadasp.config.chosen_layer import selection_folder, with_chosen_layer
+from fastadasp.config.compose import compose
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
@@ -80,3 +82,9 @@ def test_the_command_line_takes_the_keys_of_a_run_and_leaves_no_runs_folder(tmp_
     assert done.returncode == 1
     assert "selection.manifest must be given" in done.stderr
     assert [folder.name for folder in tmp_path.iterdir()] == ["selection"]
+
+
+def test_hydra_writes_a_choice_and_its_own_files_below_the_output_folder(tmp_path: Path) -> None:
+    cfg = compose("task=er", f"output_dir={tmp_path}/out", *FOLDERS, hydra=True)
+    assert Path(cfg.hydra.run.dir) == selection_folder(cfg) == Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir)
+    assert Path(cfg.hydra.sweep.dir) == tmp_path / "out" / "selection", "multirun.yaml goes there"

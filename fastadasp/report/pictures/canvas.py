@@ -14,8 +14,12 @@ class Drawing(Figure):
         super().__init__(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(self)
 
-    def _repr_png_(self) -> bytes:
-        """What IPython asks the last value of a cell for."""
+    def png(self) -> bytes:
+        """The drawing as the content of a PNG file."""
         file = BytesIO()
         self.savefig(file, format="png", dpi=100)
         return file.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        """What IPython asks the last value of a cell for."""
+        return self.png()

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.device import input_device
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.examination import Tail, examine
 from fastadasp.engine.halves import Halves
@@ -108,7 +109,7 @@ def _block(
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
     if stages.patched:
-        device = next(decoder.parameters()).device
+        device = input_device(decoder)
         device = audio_mask_BT.device if device.type == "meta" else device
         for index in stages.patched:
             _check_kernels(layers[index], stages)

@@ -116,10 +116,13 @@ def load(
     """
     if not isinstance(model, str | Path):
         loading = {"revision": revision, "device_map": device_map, "max_memory": max_memory, "compile": compile}
-        loading |= {"offload_folder": offload_folder, "adapter": settings.get("adapter")}
-        loading |= {"quantization": settings.get("quantization")}
-        loading |= {"device": device, "dtype": dtype, "attention": attention}
-        given = [name for name, value in loading.items() if value not in (None, "auto")]
+        loading |= {
+            "offload_folder": offload_folder,
+            **{name: settings.get(name) for name in ("adapter", "quantization")},
+        }
+        chosen = {"device": device, "dtype": dtype, "attention": attention}
+        given = [name for name, value in loading.items() if value is not None]
+        given += [name for name, value in chosen.items() if value != "auto"]
         if given:
             raise ConfigError(
                 f"{', '.join(given)}: such settings are for loading, but the model given is loaded already"

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers as t
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from tests.helpers import voxtral_files
 
 DECODER = {
     "vocab_size": 320,
@@ -98,6 +101,16 @@ class Family:
         model.save_pretrained(folder)
         marks = self.marks.replace("{audio}", self.audio)
         self.processor(tokenizer, self.template.replace("AUDIO", marks)).save_pretrained(folder)
+        return folder
+
+
+class Voxtral(Family):
+    """A family whose tokenizer and chat template are those of mistral-common."""
+
+    def save(self, folder: Path) -> Path:
+        """Write the checkpoint; the test is skipped where mistral-common is not installed."""
+        pytest.importorskip("mistral_common", reason="make -f experiments/peers/Makefile voxtral has it installed")
+        voxtral_files.save(folder, WHISPER, DECODER)
         return folder
 
 
@@ -257,6 +270,7 @@ FAMILIES: dict[str, Family] = {
         "<|begin_of_audio|>{audio}<|end_of_audio|>",
         further=("<|begin_of_audio|>", "<|end_of_audio|>"),
     ),
+    "voxtral": Voxtral(lambda _: None, lambda *_: None, "[AUDIO]"),
     "qwen3_asr": Family(
         whisper_like(
             "Qwen3ASR",

@@ -18,6 +18,7 @@ FILES = (
     "transcripts_seventh",
     "transcripts_eighth",
     "transcripts_ninth",
+    "transcripts_quoted",
 )
 KNOWN = {"In French: merde, in English: break a leg"}
 """A sentence that names two languages, as a lead-in names one."""

@@ -31,6 +31,7 @@ from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.engine.watch import Unwatched, Watch
+from fastadasp.errors import UnsupportedError
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
 
@@ -132,7 +133,7 @@ def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
     if index not in stages.patched:
         return proof
     if isinstance(proof, str):
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not support {type(layer).__name__} (layer {index}): {proof}. It cuts a layer after "
             "attention; choose a model whose layers read residual + attention, then residual + MLP"
         )

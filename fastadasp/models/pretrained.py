@@ -156,6 +156,7 @@ class Pretrained(SpeechLM):
 
         The model is put into eval mode, and its generation config is replaced as in `load`.
         """
+        self.__dict__["_given"] = type(model).__name__  # for messages; the dataclass is frozen
         with self._explained("the model"):
             self._check_config(model.config)
             self.__dict__["config"] = model.config  # a cached property
@@ -175,14 +176,15 @@ class Pretrained(SpeechLM):
 
     @property
     def _named(self) -> str:
-        return f"model.path={self.path}"
+        given = self.__dict__.get("_given")
+        return f"model.path={self.path}" if given is None else f"the {given} given"
 
     @contextmanager
     def _explained(self, part: str = "") -> Iterator[None]:
         """Word errors in reading a checkpoint for the person who set `model.path`.
 
         Whatever its files make transformers, tokenizers or torch raise, they are what is wrong. part: which of them,
-        where the error does not say so.
+        where the error does not say so. What was found in a file needs no advice on how to get the file.
         """
         try:
             yield
@@ -191,7 +193,10 @@ class Pretrained(SpeechLM):
         except Exception as error:
             told = isinstance(error, FileError | OSError | RuntimeError)  # these say what they are about
             reason = short(error, 300) if told else f"{part} ({type(error).__name__}: {short(error, 300)})".strip()
-            if not Path(self._source).is_dir():
+            verb = "used" if "_given" in self.__dict__ else "loaded"
+            how = "\n" + self.how_to_get.replace("{path}", self.path)
+            if isinstance(error, FileError) or "_given" in self.__dict__:
+                how = ""
+            elif not Path(self._source).is_dir():
                 reason = f"there is no such folder, and no such hub id can be reached ({reason})"
-            how = self.how_to_get.replace("{path}", self.path)
-            raise ModelError(f"{self._named} cannot be loaded: {reason}\n{how}") from error
+            raise ModelError(f"{self._named} cannot be {verb}: {reason}{how}") from error

@@ -266,5 +266,5 @@ def test_lora_weights_inside_the_checkpoint_are_put_on(tmp_path: Path) -> None:
     with merging(loaded.model, FastAdaSP(ratio=0.4, layer=1), loaded.audio_mask(inputs)):
         beams = loaded.generate(inputs, Generation(max_new_tokens=3, num_beams=2))[0]
     assert beams.shape == (1, 3)
-    with pytest.raises(ModelError, match="model.adapter=nowhere cannot be put on"):
+    with pytest.raises(ModelError, match=r"model\.adapter=nowhere cannot be put on"):
         ChatSpeechLM(path=str(folder), adapter="nowhere").load(device="cpu", dtype="float32", attention="sdpa")

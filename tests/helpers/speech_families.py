@@ -124,7 +124,11 @@ def whisper_like(name: str, decoder: str, mels: int = 128, **settings: Any) -> C
             "num_mel_bins": mels,
             **settings.get("encoder", {}),
         }
-        text = {**(EIGHT_CHANNELS if decoder == "qwen3" else DECODER), "model_type": decoder, **settings.get("text", {})}
+        text = {
+            **(EIGHT_CHANNELS if decoder == "qwen3" else DECODER),
+            "model_type": decoder,
+            **settings.get("text", {}),
+        }
         config = getattr(t, f"{name}Config")(
             audio_config=encoder, text_config=text, audio_token_id=audio, **settings.get("config", {})
         )

@@ -2,8 +2,8 @@
 
 Each class of transformers is built on the meta device, without weights, from its default configuration. Where that is
 not the published decoder's, DECODERS has the dimensions by which the decoder is known; they were not read from a
-checkpoint. Writes experiments/results/speech_models/sizes.jsonl and the table. Weights count 2 bytes each. A minute of audio costs keys and values of 2 bytes in every layer for each of
-its audio tokens, without a reduction.
+checkpoint. Writes experiments/results/speech_models/sizes.jsonl and the table. Weights count 2 bytes each. A minute of
+audio costs keys and values of 2 bytes in every layer for each of its audio tokens, without a reduction.
 """
 
 import json

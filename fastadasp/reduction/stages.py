@@ -7,6 +7,7 @@ from functools import lru_cache
 from fastadasp.errors import ConfigError
 from fastadasp.ops.layout import Layout
 from fastadasp.reduction.cache_method import CacheMethod
+from fastadasp.reduction.input_method import removed_tokens
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan
 from fastadasp.reduction.target import Flops, Prompt, solve_ratio
@@ -118,7 +119,9 @@ class RowStages:
 
     def input_removal(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
         """Audio tokens to remove from each row before layer 0; None if the method is not to be asked."""
-        removed = tuple(int(count * _given_ratio(row.input)) for row, count in zip(self.rows, audio, strict=True))
+        removed = tuple(
+            removed_tokens(count, _given_ratio(row.input)) for row, count in zip(self.rows, audio, strict=True)
+        )
         method = self.rows[0].input
         asked = method is not None and any(audio) and (any(removed) or method.adaptive)
         return removed if asked else None

@@ -1,0 +1,82 @@
+"""What vLLM calls when it starts, in each of its processes (entry point `vllm.general_plugins`)."""
+
+import logging
+from typing import Any
+
+from fastadasp.errors import ConfigError
+from fastadasp.serving.settings import Served, from_environment, split
+from fastadasp.serving.vllm.families import FAMILIES, Family
+
+logger = logging.getLogger("vllm.fastadasp")
+
+SETTINGS = "fastadasp"
+"""The attribute of a model's configuration that holds the settings of a server, so that all processes see them."""
+NEARLY_NONE = 1e-9
+"""A rate of pruned video at which vLLM asks models for the positions of their pruned tokens, and no video is pruned."""
+
+
+def register() -> None:
+    """Put the reducing model in the place of each of vLLM's own that a `Family` describes. Without settings, the models
+    do what vLLM's own do. May be called several times."""
+    from vllm import ModelRegistry
+    from vllm.model_executor.models.config import MODELS_CONFIG_MAP
+
+    for architecture, family in FAMILIES.items():
+        ModelRegistry.register_model(architecture, f"fastadasp.serving.vllm.models:{architecture}")
+        MODELS_CONFIG_MAP[architecture] = _config_of(family, MODELS_CONFIG_MAP.get(architecture))
+
+
+def _config_of(family: Family, earlier: Any) -> Any:
+    """The class by which vLLM lets a model change its configuration, around the one that vLLM has for it, if any."""
+    from vllm.model_executor.models.config import VerifyAndUpdateConfig
+
+    earlier = earlier or VerifyAndUpdateConfig
+    if getattr(earlier, SETTINGS, False):
+        return earlier
+
+    class ReducingConfig(earlier):  # type: ignore[misc]
+        fastadasp = True
+
+        @staticmethod
+        def verify_and_update_model_config(model_config: Any) -> None:
+            earlier.verify_and_update_model_config(model_config)
+            take_settings(model_config, family)
+
+    return ReducingConfig
+
+
+def take_settings(model_config: Any, family: Family) -> None:
+    """Move the settings of this package from the arguments of the processor to the model's configuration, and ask for
+    positions of one's own where the method wants tokens to keep theirs.
+
+    Raises ConfigError for settings that cannot be served.
+    """
+    multimodal = model_config.multimodal_config
+    own, others = split(multimodal.mm_processor_kwargs)
+    own = own or from_environment()
+    if not own:
+        return
+    own = with_possible_positions(own, family)
+    served = Served.of(own)
+    multimodal.mm_processor_kwargs = others or None
+    setattr(model_config.hf_config, SETTINGS, own)
+    if served.original:
+        text = model_config.hf_config.get_text_config()
+        half = (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads) // 2
+        # Three axes that always hold the same position: the rotation is that of one axis.
+        text.rope_parameters["mrope_section"] = [half - 2 * (half // 3), half // 3, half // 3]
+        multimodal.video_pruning_rate = NEARLY_NONE
+    logger.info("fastadasp reduces audio tokens: %s", served.method)
+
+
+def with_possible_positions(own: dict[str, Any], family: Family) -> dict[str, Any]:
+    """The settings, with `positions` at `packed` where nobody asked for others and the model takes no others."""
+    options = own.get("merge_options") or {}
+    if family.original or not isinstance(options, dict):
+        return own
+    if options.get("positions") == "original":
+        raise ConfigError(
+            f"{family.class_name} takes positions=packed alone: its decoder in vLLM cannot be given positions of one's "
+            "own; leave `positions` out of `merge_options`"
+        )
+    return own | {"merge_options": {**options, "positions": "packed"}}

@@ -48,7 +48,8 @@ class Served:
         if not isinstance(own, Mapping):
             raise ConfigError(f"`merge_options` must be a mapping of the method's settings, got {own!r:.80}")
         ratio = checked_ratio(settings.get("ratio", 0.0))
-        node = OmegaConf.merge(compose(f"merge={name}").merge, {"proportional": False, **own, "ratio": ratio})
+        node = OmegaConf.create(OmegaConf.to_container(compose(f"merge={name}").merge, resolve=True))  # takes any key
+        node = OmegaConf.merge(node, {"proportional": False, **own, "ratio": ratio})
         return cls(served_method(build(node, "merge"), name))
 
     def ratio(self, request: Mapping[str, Any]) -> float:

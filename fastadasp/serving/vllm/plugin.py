@@ -24,6 +24,28 @@ def register() -> None:
     for architecture, family in FAMILIES.items():
         ModelRegistry.register_model(architecture, f"fastadasp.serving.vllm.models:{architecture}")
         MODELS_CONFIG_MAP[architecture] = _config_of(family, MODELS_CONFIG_MAP.get(architecture))
+    _let_cpu_runner_correct_positions()
+
+
+def _let_cpu_runner_correct_positions() -> None:
+    """vLLM's runner for CPUs loads a model without asking whether it prunes, as its runner for GPUs does; ask there."""
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return
+    from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+
+    load_model = CPUModelRunner.load_model
+    if getattr(load_model, SETTINGS, False):
+        return
+
+    def asking(runner: Any, *arguments: Any, **named: Any) -> None:
+        load_model(runner, *arguments, **named)
+        if getattr(runner.model_config.hf_config, SETTINGS, None) is not None:
+            runner.is_multimodal_pruning_enabled = runner.model_config.multimodal_config.is_multimodal_pruning_enabled()
+
+    asking.fastadasp = True  # type: ignore[attr-defined]
+    CPUModelRunner.load_model = asking
 
 
 def _config_of(family: Family, earlier: Any) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 from vllm.multimodal import MULTIMODAL_REGISTRY
 
 from fastadasp.engine.encoder import EncoderTap
+from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.serving.clips import check_on_clips, reduce_clips
 from fastadasp.serving.vllm.families import FAMILIES, MODELS
 from fastadasp.serving.vllm.positions import Clip, corrected_positions, planned_positions, with_places, without_places
@@ -30,12 +31,13 @@ class ReducingModel:
                 self.encoder_tap = tap
 
     def embed_multimodal(self, **inputs: Any) -> Any:
-        """The embeddings of each item; of audio, after reduction."""
+        """The embeddings of each item; of audio, after reduction. An encoder that masks its padding reads only the
+        frames that hold audio."""
         counts = inputs.pop(COUNTS, None)
         tap = self.encoder_tap
         if self.served is None or counts is None:
             return super().embed_multimodal(**inputs)  # type: ignore[misc]
-        with tap.listening() if tap is not None else nullcontext():
+        with valid_frames(self), tap.listening() if tap is not None else nullcontext():
             clips = list(super().embed_multimodal(**inputs))  # type: ignore[misc]
             attend = None if tap is None else partial(tap.read, 1)
             kept = [int(left) for _, left in counts]

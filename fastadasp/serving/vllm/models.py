@@ -13,6 +13,7 @@ from vllm.multimodal import MULTIMODAL_REGISTRY
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.serving.clips import check_on_clips, reduce_clips
+from fastadasp.serving.settings import Served
 from fastadasp.serving.vllm.families import FAMILIES, MODELS
 from fastadasp.serving.vllm.positions import Clip, corrected_positions, planned_positions, with_places, without_places
 from fastadasp.serving.vllm.processor import COUNTS, ReducingProcessor, served_by
@@ -54,12 +55,16 @@ class OriginalPositions:
     supports_multimodal_pruning = True
     supported_video_pruning_methods = ("evs",)
 
+    served: Served | None
+
     def get_mrope_input_positions(self, input_tokens: list[int], mm_features: list[Any]) -> tuple[Tensor, int]:
         """Positions before audio is encoded: see `planned_positions`."""
+        if self.served is None:
+            return super().get_mrope_input_positions(input_tokens, mm_features)  # type: ignore[misc,no-any-return]
         clips = []
         for feature in mm_features:
-            whole, _ = feature.data[COUNTS].data.tolist()
-            clips.append(Clip(feature.mm_position.offset, feature.mm_position.length, whole))
+            whole, left = feature.data[COUNTS].data.tolist()
+            clips.append(Clip(feature.mm_position.offset, left, whole if self.served.original else left))
         return planned_positions(len(input_tokens), sorted(clips))
 
     def recompute_mrope_positions(
@@ -70,6 +75,9 @@ class OriginalPositions:
         num_computed_tokens: int,
     ) -> tuple[Sequence[Tensor], Tensor, int]:
         """The embeddings without the places that they carry, and the positions that follow from these."""
+        if self.served is None or not self.served.original:
+            ahead = int(mrope_positions.max()) + 1 - mrope_positions.shape[1]
+            return multimodal_embeddings, mrope_positions, ahead
         carried = [without_places(one) for one in multimodal_embeddings]
         positions, ahead = corrected_positions(
             torch.as_tensor(input_ids),

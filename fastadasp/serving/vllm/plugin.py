@@ -5,7 +5,7 @@ from typing import Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.serving.settings import Served, from_environment, split
-from fastadasp.serving.vllm.families import FAMILIES, Family
+from fastadasp.serving.vllm.families import FAMILIES, Family, refusal
 
 logger = logging.getLogger("vllm.fastadasp")
 
@@ -21,9 +21,12 @@ def register() -> None:
     from vllm import ModelRegistry
     from vllm.model_executor.models.config import MODELS_CONFIG_MAP
 
-    for architecture, family in FAMILIES.items():
+    known = set(ModelRegistry.get_supported_archs())
+    for architecture in known:
+        earlier = MODELS_CONFIG_MAP.get(architecture)
+        MODELS_CONFIG_MAP[architecture] = _config_of(architecture, earlier)
+    for architecture in known & set(FAMILIES):
         ModelRegistry.register_model(architecture, f"fastadasp.serving.vllm.models:{architecture}")
-        MODELS_CONFIG_MAP[architecture] = _config_of(family, MODELS_CONFIG_MAP.get(architecture))
     _let_cpu_runner_correct_positions()
 
 
@@ -48,7 +51,7 @@ def _let_cpu_runner_correct_positions() -> None:
     CPUModelRunner.load_model = asking
 
 
-def _config_of(family: Family, earlier: Any) -> Any:
+def _config_of(architecture: str, earlier: Any) -> Any:
     """The class by which vLLM lets a model change its configuration, around the one that vLLM has for it, if any."""
     from vllm.model_executor.models.config import VerifyAndUpdateConfig
 
@@ -62,33 +65,44 @@ def _config_of(family: Family, earlier: Any) -> Any:
         @staticmethod
         def verify_and_update_model_config(model_config: Any) -> None:
             earlier.verify_and_update_model_config(model_config)
-            take_settings(model_config, family)
+            take_settings(model_config, architecture)
 
     return ReducingConfig
 
 
-def take_settings(model_config: Any, family: Family) -> None:
+def take_settings(model_config: Any, architecture: str) -> None:
     """Move the settings of this package from the arguments of the processor to the model's configuration, and ask for
     positions of one's own where the method wants tokens to keep theirs.
 
-    Raises ConfigError for settings that cannot be served.
+    Raises ConfigError for settings that cannot be served, and for a model that cannot be served with settings.
     """
     multimodal = model_config.multimodal_config
-    own, others = split(multimodal.mm_processor_kwargs)
+    own, others = split(None if multimodal is None else multimodal.mm_processor_kwargs)
     own = own or from_environment()
     if not own:
         return
+    family = FAMILIES.get(architecture)
+    if family is None or multimodal is None:
+        raise ConfigError(refusal(architecture))
     own = with_possible_positions(own, family)
     served = Served.of(own)
     multimodal.mm_processor_kwargs = others or None
     setattr(model_config.hf_config, SETTINGS, own)
     if served.original:
-        text = model_config.hf_config.get_text_config()
-        half = (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads) // 2
-        # Three axes that always hold the same position: the rotation is that of one axis.
-        text.rope_parameters["mrope_section"] = [half - 2 * (half // 3), half // 3, half // 3]
+        take_positions(model_config.hf_text_config)
         multimodal.video_pruning_rate = NEARLY_NONE
     logger.info("fastadasp reduces audio tokens: %s", served.method)
+
+
+def take_positions(text_config: Any) -> None:
+    """Let vLLM ask the model for the positions of a decoder that has one for each token, by calling them M-RoPE of
+    three axes: these always hold the same position, and turn queries and keys as one axis does."""
+    rotary = text_config.rope_parameters
+    if "mrope_section" in rotary:
+        return
+    head = getattr(text_config, "head_dim", None) or text_config.hidden_size // text_config.num_attention_heads
+    half = int(head * rotary.get("partial_rotary_factor", 1.0)) // 2
+    rotary["mrope_section"] = [half - 2 * (half // 3), half // 3, half // 3]
 
 
 def with_possible_positions(own: dict[str, Any], family: Family) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class Asking:
         """prompts: by number of clips."""
         self.engine, self.prompts, self.clock = engine.llm_engine, prompts, clock
         self.numbers = count()
-        scheduler = self.engine.engine_core.engine_core.scheduler
-        self.blocks, self.running = scheduler.kv_cache_manager.block_pool, scheduler.running
+        self.scheduler = self.engine.engine_core.engine_core.scheduler
+        self.blocks = self.scheduler.kv_cache_manager.block_pool
 
     def ask(self, clips: Sequence[Sequence[np.ndarray]], ratio: float, at_once: int) -> dict[str, float]:
         """Ask about prompts of clips, `at_once` at a time: a new one when one is done."""
@@ -77,7 +77,7 @@ class Asking:
                     done += 1
                     ask_next()
             fewest = min(fewest, self.blocks.get_num_free_blocks())
-            most_running = max(most_running, len(self.running))
+            most_running = max(most_running, len(self.scheduler.running))
         assert done == len(clips)
         return {
             "s_each": (self.clock() - start_s) / len(clips),

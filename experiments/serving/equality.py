@@ -1,7 +1,7 @@
 """Are a server's answers those of this package's own runner?
 
-`python -m experiments.serving.equality --out FILE` asks vLLM, with the plugin and merge=blend_input, about the first
-clips of bundled sets at several ratios, and `fastadasp.ask` with the same method about the same clips. Greedy answers in
+`python -m experiments.serving.equality --out FILE` asks vLLM, with the plugin and a method (`--merge`, blend_input),
+about the first clips of bundled sets at several ratios, and `fastadasp.ask` with the same method about the same clips. Greedy answers in
 float32 are compared word for word. Ways of asking: `alone` (one request at a time), `batched` (16 at once), `chunked`
 (16 at once, prompts read in chunks of 48 tokens, so that clips are cut) and `cached` (everything asked twice with
 prefix caching on; the second answers count). Where answers differ, the gap between the two most likely tokens at the
@@ -29,13 +29,13 @@ WAYS: dict[str, dict[str, Any]] = {
 NEW_TOKENS = 128
 
 
-def served(way: str, tasks: Sequence[str], ratios: Sequence[float], clips: int) -> list[dict[str, Any]]:
+def served(merge: str, way: str, tasks: Sequence[str], ratios: Sequence[float], clips: int) -> list[dict[str, Any]]:
     """The answers of vLLM, with the log-probabilities of the two best tokens at each step."""
     import soundfile
     from transformers import AutoProcessor
     from vllm import SamplingParams
 
-    engine = start(mm_processor_kwargs={"merge": "blend_input", "ratio": 0.5}, **WAYS[way])
+    engine = start(mm_processor_kwargs={"merge": merge, "ratio": 0.5}, **WAYS[way])
     processor = AutoProcessor.from_pretrained(MODEL)
     sampling = SamplingParams(temperature=0, max_tokens=NEW_TOKENS, logprobs=2)
     rows = []
@@ -72,9 +72,12 @@ def gap_of(step: Any) -> float:
     return round(best - second, 5)
 
 
-def answered(tasks: Sequence[str], ratios: Sequence[float], clips: int) -> dict[tuple[str, float, str], str]:
+def answered(
+    merge: str, tasks: Sequence[str], ratios: Sequence[float], clips: int
+) -> dict[tuple[str, float, str], str]:
     """The answers of this package's own runner."""
     import fastadasp
+    from fastadasp.serving.settings import Served
 
     model = fastadasp.load(str(MODEL))
     texts = {}
@@ -86,7 +89,7 @@ def answered(tasks: Sequence[str], ratios: Sequence[float], clips: int) -> dict[
                 [str(example.audio[0]) for example in examples],
                 [example.instruction for example in examples],
                 task=task,
-                method=fastadasp.BlendInput(ratio=ratio, proportional=False),
+                method=Served.of({"merge": merge, "ratio": ratio}).method,
                 generation=fastadasp.Generation(max_new_tokens=NEW_TOKENS),
                 progress=False,
             )
@@ -139,6 +142,7 @@ def main() -> None:
     """Ask in each way in a process of its own, since a process holds one engine, then compare."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--merge", default="blend_input")
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--tasks", nargs="+", default=["asr", "sqa"])
     parser.add_argument("--ratios", nargs="+", type=float, default=[0.0, 0.3, 0.5])
@@ -146,22 +150,23 @@ def main() -> None:
     parser.add_argument("--only", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
-        rows = served(arguments.only, arguments.tasks, arguments.ratios, arguments.clips)
+        rows = served(arguments.merge, arguments.only, arguments.tasks, arguments.ratios, arguments.clips)
         arguments.out.write_text(json.dumps(rows))
         return
-    expected = answered(arguments.tasks, arguments.ratios, arguments.clips)
+    expected = answered(arguments.merge, arguments.tasks, arguments.ratios, arguments.clips)
     results = []
     for way in arguments.ways:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "rows.json")
             command = [sys.executable, "-m", "experiments.serving.equality", "--only", way, "--out", str(file)]
-            for name in ("clips", "tasks", "ratios"):
+            for name in ("merge", "clips", "tasks", "ratios"):
                 value = getattr(arguments, name)
                 command += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
             subprocess.run(command, check=True)
             results.append(compared(way, json.loads(file.read_text()), expected))
         print(json.dumps(results[-1]["cells"]), flush=True)
-        arguments.out.write_text(json.dumps({"machine": machine(), "ways": results}, indent=1, ensure_ascii=False) + "\n")
+        found = {"machine": machine(), "merge": arguments.merge, "ways": results}
+        arguments.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
 def machine() -> dict[str, str]:

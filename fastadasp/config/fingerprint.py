@@ -32,6 +32,15 @@ IRRELEVANT = frozenset(
         "hardware.peak_flops",
         "hardware.bandwidth",
         "task.cluster",
+        "model.api_key_env",  # this and what follows: how a server is asked
+        "model.stream",
+        "model.concurrency",
+        "model.timeout_s",
+        "model.attempts",
+        "model.longest_wait_s",
+        "model.requests_per_minute",
+        "model.tokens_per_minute",
+        "model.stop_after",
     }
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""

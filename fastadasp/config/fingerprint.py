@@ -45,6 +45,9 @@ IRRELEVANT = frozenset(
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
 
+SERVED = "fastadasp.models.served.adapter.Served"
+"""The class of a model that computes on a server, whatever the hardware here."""
+
 FILES_IN = ("merge.", "model.", "selection.", "task.")
 """Where settings may name files whose content counts."""
 
@@ -84,6 +87,8 @@ def fingerprint(cfg: DictConfig) -> str:
     bare = as_meant(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed]), apart=())
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
+    if settings.get("model._target_") == SERVED:
+        settings = {key: value for key, value in settings.items() if not key.startswith("hardware.")}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     if chosen:
         targets += (f"{CHOOSING}.score",)

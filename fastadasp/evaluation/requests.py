@@ -39,7 +39,7 @@ class Requests(Total):
 
     def _told(self, name: str) -> Numbers:
         """Of the requests with which it was noted."""
-        values_N = np.asarray(self._noted[name])
+        values_N: Numbers = np.asarray(self._noted[name])
         return values_N[~np.isnan(values_N)]
 
     @property

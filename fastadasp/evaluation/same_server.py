@@ -4,6 +4,7 @@ An address and a model's name stay the same when a server is started anew with a
 answers of both in one folder would be no result.
 """
 
+from fastadasp.data.audio import AudioError
 from fastadasp.evaluation.session import Session
 from fastadasp.evaluation.store import RunStore, StoreError
 from fastadasp.models.served.adapter import Asked, Served
@@ -13,8 +14,8 @@ from fastadasp.models.served.troubles import RequestError
 
 FILE = "server.json"
 _REMEDY = (
-    "Their answers must not be mixed: give what is served now a run of its own by model.note=... (any words for it), or "
-    "delete the folder"
+    "Their answers must not be mixed: give what is served now a run of its own by model.note=... (any words for it), "
+    "or delete the folder"
 )
 
 
@@ -41,7 +42,10 @@ async def check_counting(session: Session, served: Served, server: Server, clien
     example = None if known is None else next((one for one in session.setup.examples if one.id == known.id), None)
     if known is None or example is None:
         return
-    asked: Asked = served.prepare(example)
+    try:
+        asked: Asked = served.prepare(example)
+    except AudioError:
+        return
     body = {**served.body(session.setup.generation, session.seed), served.length_key.name: 1}
     try:
         reply = (await client.ask(server.name, asked, body)).reply
@@ -50,7 +54,7 @@ async def check_counting(session: Session, served: Served, server: Server, clien
         return  # the run itself will meet the same trouble, and tell it
     if now is not None and now != before:
         raise StoreError(
-            f"{served.described}: the server counts {now} prompt tokens of {known.id}, and counted {before:.0f} when it "
-            f"gave the answers in {session.store.folder}: it reduces audio in another way now, or has another chat "
+            f"{served.described}: the server counts {now} prompt tokens of {known.id}, and counted {before:.0f} when "
+            f"it gave the answers in {session.store.folder}: it reduces audio in another way now, or has another chat "
             f"template. {_REMEDY}"
         )

@@ -8,7 +8,7 @@ from fastadasp.config.messages import suggest
 from fastadasp.files.text import short
 from fastadasp.models.served.adapter import Served
 from fastadasp.models.served.client import Client
-from fastadasp.models.served.troubles import ServerError, RequestError
+from fastadasp.models.served.troubles import RequestError, ServerError
 
 _NO_LIST = frozenset({404, 405, 501})
 _HOW = "the address usually ends in /v1 (model.base_url=http://HOST:PORT/v1)"

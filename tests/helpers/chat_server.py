@@ -174,8 +174,8 @@ class Handler(BaseHTTPRequestHandler):
         words = len(text.split()) + 1
         usage = {"prompt_tokens": 10 + round(seconds * TOKENS_PER_SECOND * kept), "completion_tokens": words}
         if state.most is not None and usage["prompt_tokens"] > state.most:
-            told = f"This model's maximum context length is {state.most} tokens."
-            self.error(400, f"{told} However, you requested {usage['prompt_tokens']} tokens.", "context_length_exceeded")
+            told = f"This model's maximum context length is {state.most} tokens, and you requested more."
+            self.error(400, told, "context_length_exceeded")
             return
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         completion = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"]}
@@ -270,9 +270,11 @@ FAULTS: Mapping[str, Any] = {
     "slow": _slow,
     "no JSON": _broken,
     "no choices": lambda handler, body: _without(handler, body, {"id": "1", "object": "chat.completion"}),
-    "empty choices": lambda handler, body: _without(handler, body, {"id": "1", "choices": []})
-    if not body.get("stream")
-    else _without(handler, body, {"id": "1", "choices": [{}]}),
+    "empty choices": lambda handler, body: (
+        _without(handler, body, {"id": "1", "choices": []})
+        if not body.get("stream")
+        else _without(handler, body, {"id": "1", "choices": [{}]})
+    ),
     "a list": lambda handler, body: _without(handler, body, [1, 2]),
     "error in 200": lambda handler, body: _without(handler, body, {"error": {"message": "overloaded", "code": 502}}),
     "null": lambda handler, body: {"message": {"role": "assistant", "content": None}},
@@ -307,7 +309,7 @@ def serving(state: ChatServer) -> Iterator[ChatServer]:
 
 
 def ask(output: Path, url: str, *overrides: str) -> Path:
-    """Evaluate what a server answers, as `python run.py model=openai model.base_url=URL ...` would; the run's folder."""
+    """The folder of `python run.py model=openai model.base_url=URL ...`, done in this process."""
     from fastadasp.evaluation.run import evaluate
 
     cfg, folder = compose_run([*settings(output, url), *overrides])

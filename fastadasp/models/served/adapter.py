@@ -6,17 +6,16 @@ The parts of a message are those of OpenAI's chat-completions reference, `input_
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from fastadasp.errors import ConfigError
 from fastadasp.files.text import short
 from fastadasp.models.base import Generation, ModelError
 from fastadasp.models.prompting import Prompting
+from fastadasp.models.served.secrets import problem
 
 if TYPE_CHECKING:
     from fastadasp.data.audio import Samples
@@ -98,34 +97,14 @@ class Served(Prompting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        problems = [*self._address_problems(), *self._number_problems()]
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
-            problems.append(
-                "model.api_key_env must be the name of an environment variable, of letters, digits and underscores, "
-                "such as OPENAI_API_KEY. What was given is not shown, since it may be the key itself; if it was, take "
-                "it out of the shell's history"
-            )
+        given = {"model.base_url": self.base_url, "model.api_key_env": self.api_key_env}
+        secrets = [problem(setting, value) for setting, value in given.items()]
+        problems = [*filter(None, secrets), *self._number_problems()]
         if self.name is not None and not self.name.strip():
             problems.append("model.name must be the name of a model, or null for the only one that the server lists")
         problems += [f"model.extra_body.{key} cannot be set: {OWN[key]}" for key in self.extra_body if key in OWN]
         if problems:
             raise ConfigError("\n".join(problems))
-
-    def _address_problems(self) -> list[str]:
-        try:
-            url = urlsplit(self.base_url)
-            host, has_secret = url.hostname, "@" in url.netloc or bool(url.query)
-            _ = url.port
-        except ValueError as error:
-            return [f"model.base_url is no address ({error}); it looks like http://localhost:8000/v1"]
-        if has_secret:
-            return [
-                "model.base_url must hold no password and no query (what was given is not shown): settings are written "
-                "into results. Put the key into an environment variable and name that by model.api_key_env"
-            ]
-        if url.scheme not in ("http", "https") or not host:
-            return [f"model.base_url={self.base_url} is no address of a server; it looks like http://localhost:8000/v1"]
-        return []
 
     def _number_problems(self) -> list[str]:
         least = {"concurrency": 1, "attempts": 1, "stop_after": 1, "sample_rate": 8000}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import random
 import socket
 import time
@@ -87,12 +88,19 @@ class Client(AbstractAsyncContextManager["Client"]):
         return Answered(answered.reply, answered.latency_s, answered.ttft_s, attempts)
 
     async def get(self, address: str) -> Any:
-        """The JSON at a path below `base_url`, or at a whole address. Raises RequestError."""
+        """What stands at a path below `base_url`, or at a whole address; text that is no JSON as it is.
 
-        async def once() -> Any:
-            return await self._told(lambda: self._parsed(self._client.get(address, cast_to=str)))
+        Raises RequestError.
+        """
 
-        return (await self._insisting(once))[0]
+        async def once() -> str:
+            return await self._told(lambda: self._client.get(address, cast_to=str))
+
+        text = (await self._insisting(once))[0]
+        try:
+            return parse(text)
+        except JsonError:
+            return text
 
     async def _insisting(self, once: Callable[[], Awaitable[T]]) -> tuple[T, int]:
         """What `once` returns, and in which attempt. Raises RequestError."""
@@ -184,8 +192,11 @@ def _of_connection(error: BaseException) -> RequestError:
     """What kept a request from arriving, or its answer from coming."""
     causes = list(_chain(error))
     system = next((one for one in causes if isinstance(one, OSError)), None)
-    reason = (system.strerror if system is not None else None) or next(filter(None, map(str, reversed(causes))))
-    unknown = isinstance(system, socket.gaierror) and system.errno == socket.EAI_NONAME
+    reason, unknown = next(filter(None, map(str, reversed(causes)))), False
+    if isinstance(system, socket.gaierror):
+        unknown = system.errno == socket.EAI_NONAME
+    elif system is not None and system.errno is not None:
+        reason = os.strerror(system.errno)
     return RequestError(f"the connection failed: {short(reason, 200)}", Means.run if unknown else Means.again)
 
 

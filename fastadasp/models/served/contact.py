@@ -11,7 +11,7 @@ from fastadasp.models.served.client import Client
 from fastadasp.models.served.troubles import RequestError, ServerError
 
 _NO_LIST = frozenset({404, 405, 501})
-_HOW = "the address usually ends in /v1 (model.base_url=http://HOST:PORT/v1)"
+_HOW = "an address usually ends in /v1 (model.base_url=http://HOST:PORT/v1)"
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def ended(served: Served, trouble: RequestError, listed: tuple[str, ...] = ()) -
             )
     elif trouble.status in _NO_LIST:
         known = f" ({short(suggest(served.name or '', listed), 300)})" if listed else ""
-        remedy = f"Check model.name{known}, and that {_HOW}"
+        remedy = f"Check model.name{known} and the address: {_HOW}"
     elif trouble.status is None:
-        remedy = f"Check that the server runs and that {_HOW}"
+        remedy = f"Check that the server runs there; {_HOW}"
     else:
         remedy = "What was answered is kept, and the same command goes on"
     return ServerError(f"{told} {remedy}")

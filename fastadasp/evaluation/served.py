@@ -108,7 +108,8 @@ class _Asking:
 
     async def _answer(self, client: Client, batch: PreparedBatch) -> None:
         """Ask for one clip and store what comes of it."""
-        self._session.store.append([unanswered(example, error, self._origin) for example, error in batch.failed])
+        if batch.failed:
+            self._session.store.append([unanswered(example, error, self._origin) for example, error in batch.failed])
         for example, prepared in batch.ready:
             body = self._served.body(self._session.setup.generation, self._session.seed + batch.index)
             try:

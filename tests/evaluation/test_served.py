@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -124,11 +125,11 @@ def test_a_finished_run_is_read_without_a_server(
     server: ChatServer, asr: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = ask(tmp_path, server.url, *asr)
-    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    before = {name: (folder / name).read_bytes() for name in ("metrics.json", "predictions.jsonl", "server.json")}
     assert len(server.asked) == 5
     again = ask(tmp_path, server.url, *asr, "model.concurrency=2", "model.attempts=1", "hardware.batch_size=3")
     assert (again, len(server.asked)) == (folder, 5)
-    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
+    assert {name: (folder / name).read_bytes() for name in before} == before
     assert "not known: the server's matter" in capsys.readouterr().out
 
 
@@ -176,7 +177,7 @@ def test_a_key_that_is_refused_in_the_middle_ends_the_run_and_the_same_command_g
     server: ChatServer, asr: tuple[str, ...], tmp_path: Path
 ) -> None:
     server.faults = {"tone-3": ["401"]}  # the longest clip comes first
-    with pytest.raises(ServerError, match="401.*OPENAI_API_KEY is not set"):
+    with pytest.raises(ServerError, match=r"401.*OPENAI_API_KEY is not set"):
         ask(tmp_path, server.url, *asr, "model.concurrency=1")
     (folder,) = (file.parent for file in tmp_path.rglob("predictions.jsonl"))
     assert set(stored(folder)) == {"tone-5", "tone-4"}
@@ -206,17 +207,24 @@ def test_unreadable_audio_fails_without_a_request(server: ChatServer, asr: tuple
 
 
 def test_so_many_requests_are_under_way_as_asked_for(server: ChatServer, asr: tuple[str, ...], tmp_path: Path) -> None:
-    server.hold_after = 0
-    original = ChatServer.heard
+    meeting, under_way, most = threading.Barrier(3), 0, 0
+    original = server.heard
 
-    def heard(self: ChatServer, messages: Sequence[Any]) -> tuple[str, float]:
-        if self.at_once >= 2:
-            self.go.set()
-        return original(self, messages)
+    def heard(messages: Sequence[Any]) -> tuple[str, float]:
+        nonlocal under_way, most
+        with server.lock:
+            under_way += 1
+            most = max(most, under_way)
+            first = len(server.times) < 3
+        if first:
+            meeting.wait(30)  # fails where fewer than three come together
+        with server.lock:
+            under_way -= 1
+        return original(messages)
 
-    server.heard = heard.__get__(server)  # type: ignore[method-assign]
-    ask(tmp_path, server.url, *asr, "model.concurrency=3")
-    assert server.most_at_once == 3
+    server.heard = heard  # type: ignore[method-assign]
+    folder = ask(tmp_path, server.url, *asr, "model.concurrency=3")
+    assert (most, read(folder)["failed"]) == (3, 0)
 
 
 def test_a_ratio_of_the_server_is_swept_by_the_requests_field(

@@ -190,9 +190,9 @@ class Client(AbstractAsyncContextManager["Client"]):
 
 def _of_connection(error: BaseException) -> RequestError:
     """What kept a request from arriving, or its answer from coming."""
-    causes = list(_chain(error))
-    system = next((one for one in causes if isinstance(one, OSError)), None)
-    reason, unknown = next(filter(None, map(str, reversed(causes)))), False
+    causes = [*_chain(error)][::-1]
+    system = next((one for one in causes if isinstance(one, OSError) and one.errno is not None), None)
+    reason, unknown = next(filter(None, map(str, causes))), False
     if isinstance(system, socket.gaierror):
         unknown = system.errno == socket.EAI_NONAME
     elif system is not None and system.errno is not None:

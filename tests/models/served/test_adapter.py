@@ -111,5 +111,5 @@ def test_wrong_settings_are_refused_and_secrets_not_repeated(settings: dict[str,
 def test_a_variable_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert Served(base_url=URL).key() is None
-    with pytest.raises(ConfigError, match="model.api_key_env=NO_SUCH_KEY: the environment has no such variable"):
+    with pytest.raises(ConfigError, match=r"model.api_key_env=NO_SUCH_KEY: the environment has no such variable"):
         Served(base_url=URL, api_key_env="NO_SUCH_KEY").key()

@@ -253,7 +253,7 @@ def test_a_server_whose_model_is_not_clear_ends_in_one_message(
 def test_no_server_and_no_such_host_end_in_one_message(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServerError, match=r"Connection refused; asked 2 times.* Check that the server runs there"):
         contact("http://127.0.0.1:1/v1")
-    with pytest.raises(ServerError, match="the connection failed: .*Check that the server runs there"):
+    with pytest.raises(ServerError, match=r"the connection failed: .*Check that the server runs there"):
         contact("http://no-such-host.invalid/v1")
 
 

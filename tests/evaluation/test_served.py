@@ -26,6 +26,7 @@ from fastadasp.models.served.troubles import ASKS_AGAIN, ServerError
 from fastadasp.report.runs import Run
 from fastadasp.report.tabulate import facts
 from tests.helpers.chat_server import KEY, MODEL, ChatServer, ask, repeated, serving, settings
+from tests.helpers.configs import composed, with_value
 
 BENCHMARK = REPOSITORY / "fastadasp" / "assets" / "benchmark"
 
@@ -283,20 +284,19 @@ def test_commands_that_look_inside_a_model_say_that_a_server_shows_none(tones: P
 
 
 def test_the_name_of_a_run_depends_on_the_server_and_not_on_how_it_is_asked(tones: Path) -> None:
-    def name(*overrides: str) -> str:
-        return fingerprint(compose("model=openai", "task=asr", f"task.manifest={tones}", *overrides))
-
-    same = [
-        *("model.concurrency=3", "model.attempts=2", "model.timeout_s=9", "model.stream=true", "model.stop_after=2"),
-        *("model.requests_per_minute=5", "model.tokens_per_minute=5", "model.longest_wait_s=2"),
-        *("model.api_key_env=OTHER", "hardware=cpu", "hardware.batch_size=2"),
-    ]
-    other = [
-        *("model.base_url=http://other:8000/v1", "model.name=other", "model.note=other", "model.system=other"),
-        *("model.extra_body.ratio=0.5", "model.samples=float32", "model.audio_part=audio_url", "seed=1"),
-    ]
-    assert {name(override) for override in same} == {name()}
-    assert len({name(), *map(name, other)}) == 1 + len(other)
+    cfg = composed("model=openai", "task=asr", f"task.manifest={tones}")
+    same = {
+        **{"model.concurrency": 3, "model.attempts": 2, "model.timeout_s": 9.0, "model.stream": True},
+        **{"model.requests_per_minute": 5.0, "model.tokens_per_minute": 5.0, "model.longest_wait_s": 2.0},
+        **{"model.stop_after": 2, "model.api_key_env": "OTHER", "hardware.batch_size": 2, "hardware.dtype": "bfloat16"},
+    }
+    other = {
+        **{"model.base_url": "http://other:8000/v1", "model.name": "other", "model.note": "other", "seed": 1},
+        **{"model.extra_body": {"ratio": 0.5}, "model.samples": "float32", "model.audio_part": "audio_url"},
+    }
+    own = fingerprint(cfg)
+    assert {fingerprint(with_value(cfg, key, value)) for key, value in same.items()} == {own}
+    assert len({own, *(fingerprint(with_value(cfg, key, value)) for key, value in other.items())}) == 1 + len(other)
 
 
 def test_a_killed_run_asks_only_for_what_is_missing(server: ChatServer, asr: tuple[str, ...], tmp_path: Path) -> None:

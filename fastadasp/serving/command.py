@@ -33,9 +33,7 @@ def reduction(merge: str | None, ratio: float | None, merge_options: str | None)
     if merge is None:
         given = {"--ratio": ratio, "--merge-options": merge_options}
         if extra := [name for name, value in given.items() if value is not None]:
-            raise ServeError(
-                f"{' and '.join(extra)} can only be given with --merge METHOD, such as --merge blend_input"
-            )
+            raise ServeError(f"{' and '.join(extra)} can only be given with --merge, such as --merge blend_input")
         return {}
     if merge not in options("merge"):
         raise ServeError(f"--merge {merge}: there is no such method; {suggest(merge, options('merge'))}")

@@ -69,7 +69,7 @@ def test_recognition_scores_as_jiwer_does_with_failures_as_empty_answers(tmp_pat
         words = said[id].split()
         said[id] = " ".join(words[1:] if number % 3 == 0 else [*words, "indeed"] if number % 3 == 1 else words)
     faults = {
-        **{"asr-001": ["429", "cut", "no JSON"], "asr-002": ["reset"], "asr-007": ["null"], "asr-030": ["503"]},
+        **{"asr-001": ["429", "cut", "no JSON"], "asr-002": ["reset"], "asr-007": ["abort"], "asr-030": ["503"]},
         **{"asr-005": ["400"], "asr-009": ["filter"], "asr-011": ["500"] * 6},  # for good
     }
     state = ChatServer.of(BENCHMARK / "asr" / "manifest.jsonl", said, faults=faults)
@@ -126,11 +126,13 @@ def test_a_finished_run_is_read_without_a_server(
     server: ChatServer, asr: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = ask(tmp_path, server.url, *asr)
-    before = {name: (folder / name).read_bytes() for name in ("metrics.json", "predictions.jsonl", "server.json")}
+    before = {name: (folder / name).read_bytes() for name in ("predictions.jsonl", "server.json")}
+    scored = read(folder)
     assert len(server.asked) == 5
     again = ask(tmp_path, server.url, *asr, "model.concurrency=2", "model.attempts=1", "hardware.batch_size=3")
     assert (again, len(server.asked)) == (folder, 5)
     assert {name: (folder / name).read_bytes() for name in before} == before
+    assert read(folder) | {"config": None} == scored | {"config": None}  # which holds how the server is asked
     assert "not known: the server's matter" in capsys.readouterr().out
 
 
@@ -292,11 +294,13 @@ def test_the_name_of_a_run_depends_on_the_server_and_not_on_how_it_is_asked(tone
     }
     other = {
         **{"model.base_url": "http://other:8000/v1", "model.name": "other", "model.note": "other", "seed": 1},
-        **{"model.extra_body": {"ratio": 0.5}, "model.samples": "float32", "model.audio_part": "audio_url"},
+        **{"model.samples": "float32", "model.audio_part": "audio_url", "model.system": "other"},
     }
     own = fingerprint(cfg)
     assert {fingerprint(with_value(cfg, key, value)) for key, value in same.items()} == {own}
-    assert len({own, *(fingerprint(with_value(cfg, key, value)) for key, value in other.items())}) == 1 + len(other)
+    more = composed("model=openai", "task=asr", f"task.manifest={tones}", "model.extra_body.ratio=0.5")
+    others = [more, *(with_value(cfg, key, value) for key, value in other.items())]
+    assert len({own, *map(fingerprint, others)}) == 2 + len(other)
 
 
 def test_a_killed_run_asks_only_for_what_is_missing(server: ChatServer, asr: tuple[str, ...], tmp_path: Path) -> None:
@@ -305,7 +309,7 @@ def test_a_killed_run_asks_only_for_what_is_missing(server: ChatServer, asr: tup
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 400
         while len(server.asked) < 4 and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         (folder,) = (file.parent for file in tmp_path.rglob("predictions.jsonl"))
@@ -328,11 +332,11 @@ def test_sigterm_ends_a_run_at_once_and_keeps_its_answers(
     command = [sys.executable, REPOSITORY / "run.py", *settings(tmp_path, server.url), *asr, "model.concurrency=2"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while len(server.asked) < 3 and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     process.terminate()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == 143
     assert "Stopped by SIGTERM. What was answered is kept" in errors
     assert "Traceback" not in errors

@@ -102,7 +102,7 @@ def test_plugins_are_named_only_where_others_are(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x", "--ratio", "0.3"], "--ratio can only be given with --merge METHOD"),
+        (["x", "--ratio", "0.3"], "--ratio can only be given with --merge"),
         (["x", "--merge", "blendinput"], "did you mean blend_input?"),
         (["x", "--merge", "frame", "--ratio", "1"], r"--ratio must lie in \[0, 1\), got 1"),
         (["x", "--merge", "frame", "--ratio", "nan"], r"--ratio must lie in \[0, 1\), got nan"),
@@ -121,7 +121,7 @@ def test_wrong_arguments_are_refused_before_a_server_starts(arguments: list[str]
 def test_without_vllm_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(command_module.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(ServeError, match="vLLM is not installed.*`make vllm` makes an environment"):
+    with pytest.raises(ServeError, match=r"vLLM is not installed.*`make vllm` makes an environment"):
         serve(["tiny", "--merge", "blend_input", "--ratio", "0.5"])
 
 

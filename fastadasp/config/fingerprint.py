@@ -45,7 +45,7 @@ IRRELEVANT = frozenset(
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
 
-SERVED = "fastadasp.models.served.adapter.Served"
+SERVED = "fastadasp.models.served.adapter.ServedModel"
 """The class of a model that computes on a server, whatever the hardware here."""
 
 FILES_IN = ("merge.", "model.", "selection.", "task.")

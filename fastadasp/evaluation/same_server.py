@@ -7,7 +7,7 @@ answers of both in one folder would be no result.
 from fastadasp.data.audio import AudioError
 from fastadasp.evaluation.session import Session
 from fastadasp.evaluation.store import RunStore, StoreError
-from fastadasp.models.served.adapter import Asked, Served
+from fastadasp.models.served.adapter import Asked, ServedModel
 from fastadasp.models.served.client import Client
 from fastadasp.models.served.contact import Server
 from fastadasp.models.served.troubles import RequestError
@@ -19,7 +19,7 @@ _REMEDY = (
 )
 
 
-def check_name(store: RunStore, served: Served, server: Server) -> None:
+def check_name(store: RunStore, served: ServedModel, server: Server) -> None:
     """Note which model the server has; StoreError where answers of another one are in the folder."""
     now = {"name": server.name, "root": server.facts.get("root")}
     before = store.read(FILE)
@@ -33,7 +33,7 @@ def check_name(store: RunStore, served: Served, server: Server) -> None:
         )
 
 
-async def check_counting(session: Session, served: Served, server: Server, client: Client) -> None:
+async def check_counting(session: Session, served: ServedModel, server: Server, client: Client) -> None:
     """StoreError where the server counts other prompt tokens than before, of a clip that it has answered: it reduces
     audio in another way, or words its prompts otherwise. One short request; none where nothing was answered yet."""
     known = next(

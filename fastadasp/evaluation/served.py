@@ -15,7 +15,7 @@ from fastadasp.evaluation.same_server import check_counting, check_name
 from fastadasp.evaluation.session import Session
 from fastadasp.evaluation.turns import Turns
 from fastadasp.measuring.provenance import provenance
-from fastadasp.models.served.adapter import Asked, Served
+from fastadasp.models.served.adapter import Asked, ServedModel
 from fastadasp.models.served.client import Answered, Client
 from fastadasp.models.served.contact import Server, ended, meet
 from fastadasp.models.served.troubles import Means, RequestError, ServerError, may_answer_now
@@ -25,7 +25,7 @@ from fastadasp.tasks.base import Example, Prediction, unanswered
 log = logging.getLogger(__name__)
 
 
-def ask_left(session: Session, served: Served) -> None:
+def ask_left(session: Session, served: ServedModel) -> None:
     """Ask for every example that has no answer yet. Raises ServerError where the server answers none of them."""
     served.check_ready()
     left = plan(session.setup.examples, 1, finished(session.store.each()))
@@ -36,7 +36,7 @@ def ask_left(session: Session, served: Served) -> None:
 class _Asking:
     """One process at work on a run whose model is served."""
 
-    def __init__(self, session: Session, served: Served, left: Plan) -> None:
+    def __init__(self, session: Session, served: ServedModel, left: Plan) -> None:
         self._session, self._served, self._left = session, served, left
         self._held: list[Prediction] = []
         """Failures in a row, which are stored once an answer shows that the fault is not the server's."""

@@ -14,13 +14,13 @@ from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.reading import explained_reader_loss
 from fastadasp.evaluation.served import ask_left
 from fastadasp.evaluation.session import Session
-from fastadasp.models.served.adapter import Served
+from fastadasp.models.served.adapter import ServedModel
 from fastadasp.process.signals import handlers, stop_if_told
 
 
 def answer_left(session: Session) -> None:
     """Answer batches until none is left that no other process of the run has taken."""
-    if isinstance(session.setup.adapter, Served):
+    if isinstance(session.setup.adapter, ServedModel):
         ask_left(session, session.setup.adapter)
         return
     quiet_lightning()

@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served(Prompting):
+class ServedModel(Prompting):
     """A model behind the OpenAI chat-completions interface."""
 
     base_url: str
@@ -90,8 +90,9 @@ class Served(Prompting):
     longest_wait_s: float = 300.0
     """Longest pause between two attempts; a server that asks for a longer one has used up the attempts."""
     requests_per_minute: float | None = None
+    """None: no limit. Requests are spread evenly."""
     tokens_per_minute: float | None = None
-    """Of prompts and answers together."""
+    """Of prompts and answers together, as the server counts them; None: no limit."""
     stop_after: int = 20
     """The run ends once so many clips in a row have failed for good, other than for their own length."""
 

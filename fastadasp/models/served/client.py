@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastadasp.files.json_text import JsonError, parse
 from fastadasp.files.text import short
-from fastadasp.models.served.adapter import Asked, Served
+from fastadasp.models.served.adapter import Asked, ServedModel
 from fastadasp.models.served.pace import Pace
 from fastadasp.models.served.replies import Pieces, Reply, read, usage_tokens
 from fastadasp.models.served.troubles import ASKS_AGAIN, Means, RequestError, meaning
@@ -49,7 +49,7 @@ class Answered:
 class Client(AbstractAsyncContextManager["Client"]):
     """Asks one server; used inside one event loop."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServedModel) -> None:
         from openai import AsyncOpenAI, Timeout
 
         self._served, self._key = served, served.key()

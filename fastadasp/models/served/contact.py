@@ -6,7 +6,7 @@ from typing import Any
 
 from fastadasp.config.messages import suggest
 from fastadasp.files.text import short
-from fastadasp.models.served.adapter import Served
+from fastadasp.models.served.adapter import ServedModel
 from fastadasp.models.served.client import Client
 from fastadasp.models.served.troubles import RequestError, ServerError
 
@@ -26,7 +26,7 @@ class Server:
     """Of the model, such as `root` (the checkpoint) and `max_model_len`; of vLLM also its `version`."""
 
 
-async def meet(client: Client, served: Served) -> Server:
+async def meet(client: Client, served: ServedModel) -> Server:
     """Ask a server for its list of models. Raises ServerError where it is none, or where the model is not clear."""
     try:
         answer = await client.get("/models")
@@ -60,7 +60,7 @@ def _cards(answer: object) -> dict[str, Mapping[str, Any]] | None:
     return {str(card["id"]): card for card in data if isinstance(card, Mapping) and "id" in card}
 
 
-def _only(served: Served, cards: Mapping[str, Mapping[str, Any]]) -> str:
+def _only(served: ServedModel, cards: Mapping[str, Mapping[str, Any]]) -> str:
     """The one model that a server lists; of several names of one checkpoint, the first."""
     roots = {str(card.get("root") or name) for name, card in cards.items()}
     if len(roots) != 1:
@@ -69,7 +69,7 @@ def _only(served: Served, cards: Mapping[str, Mapping[str, Any]]) -> str:
     return next(iter(cards))
 
 
-async def _version(client: Client, served: Served) -> dict[str, Any]:
+async def _version(client: Client, served: ServedModel) -> dict[str, Any]:
     try:
         told = await client.get(f"{served.base_url.rstrip('/').removesuffix('/v1')}/version")
     except RequestError:
@@ -77,7 +77,7 @@ async def _version(client: Client, served: Served) -> dict[str, Any]:
     return {"version": told["version"]} if isinstance(told, Mapping) and "version" in told else {}
 
 
-def ended(served: Served, trouble: RequestError, listed: tuple[str, ...] = ()) -> ServerError:
+def ended(served: ServedModel, trouble: RequestError, listed: tuple[str, ...] = ()) -> ServerError:
     """The message of a run that ends since its server answers no request."""
     told = f"{served.described}: {trouble}."
     if trouble.status in (401, 403):

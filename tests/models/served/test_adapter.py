@@ -14,7 +14,7 @@ from fastadasp.data.audio_options import AudioOptions
 from fastadasp.data.listen import listen
 from fastadasp.errors import ConfigError
 from fastadasp.models.base import Generation
-from fastadasp.models.served.adapter import AudioPart, LengthKey, SampleFormat, Served
+from fastadasp.models.served.adapter import AudioPart, LengthKey, SampleFormat, ServedModel
 from fastadasp.tasks.base import Example
 
 URL = "http://localhost:8000/v1"
@@ -33,7 +33,7 @@ def sent(part: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("part", list(AudioPart))
 def test_a_prompt_holds_every_recording_and_then_the_text(example: Example, part: AudioPart) -> None:
-    served = Served(base_url=URL, audio_part=part, system="Be brief.", instructions={"sv": "Hm? {instruction}"})
+    served = ServedModel(base_url=URL, audio_part=part, system="Be brief.", instructions={"sv": "Hm? {instruction}"})
     system, user = served.prepare(example).messages
     assert system == {"role": "system", "content": "Be brief."}
     first, second, text = user["content"]
@@ -51,7 +51,7 @@ def test_a_prompt_holds_every_recording_and_then_the_text(example: Example, part
 
 
 def test_the_text_may_stand_first_and_the_audio_have_another_rate(example: Example) -> None:
-    (user,) = Served(base_url=URL, audio_first=False, sample_rate=8000).prepare(example).messages
+    (user,) = ServedModel(base_url=URL, audio_first=False, sample_rate=8000).prepare(example).messages
     assert [part["type"] for part in user["content"]] == ["text", "input_audio", "input_audio"]
     samples, rate = sent(user["content"][1])
     assert (rate, len(samples)) == (8000, round(0.4 * 8000))
@@ -63,15 +63,15 @@ def test_floats_keep_samples_to_the_last_bit_and_integers_to_one_part_in_32768(t
     soundfile.write(path, noise, 16000, subtype="FLOAT")
     example = Example("noise", (path,), "What is it?", "")
     heard = listen(path, 9.0, 16000, AudioOptions()).samples
-    (exact,) = Served(base_url=URL, samples=SampleFormat.float32).prepare(example).messages
-    (rounded,) = Served(base_url=URL).prepare(example).messages
+    (exact,) = ServedModel(base_url=URL, samples=SampleFormat.float32).prepare(example).messages
+    (rounded,) = ServedModel(base_url=URL).prepare(example).messages
     np.testing.assert_array_equal(sent(exact["content"][0])[0], heard)
     difference = np.abs(sent(rounded["content"][0])[0] - heard)
     assert 0 < difference.max() <= 1 / 2**15
 
 
 def test_greedy_decoding_and_sampling_become_fields_of_the_request() -> None:
-    served = Served(base_url=URL)
+    served = ServedModel(base_url=URL)
     assert served.body(Generation(max_new_tokens=7), seed=3) == {"max_tokens": 7, "temperature": 0.0}
     drawn = Generation(do_sample=True, temperature=0.7, top_p=0.9, top_k=5, repetition_penalty=1.1)
     assert served.body(drawn, seed=3) == {
@@ -104,12 +104,12 @@ def test_greedy_decoding_and_sampling_become_fields_of_the_request() -> None:
 )
 def test_wrong_settings_are_refused_and_secrets_not_repeated(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        Served(**{"base_url": URL, **settings})
+        ServedModel(**{"base_url": URL, **settings})
     assert "hush" not in str(caught.value)
 
 
 def test_a_variable_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    assert Served(base_url=URL).key() is None
+    assert ServedModel(base_url=URL).key() is None
     with pytest.raises(ConfigError, match=r"model.api_key_env=NO_SUCH_KEY: the environment has no such variable"):
-        Served(base_url=URL, api_key_env="NO_SUCH_KEY").key()
+        ServedModel(base_url=URL, api_key_env="NO_SUCH_KEY").key()

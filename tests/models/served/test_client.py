@@ -11,7 +11,7 @@ import pytest
 
 from fastadasp.models.base import Generation
 from fastadasp.models.served import client as client_module
-from fastadasp.models.served.adapter import Served
+from fastadasp.models.served.adapter import ServedModel
 from fastadasp.models.served.client import Answered, Client, _pause
 from fastadasp.models.served.contact import Server, ended, meet
 from fastadasp.models.served.pace import Pace
@@ -37,7 +37,7 @@ def example(server: ChatServer, clip: str = CLIP) -> Example:
 
 def answer(server: ChatServer, *clips: str, name: str = MODEL, **settings: Any) -> list[Answered]:
     """What comes of asking for clips at once."""
-    served = Served(base_url=server.url, **settings)
+    served = ServedModel(base_url=server.url, **settings)
 
     async def ask() -> list[Answered]:
         async with Client(served) as client:
@@ -49,7 +49,7 @@ def answer(server: ChatServer, *clips: str, name: str = MODEL, **settings: Any) 
 
 
 def contact(url: str, **settings: Any) -> Server:
-    served = Served(base_url=url, **{"attempts": 2, **settings})
+    served = ServedModel(base_url=url, **{"attempts": 2, **settings})
 
     async def ask() -> Server:
         async with Client(served) as client:
@@ -145,7 +145,7 @@ def test_an_answer_at_its_limit_is_kept_as_truncated(server: ChatServer, stream:
 
 def test_a_pause_that_the_server_asks_for_holds_all_requests(server: ChatServer) -> None:
     server.faults = {CLIP: ["429 after 1"]}
-    served = Served(base_url=server.url)
+    served = ServedModel(base_url=server.url)
 
     async def ask() -> None:
         async with Client(served) as client:
@@ -260,7 +260,7 @@ def test_no_server_and_no_such_host_end_in_one_message(server: ChatServer, monke
 def test_a_model_that_the_server_lacks_is_named_with_those_it_has(server: ChatServer) -> None:
     with pytest.raises(RequestError) as caught:
         answer(server, name="some/speech-modle")
-    told = str(ended(Served(base_url=server.url, name="some/speech-modle"), caught.value, (MODEL, "other")))
+    told = str(ended(ServedModel(base_url=server.url, name="some/speech-modle"), caught.value, (MODEL, "other")))
     assert "The model `some/speech-modle` does not exist" in told
     assert f"did you mean {MODEL}?" in told
     assert re.search(r"Allowed: other, some/speech-model\)", told)

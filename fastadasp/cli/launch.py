@@ -9,6 +9,7 @@ from fastadasp.config.compose import lenient
 from fastadasp.config.messages import is_expected, readable_errors, suggest
 from fastadasp.config.paths import options
 from fastadasp.errors import ConfigError
+from fastadasp.models.served.secrets import problem
 
 
 class CommandLineError(ConfigError):
@@ -57,6 +58,8 @@ def _check(arguments: Sequence[str]) -> None:
             )
         key, is_setting, value = argument.partition("=")
         name = key.strip(" +~").partition("@")[0]
+        if secret := problem(key.strip(" +"), value):  # before Hydra repeats the command line in its own message
+            raise CommandLineError(secret)
         if not name:
             raise CommandLineError(f"{argument!r} has no key: write key=value, as merge.ratio=0.3, or group=option")
         if is_setting and _is_no_option(value) and (allowed := options(name)):

@@ -32,9 +32,21 @@ IRRELEVANT = frozenset(
         "hardware.peak_flops",
         "hardware.bandwidth",
         "task.cluster",
+        "model.api_key_env",  # this and what follows: how a server is asked
+        "model.stream",
+        "model.concurrency",
+        "model.timeout_s",
+        "model.attempts",
+        "model.longest_wait_s",
+        "model.requests_per_minute",
+        "model.tokens_per_minute",
+        "model.stop_after",
     }
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
+
+SERVED = "fastadasp.models.served.adapter.ServedModel"
+"""The class of a model that computes on a server, whatever the hardware here."""
 
 FILES_IN = ("merge.", "model.", "selection.", "task.")
 """Where settings may name files whose content counts."""
@@ -75,6 +87,8 @@ def fingerprint(cfg: DictConfig) -> str:
     bare = as_meant(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed]), apart=())
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
+    if settings.get("model._target_") == SERVED:
+        settings = {key: value for key, value in settings.items() if not key.startswith("hardware.")}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     if chosen:
         targets += (f"{CHOOSING}.score",)

@@ -79,6 +79,20 @@ class Prediction:
     """Which code, libraries and device made the answer: name of a file in the run's folder `provenance/`."""
 
 
+def unanswered(example: Example, error: str, origin: str) -> Prediction:
+    """The line of an example that has no answer, for the reason `error`."""
+    return Prediction(
+        id=example.id,
+        text="",
+        answer="",
+        reference=example.reference,
+        error=error,
+        seconds=example.seconds,
+        meta=example.meta,
+        origin=origin,
+    )
+
+
 SHOT = "Speech: {text}\nQuestion: {instruction}\nAnswer: {answer}\n\n"
 """An example before the question, where the task does not say otherwise."""
 

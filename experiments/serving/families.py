@@ -31,11 +31,21 @@ def build(name: str, folder: Path) -> None:
         settings |= {"hidden_size": 128, "intermediate_size": 96}
     speech_families.EIGHT_CHANNELS["head_dim"] = 32
     speech_families.FAMILIES[name].save(folder)
+    rename_weights(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())
     text = config.get("thinker_config", config).get("text_config", {})
     if "mrope_section" in (text.get("rope_parameters") or {}):
         text["rope_parameters"]["mrope_section"] = [8, 4, 4]
         (folder / "config.json").write_text(json.dumps(config))
+
+
+def rename_weights(file: Path) -> None:
+    """Names as on the hub: transformers 5.19 writes `language_model.model.model.` for some families."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(file)
+    doubled = "language_model.model.model."
+    save_file({key.replace(doubled, "language_model.model."): tensor for key, tensor in tensors.items()}, file)
 
 
 def served(folder: Path) -> list[dict[str, Any]]:

@@ -48,6 +48,9 @@ IRRELEVANT = frozenset(
 SERVED = "fastadasp.models.served.adapter.ServedModel"
 """The class of a model that computes on a server, whatever the hardware here."""
 
+ASKING = "fastadasp.evaluation.served"
+"""The module that turns examples into the answers of a server."""
+
 FILES_IN = ("merge.", "model.", "selection.", "task.")
 """Where settings may name files whose content counts."""
 
@@ -87,9 +90,10 @@ def fingerprint(cfg: DictConfig) -> str:
     bare = as_meant(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in needed]), apart=())
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
+    targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
     if settings.get("model._target_") == SERVED:
         settings = {key: value for key, value in settings.items() if not key.startswith("hardware.")}
-    targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
+        targets += (f"{ASKING}.ask_left",)
     if chosen:
         targets += (f"{CHOOSING}.score",)
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.

@@ -3,7 +3,6 @@
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.hardware import Placement, threads_of_a_job
 from fastadasp.evaluation.setup import Setup
-from fastadasp.merge.none import NoReduction
 from fastadasp.models.base import Engine, Generation
 from fastadasp.process.cluster import Team
 
@@ -29,6 +28,8 @@ def check_alone(team: Team) -> None:
 
 
 def _of_merging(setup: Setup) -> list[str]:
+    from fastadasp.merge.none import NoReduction
+
     if isinstance(setup.method, NoReduction):
         return []
     return [

@@ -25,8 +25,11 @@ from fastadasp.tasks.base import Example, Prediction, unanswered
 log = logging.getLogger(__name__)
 
 
-def ask_left(session: Session, served: ServedModel) -> None:
+def ask_left(session: Session) -> None:
     """Ask for every example that has no answer yet. Raises ServerError where the server answers none of them."""
+    served = session.setup.adapter
+    if not isinstance(served, ServedModel):
+        raise TypeError(f"{type(served).__name__} is no model behind a server")
     served.check_ready()
     left = plan(session.setup.examples, 1, finished(session.store.each()))
     asyncio.run(_Asking(session, served, left).all())

@@ -12,17 +12,12 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from fastadasp.evaluation.batches import finished, planned
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.reading import explained_reader_loss
-from fastadasp.evaluation.served import ask_left
 from fastadasp.evaluation.session import Session
-from fastadasp.models.served.adapter import ServedModel
 from fastadasp.process.signals import handlers, stop_if_told
 
 
 def answer_left(session: Session) -> None:
     """Answer batches until none is left that no other process of the run has taken."""
-    if isinstance(session.setup.adapter, ServedModel):
-        ask_left(session, session.setup.adapter)
-        return
     quiet_lightning()
     batches = planned(session.setup, done=finished(session.store.each()))
     seed_everything(session.seed, verbose=False)

@@ -68,6 +68,7 @@ ENGLISH = LeadInWords(
     said=r"is speaking|speaks|said|was saying|stated|read|spoke|announced|was|were",
     be=r"is|are|would be|will be|should be|can be (?:transcribed|translated|written)(?: as(?! follows)| to| into)?|"
     r"becomes|it is|it's|has been (?:transcribed|translated)(?: as(?! follows)| to| into)?|sounds like|reads|"
+    r"transcribes?(?: to| as(?! follows)| into)?|"
     r"appears to be|seems to be|goes like|means|translates?(?: to| as| into)?|"
     r"is (?:transcribed|translated)(?: as(?! follows)| to| into)?|as",
     complete=r"what (?:is|was) (?:being )?said(?: in the (?:audio|recording|clip))?(?: is| was)?|"

@@ -108,6 +108,7 @@ ENGLISH = Vocabulary(
         Cue.yes: "yes, yeah, yep, yup",
         Cue.no: "nope, nah",
         Cue.conjunction: "and, as well as, plus, both, &, +",
+        Cue.likewise: "and so is, and so are, as is, as are, as does, just like, neither is, nor is, nor are",
         Cue.disjunction: "or, and/or, /, or possibly, or maybe, or perhaps",
     },
     yes="yes yeah yep yup",

@@ -39,6 +39,7 @@ GERMAN = Vocabulary(
         Cue.yes: "ja",
         Cue.no: "nein",
         Cue.conjunction: "und, sowie",
+        Cue.likewise: "ebenso wie, genauso wie, genau wie, ebenso, genauso, und auch",
         Cue.disjunction: "oder",
     },
     yes="ja",

@@ -109,13 +109,23 @@ def compare(places: Mapping[str, Path], shape: str, rounds: int, repeats: int) -
 def table(seconds: Mapping[str, Mapping[str, Sequence[float]]], shape: str) -> str:
     """Markdown: for each method the median seconds of each engine, and how the engines compare."""
     names = list(seconds)
-    lines = [f"| {shape}: processor seconds | " + " | ".join(names) + " | " + " | ".join(f"now / {n}" for n in names[1:]) + " |"]
+    lines = [
+        f"| {shape}: processor seconds | "
+        + " | ".join(names)
+        + " | "
+        + " | ".join(f"now / {n}" for n in names[1:])
+        + " |"
+    ]
     lines.append("|---" * (2 * len(names)) + "|")
     for method in seconds[names[0]]:
         medians = [statistics.median(seconds[name][method]) for name in names]
         ratios = [medians[0] / other for other in medians[1:]]
         lines.append(
-            f"| {method} | " + " | ".join(f"{x:.3f}" for x in medians) + " | " + " | ".join(f"{x:.3f}" for x in ratios) + " |"
+            f"| {method} | "
+            + " | ".join(f"{x:.3f}" for x in medians)
+            + " | "
+            + " | ".join(f"{x:.3f}" for x in ratios)
+            + " |"
         )
     return "\n".join(lines)
 

@@ -48,9 +48,13 @@ def account_of(tokens: Sequence[Token], found: Sequence[Statement], options: Opt
 
 def _unless_told(evidence: Sequence[Evidence], questions: Collection[int]) -> list[Evidence]:
     """Without the options of questions, "A?", where another one is told: the tone of "A?" answers only by itself."""
-    told = {item.option for item in evidence if item.positive and item.weight > Weight.open and item.start not in questions}
+    told = {
+        item.option for item in evidence if item.positive and item.weight > Weight.open and item.start not in questions
+    }
     return [
-        replace(item, weight=Weight.open) if item.start in questions and item.positive and told - {item.option} else item
+        replace(item, weight=Weight.open)
+        if item.start in questions and item.positive and told - {item.option}
+        else item
         for item in evidence
     ]
 

@@ -27,6 +27,8 @@ _DECORATED = re.compile(r"\A\s*(?:#+\s*|>\s*)?(\*{1,3}|_{1,2}|\[|\()([^*_\n\[\](
 """A label in bold type or brackets, with a colon inside or after it: "**Transcript:**", "[Transcript]"."""
 _OTHER_LANGUAGE = re.compile(rf"\w, in (?:{'|'.join(LANGUAGES)}): ", re.IGNORECASE)
 """A second language in the same sentence: "In French: merde, in English: break a leg" is a sentence of its own."""
+_PRONOUN_SAYS = re.compile(r"S?[Hh]e says:")
+"""Announces a quotation that is all of the rest; without the colon a story may say so."""
 _HEADING = "#*_ \t"
 _BLOCK = re.compile(r"^>[ \t]?", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\"'\u201d\u2019\u300d\u00bb)])\s+|\n+")
@@ -98,8 +100,10 @@ def _without_lead_in(text: str) -> str:
             return without_container(_BLOCK.sub("", _without_remark(plain[sign.end() :].strip())))
     for mark in _MARK.finditer(plain, 0, _LONGEST):
         head, rest = plain[: mark.start()].rstrip(), without_name(_without_remark(plain[mark.start() :].strip()))
-        announced = is_lead_in(head.rstrip(" ,:.!\uff1a"), quotation=True) or (
-            head[-1:] in (*"!.:",) and is_polite(head)
+        announced = (
+            is_lead_in(head.rstrip(" ,:.!\uff1a"), quotation=True)
+            or (head[-1:] in (*"!.:",) and is_polite(head))
+            or _PRONOUN_SAYS.fullmatch(head)
         )
         if announced and without_quotation_marks(rest) != rest:
             return rest

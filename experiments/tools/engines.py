@@ -1,10 +1,9 @@
 """What a prefill costs with today's engine, and with the engine of earlier commits, in one run.
 
-`python -m experiments.tools.engines COMMIT... --rounds 6` unpacks `fastadasp/` of each commit into a temporary folder. Each
-round starts one process for each engine, in turn; it lets a random decoder read a padded batch without any block and
-inside blocks of several methods, and counts the processor seconds of each reading (one thread, so that other work on the
-machine hardly matters). Printed are medians over all readings of all rounds, and their ratios to the plain model in the
-same process and to today's engine.
+`python -m experiments.tools.engines COMMIT... --rounds 6` unpacks `fastadasp/` of each commit into a temporary folder.
+Each round starts one process for each engine, in turn. It lets a random decoder read a padded batch without any block
+and inside blocks of several methods, and counts the processor seconds of each reading (one thread, so that other work
+on the machine hardly matters). Printed are medians over all readings of all rounds, and how today's engine compares.
 """
 
 import argparse

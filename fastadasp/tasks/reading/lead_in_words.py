@@ -94,7 +94,8 @@ GERMAN = LeadInWords(
     r"tonspur|clip|datei",
     content=r"satz(?:es)?|wörter|worte|äußerung|aussage|ergebnis|nachricht",
     wording=r"inhalt|(?:original)?text(?:es)?|wortlaut",
-    spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzt(?:e[nrs]?)?|gesagt(?:e[nrs]?| wird| wurde)|zu hören(?: ist)?|"
+    spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzt(?:e[nrs]?)?|gesagt(?:e[nrs]?| wird| wurde)|"
+    r"zu hören(?: ist)?|"
     r"was ich höre|gehörte[nrs]?",
     quality=r"ursprüngliche[nrs]?|originale[nrs]?|vollständige[nrs]?|wörtliche[nrs]?|genaue[nrs]?|korrekte[nrs]?|"
     r"richtige[nrs]?|endgültige[nrs]?|gewünschte[nrs]?",

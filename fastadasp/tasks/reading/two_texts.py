@@ -21,7 +21,8 @@ _BOTH_QUOTED = re.compile(
     r"(?:The [\w ]{1,60})?[\"\u201c\u201e'\u2018].{1,400}?[\"\u201d\u201c'\u2019],? (?:which )?"
     r"(?P<verb>translates?|is translated|can be translated|means|\u00fcbersetzt|"
     r"(?:in|auf) \w+ (?:is|would be|means|ist|hei\u00dft))"
-    r"[^\"\u201c\u201e\u2018']{0,40}?(?P<second>[\"\u201c\u201e'\u2018].+[\"\u201d\u201c'\u2019])(?: (?:in|auf) \w+)?[.!]?",
+    r"[^\"\u201c\u201e\u2018']{0,40}?(?P<second>[\"\u201c\u201e'\u2018].+[\"\u201d\u201c'\u2019])"
+    r"(?: (?:in|auf) \w+)?[.!]?",
     re.DOTALL,
 )
 _MARKUP = "*_ \t\n"

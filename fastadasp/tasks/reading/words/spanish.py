@@ -38,7 +38,8 @@ SPANISH = Vocabulary(
     },
     yes="sí",
     no="no",
-    copulas="es son era eran sería queda quedan está están la el lo las los una un no también claramente opción respuesta",
+    copulas="""
+        es son era eran sería queda quedan está están la el lo las los una un no también claramente opción respuesta""",
     verbs="es son era puede está",
     links="la el lo son es",
     articles="el la los las un una unos unas",

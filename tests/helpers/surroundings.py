@@ -12,7 +12,7 @@ from tests.helpers.tiny_decoders import tiny_decoder
 
 
 class Int8Weight(Tensor):
-    """A weight as quantising libraries store one: a tensor of another class, of which only `linear` knows the numbers."""
+    """A weight as quantising libraries store one: a tensor of another class, whose numbers only `linear` knows."""
 
     codes: Tensor
     scales: Tensor

@@ -3,7 +3,7 @@
 `python -m experiments.tools.engines COMMIT... --rounds 6` unpacks `fastadasp/` of each commit into a temporary folder.
 Each round starts one process for each engine, in turn. It lets a random decoder read a padded batch without any block
 and inside blocks of several methods, and counts the processor seconds of each reading (one thread, so that other work
-on the machine hardly matters). Printed are medians over all readings of all rounds, and how today's engine compares.
+on the machine hardly matters). Printed are medians over all readings of all rounds, and their shares of the plain model's.
 """
 
 import argparse
@@ -106,26 +106,21 @@ def compare(places: Mapping[str, Path], shape: str, rounds: int, repeats: int) -
 
 
 def table(seconds: Mapping[str, Mapping[str, Sequence[float]]], shape: str) -> str:
-    """Markdown: for each method the median seconds of each engine, and how the engines compare."""
+    """Markdown: for each method the median seconds of each engine, and what they are beside the plain model's.
+
+    The plain model is the same code everywhere, so that its own ratio shows how far other work on the machine reached.
+    """
     names = list(seconds)
+    shares = [f"{name}, of plain" for name in names]
     lines = [
-        f"| {shape}: processor seconds | "
-        + " | ".join(names)
-        + " | "
-        + " | ".join(f"now / {n}" for n in names[1:])
-        + " |"
+        f"| {shape}: processor seconds | {' | '.join(names)} | {' | '.join(shares)} |",
+        "|---" * (2 * len(names) + 1) + "|",
     ]
-    lines.append("|---" * (2 * len(names)) + "|")
+    plain = {name: statistics.median(seconds[name]["plain model"]) for name in names}
     for method in seconds[names[0]]:
-        medians = [statistics.median(seconds[name][method]) for name in names]
-        ratios = [medians[0] / other for other in medians[1:]]
-        lines.append(
-            f"| {method} | "
-            + " | ".join(f"{x:.3f}" for x in medians)
-            + " | "
-            + " | ".join(f"{x:.3f}" for x in ratios)
-            + " |"
-        )
+        medians = {name: statistics.median(seconds[name][method]) for name in names}
+        cells = [f"{medians[name]:.3f}" for name in names] + [f"{medians[name] / plain[name]:.3f}" for name in names]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

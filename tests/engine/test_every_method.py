@@ -13,7 +13,7 @@ from torch import Tensor
 from fastadasp import H2O, MergeMethod, MergeTrace, merging
 from tests.helpers.configs import METHODS, composed_method
 from tests.helpers.surroundings import dequantised, helper, lora, merged_lora, quantised, small
-from tests.helpers.tiny_decoders import left_padded, prompt
+from tests.helpers.tiny_decoders import left_padded, prompt, tiny_decoder
 
 IDS, REAL, AUDIO = left_padded([prompt(5, 60, 7), prompt(3, 40, 9, seed=1)])
 LISTENING = {"samp", "segment_topk", "visionzip", "vispruner"}
@@ -91,3 +91,15 @@ def test_a_cache_that_evicts_at_every_step_takes_nothing_back_and_says_so() -> N
         merging(small(), H2O(0.5, decode=True), BETWEEN),
     ):
         small().generate(TWICE, assistant_model=helper(), **settings)
+
+
+@pytest.mark.parametrize("kind", ["Int8WeightOnlyConfig", "Int8DynamicActivationInt8WeightConfig"])
+def test_weights_that_torchao_has_quantised_lose_as_many_tokens(kind: str) -> None:
+    """All methods in one test, since one model serves them; `test_quantised_weights_...` holds the numbers."""
+    quantization = pytest.importorskip("torchao.quantization")
+    model = tiny_decoder(layers=3)
+    quantization.quantize_(model, getattr(quantization, kind)())
+    for name in WITHOUT_ENCODER:
+        logits, trace = read(model, name)
+        assert bool(logits.isfinite().all()), name
+        assert torch.equal(trace.tokens, read_plainly(name)[1].tokens), name

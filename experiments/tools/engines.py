@@ -3,7 +3,8 @@
 `python -m experiments.tools.engines COMMIT... --rounds 6` unpacks `fastadasp/` of each commit into a temporary folder.
 Each round starts one process for each engine, in turn. It lets a random decoder read a padded batch without any block
 and inside blocks of several methods, and counts the processor seconds of each reading (one thread, so that other work
-on the machine hardly matters). Printed are medians over all readings of all rounds, and their shares of the plain model's.
+on the machine hardly matters). Printed are medians over all readings of all rounds, and what they are beside those of
+the plain model.
 """
 
 import argparse

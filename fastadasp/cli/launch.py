@@ -49,6 +49,10 @@ def _worded(error: Exception) -> str:
     return f"Hydra cannot run this command line: {name}: {str(error).strip()}"
 
 
+_STACKED = ("experiments", "logger")
+"""Groups of which several options make sense together."""
+
+
 def _check(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if argument.startswith("--exp"):
@@ -64,6 +68,10 @@ def _check(arguments: Sequence[str]) -> None:
             raise CommandLineError(f"{argument!r} has no key: write key=value, as merge.ratio=0.3, or group=option")
         if is_setting and _is_no_option(value) and (allowed := options(name)):
             raise CommandLineError(f"{argument}: {name} takes one of its options; {suggest(value, allowed)}")
+        if is_setting and value.lstrip().startswith("[") and name not in _STACKED and options(name):
+            raise CommandLineError(
+                f"{argument}: {name} takes one of its options, and no list; -m {name}=A,B runs one job for each"
+            )
 
 
 def _is_no_option(value: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from fastadasp.errors import ConfigError
 from fastadasp.ops.layout import Layout
@@ -66,7 +66,7 @@ class Stages:
         """Whether attention to a token is to grow with its size."""
         return any(stage is not None and stage.proportional for stage in (self.input, self.decoder))
 
-    @property
+    @cached_property
     def patched(self) -> range:
         """The layers whose forward pass differs from the model's own, from the first that anything happens at."""
         first = self.layers

@@ -18,6 +18,7 @@ KNOWN = [
     ["merge._target_=null"],
     ["--resolve"],
     ["=3"],
+    ["merge=[fastadasp,snapkv]"],
     ["task.instruction=say (it)"],
     ["hardware.trainer.devices=99"],
     ["hardware.trainer.precision=16-mixed"],

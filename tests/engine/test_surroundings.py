@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
 from fastadasp import H2O, CriticalKV, FastAdaSP, FastV, MergeMethod, NoReduction, SnapKV, SpeechPrune, Stride, merging
+from tests.helpers.causal_families import tiny_family
 from tests.helpers.tiny_decoders import left_padded, prompt, tiny_decoder
 
 PROMPTS = [prompt(5, 60, 7), prompt(3, 40, 9, seed=1)]
@@ -47,6 +49,18 @@ def generated(model: PreTrainedModel, method: MergeMethod, given: object = None,
 def test_a_wrapped_model_is_found(wrap: object) -> None:
     model = tiny_decoder(layers=4)
     assert torch.equal(generated(model, HALF, wrap(model)), generated(model, HALF))
+
+
+def test_a_model_in_ddp_or_peft_is_found(tmp_path: Path) -> None:
+    expected = generated(tiny_decoder(layers=3), HALF)
+    adapted = get_peft_model(tiny_decoder(layers=3), LoraConfig(r=2, target_modules=["q_proj"]))  # adds nothing yet
+    assert torch.equal(generated(adapted.base_model.model, HALF, adapted), expected)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        wrapped = nn.parallel.DistributedDataParallel(tiny_decoder(layers=3))
+        assert torch.equal(generated(wrapped.module, HALF, wrapped), expected)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_two_models_side_by_side_are_refused() -> None:
@@ -87,6 +101,41 @@ def test_a_second_turn_on_the_reduced_cache_reads_each_token_once(method: MergeM
         position = torch.arange(begin, begin + rest.shape[1])[None]
         right = model(rest, past_key_values=again.past_key_values, position_ids=position).logits[:, -1]
     torch.testing.assert_close(second.logits[0], right, atol=1e-5, rtol=1e-5)
+
+
+TURNS = {
+    "gemma2": "soft caps, sliding and full layers mixed",
+    "gpt2": "learned positions",
+    "phi": "attention and MLP side by side",
+    "olmo2": "norms after attention",
+    "mixtral": "experts",
+    "deepseek_v3": "fused projections",
+    "opt": "positions that count from two",
+}
+"""Families, and what of theirs a further turn could break."""
+
+
+@pytest.mark.parametrize("family", TURNS)
+@torch.no_grad()
+def test_a_second_turn_reads_each_token_once_in_families_of_all_kinds(family: str) -> None:
+    """Transformers counts what is new by layer 0's cache, which is shorter here than the prompt was."""
+    model = tiny_family(family)
+    (ids, audio), turn = prompt(5, 30, 9), prompt(6, seed=5)[0][None]
+    ids, audio = ids[None], audio[None]
+    told = {"max_new_tokens": 3, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+    for method in (FastAdaSP(ratio=0.5, layer=0, earlier_caches=True), Stride(ratio=0.5)):
+        with merging(model, method, audio):
+            first = model.generate(ids, attention_mask=torch.ones_like(ids), **told)
+            whole = torch.cat([first.sequences, turn], 1)
+            cache, real = first.past_key_values, torch.ones_like(whole)
+            second = model.generate(whole, attention_mask=real, past_key_values=cache, **told)
+        with merging(model, method, audio):
+            cache = model(ids, attention_mask=torch.ones_like(ids)).past_key_values
+            for at in range(ids.shape[1], whole.shape[1]):  # one token after the other, as an answer is written
+                position = torch.tensor([[at]])
+                real = torch.ones(1, at + 1, dtype=torch.long)
+                step = model(whole[:, at : at + 1], attention_mask=real, past_key_values=cache, position_ids=position)
+        torch.testing.assert_close(second.logits[0], step.logits[:, -1], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", METHODS[:3], ids=lambda method: type(method).__name__)
@@ -185,6 +234,15 @@ def test_compiling_before_or_inside_the_block_changes_nothing() -> None:
 
 
 @torch.no_grad()
+def test_a_compiled_module_and_a_compiled_wrapper_change_nothing() -> None:
+    expected = generated(tiny_decoder(layers=3), HALF)
+    inside, wrapper = tiny_decoder(layers=3), torch.compile(tiny_decoder(layers=3), backend="eager")
+    inside.compile(backend="eager")
+    assert torch.equal(generated(inside, HALF), expected)
+    assert torch.equal(generated(wrapper, HALF), expected)
+
+
+@torch.no_grad()
 def test_layers_that_are_compiled_one_by_one_are_examined_and_run() -> None:
     expected = generated(tiny_decoder(layers=3), HALF)
     model = tiny_decoder(layers=3)
@@ -260,3 +318,48 @@ def test_a_thread_started_inside_is_served_as_streaming_needs() -> None:
         thread.start()
         thread.join()
     assert torch.equal(found[0][:, IDS.shape[1] :], expected)
+
+
+def test_two_threads_in_one_block_are_refused_and_in_blocks_of_their_own_do_not_mix() -> None:
+    model, began, refused = tiny_decoder(layers=4), threading.Event(), threading.Event()
+    expected, errors = generated(model, HALF), list[str]()
+
+    class Slow(nn.Module):
+        def __init__(self, layer: nn.Module) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, *args: object, **kwargs: object) -> object:
+            began.set()
+            refused.wait(20)
+            return self.layer(*args, **kwargs)
+
+    def ask() -> None:
+        try:
+            with torch.no_grad():
+                model.generate(IDS, attention_mask=REAL, **GREEDY)
+        except RuntimeError as error:
+            errors.append(str(error))
+        refused.set()
+
+    with merging(model, HALF, AUDIO):
+        norm = model.model.norm
+        model.model.norm = Slow(norm)
+        first = threading.Thread(target=ask)
+        first.start()
+        assert began.wait(20)
+        second = threading.Thread(target=ask)
+        second.start()
+        second.join()
+        first.join()
+        model.model.norm = norm
+    assert len(errors) == 1
+    assert "two threads use one merging() block at the same time" in errors[0]
+
+    def in_a_block_of_its_own(own: PreTrainedModel) -> Tensor:
+        with torch.no_grad():
+            return torch.stack([generated(own, HALF) for _ in range(3)])
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(in_a_block_of_its_own, [tiny_decoder(layers=4) for _ in range(3)]))
+    assert all(torch.equal(one, expected) for answers in found for one in answers)

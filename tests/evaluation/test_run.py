@@ -263,6 +263,18 @@ def test_wandb_gets_the_results_offline_under_the_runs_own_name(
     assert list((folder / "wandb").glob("offline-run-*-given-by-agent")), "a sweep agent's name wins"
 
 
+def test_a_run_that_would_send_results_without_a_key_is_refused_before_anything_is_answered(
+    evaluate: Evaluate, asr: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(ConfigError, match=r"there is no key: run `wandb login`, set WANDB_API_KEY"):
+        evaluate(*asr, "task.limit=1", "logger=wandb", "logger.wandb.offline=false")
+    assert not list(tmp_path.rglob("predictions*.jsonl"))
+
+
 def test_answers_that_were_cut_off_are_counted_and_warned_of(
     evaluate: Evaluate, asr: tuple[str, ...], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

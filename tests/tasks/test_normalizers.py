@@ -45,7 +45,7 @@ def test_english_is_whispers_own_in_two_implementations(case: dict[str, str]) ->
         assert normalizer(Normalizer.english)(text) == transformers(text)
 
 
-@pytest.mark.parametrize("name", ["normaliser_first", "normaliser_second"])
+@pytest.mark.parametrize("name", ["normaliser_first", "normaliser_second", "normaliser_third"])
 def test_pairs_of_many_languages_have_the_rate_that_a_person_gives_them(tmp_path: Path, name: str) -> None:
     for case in cases(f"{name}.jsonl"):
         task = ASR(tmp_path, language=case["language"], conversational=case.get("conversational", False), silence=True)

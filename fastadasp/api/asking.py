@@ -10,8 +10,11 @@ from typing import Any
 
 from fastadasp.api.loading import SpeechModel
 from fastadasp.api.recordings import Recordings, as_files
+from fastadasp.config.messages import suggest
+from fastadasp.config.paths import options
 from fastadasp.data.audio import AudioError
 from fastadasp.errors import ConfigError
+from fastadasp.files.text import short
 from fastadasp.models.base import Generation
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.tasks.asr import ASR
@@ -97,8 +100,7 @@ def ask(
 
     Raises RecordingError or AudioError for what is no readable audio, and ConfigError for a bad setting.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f"batch_size must be a whole number from 1 up, got {batch_size!r}")
+    _check(model, method, generation, batch_size, task)
     run = partial(_run, model, method, generation or Generation(max_new_tokens=256))
     with TemporaryDirectory() as name:
         examples = _examples(as_files(audio, Path(name), must_exist=not keep_going), question, task)
@@ -116,6 +118,21 @@ def ask(
     return [answers[place] for place in range(len(examples))]
 
 
+def _check(model: object, method: object, generation: object, batch_size: object, task: str) -> None:
+    """ConfigError for an argument of another kind, which would fail far from here."""
+    if not isinstance(model, SpeechModel):
+        raise ConfigError(f"model must be what fastadasp.load(...) gives, got a {type(model).__name__}")
+    if method is not None and not isinstance(method, MergeMethod):
+        what = f"the class {method.__name__}" if isinstance(method, type) else repr(method)
+        raise ConfigError(f"method must be a method with its settings, such as FastAdaSP(ratio=0.3), got {what}")
+    if generation is not None and not isinstance(generation, Generation):
+        raise ConfigError(f"generation must be a Generation(...), such as Generation(num_beams=4), got {generation!r}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(f"batch_size must be a whole number from 1 up, got {batch_size!r}")
+    if task and task not in options("task"):
+        raise ConfigError(f"task={task!r} is no task; {suggest(task, options('task'))}")
+
+
 @dataclass(frozen=True)
 class _Prompt:
     """One prepared prompt and its place in the user's list, or why it could not be prepared."""
@@ -128,7 +145,11 @@ class _Prompt:
 
 
 def _examples(prompts: Sequence[tuple[Path, ...]], question: str | Sequence[str], task: str) -> list[Example]:
-    questions = [question] * len(prompts) if isinstance(question, str) else list(question)
+    questions = [question] * len(prompts) if isinstance(question, str) else list(question or ())
+    if not all(isinstance(one, str) for one in questions):
+        raise ConfigError(
+            f"question must be a text, or a list with a text for each recording, got {short(str(question))}"
+        )
     if len(questions) != len(prompts):
         raise ConfigError(f"{len(questions)} questions are given for {len(prompts)} recordings; give one, or as many")
     return [

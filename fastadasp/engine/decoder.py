@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.attention import ScoreShape
 from fastadasp.ops.log_sum_exp import LogSumExpTap
 
@@ -24,7 +25,7 @@ def find_decoder(model: nn.Module) -> Any:
     found = decoders(model)
     if len(found) != 1:
         names = ", ".join(f"{type(module).__name__} at .{name}" for name, module in found.items()) or "none"
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() needs a model with one text decoder; {type(model).__name__} has {len(found)} ({names}); "
             f"pass the part that reads the audio and writes the text{_hint(model, list(found))}"
         )
@@ -72,12 +73,12 @@ def check_kernel(attention: Any, *, proportional: bool = False) -> None:
     """
     implementation = implementation_of(attention)
     if implementation not in ("eager", "sdpa") and "flash" not in implementation:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not support attention {implementation!r}; load the model with "
             "attn_implementation='sdpa', 'eager' or 'flash_attention_2'"
         )
     if proportional and "flash" in implementation:
-        raise ValueError(
+        raise UnsupportedError(
             f"merge.proportional=true adds log sizes to attention scores, and {implementation!r} takes no such bias; "
             "load the model with attn_implementation='sdpa' or 'eager' (hardware.attention), or set "
             "merge.proportional=false"

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.device import input_device
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.examination import Tail, examine
 from fastadasp.engine.halves import Halves
@@ -30,6 +31,7 @@ from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.engine.watch import Unwatched, Watch
+from fastadasp.errors import UnsupportedError
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
 
@@ -108,7 +110,7 @@ def _block(
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
     if stages.patched:
-        device = next(decoder.parameters()).device
+        device = input_device(decoder)
         device = audio_mask_BT.device if device.type == "meta" else device
         for index in stages.patched:
             _check_kernels(layers[index], stages)
@@ -131,7 +133,7 @@ def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
     if index not in stages.patched:
         return proof
     if isinstance(proof, str):
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not support {type(layer).__name__} (layer {index}): {proof}. It cuts a layer after "
             "attention; choose a model whose layers read residual + attention, then residual + MLP"
         )

@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import decoders
 from fastadasp.engine.encoder import find_encoder
+from fastadasp.errors import UnsupportedError
 
 
 def model_inside(given: Any) -> Any:
@@ -26,7 +27,7 @@ def model_inside(given: Any) -> Any:
         if isinstance(module, PreTrainedModel) and not inside:
             found[name] = module
     if len(found) > 1:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() needs one model of transformers; {type(model).__name__} holds {len(found)} "
             f"({', '.join('.' + name for name in found)}); pass the one that reads the audio and writes the text"
         )

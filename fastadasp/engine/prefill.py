@@ -21,6 +21,7 @@ from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.engine.watch import Watch
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.assignment import apply
 from fastadasp.ops.rotary import Rotary
 from fastadasp.reduction.cache_method import CacheMethod
@@ -204,7 +205,7 @@ class Prefill:
         def future_rotary(count: int) -> Rotary:
             decoder = self.block.decoder
             if self.positions is None or not self.block.halves[0].rotated:
-                raise ValueError(
+                raise UnsupportedError(
                     f"this method needs the rotary positions of tokens to come, and {type(decoder).__name__} does not "
                     "show them (learned or relative positions, or a rotation of another kind); choose another method"
                 )
@@ -222,7 +223,7 @@ class Prefill:
 def check_window(window: int | None, tokens: int) -> None:
     """Refuse methods where attention does not reach back to the first of `tokens` tokens: they would see more."""
     if window is not None and tokens > window:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not reduce in a layer of sliding-window attention beyond its window: {tokens} tokens, "
             f"window {window}; shorten the prompt, choose merge.layer among the layers of full attention, or load the "
             "model with sliding_window=None"

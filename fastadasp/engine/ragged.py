@@ -14,6 +14,7 @@ from transformers.cache_utils import DynamicLayer
 from fastadasp.engine.decoder import implementation_of
 from fastadasp.engine.halves import Halves
 from fastadasp.engine.span import KeyMask
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import padding_mask
 from fastadasp.reduction.state import LayerState
@@ -116,7 +117,7 @@ def check_masks_by_head(attention: Any) -> None:
     """Refuse attention kernels that mask all heads alike."""
     implementation = implementation_of(attention)
     if "flash" in implementation:
-        raise ValueError(
+        raise UnsupportedError(
             f"{implementation!r} masks all heads alike, but budgets by head leave each its own tokens; load the model "
             "with attn_implementation='sdpa' or 'eager' (hardware.attention)"
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedModel
 
+    from fastadasp.models.placing import Spread
     from fastadasp.tasks.base import Example
 
 
@@ -126,11 +127,11 @@ class ModelAdapter(Model):
     """
 
     @abstractmethod
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
+    def load(self, *, device: str, dtype: str, attention: str, device_map: "Spread | None" = None) -> "PreTrainedModel":
         """Load processor and weights; afterwards `model` gives the model in eval mode.
 
         device: torch device such as `cpu` or `cuda:0`; dtype: `float32`, `bfloat16` or `float16`;
-        attention: `sdpa`, `eager` or `flash_attention_2`; device_map: accelerate's, or None for one device.
+        attention: `sdpa`, `eager` or `flash_attention_2`; device_map: several devices; None for one.
         """
 
     @property

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
     from fastadasp.data.audio import Samples
+    from fastadasp.models.placing import Spread
     from fastadasp.tasks.base import Example
 
 _LEAST_SECONDS = 0.1
@@ -51,8 +52,6 @@ class ChatSpeechLM(Pretrained):
     """What stands in a system turn before the user's; empty: no such turn."""
     answer_start: str = ""
     """How every answer begins: the prompt ends with these words."""
-    adapter: str | None = None
-    """Folder inside the checkpoint with LoRA weights for audio, which are put on (needs peft)."""
     equal_lengths: bool = False
     """Only put recordings of equal length into a batch, for encoders whose result depends on the padding."""
     arguments: dict[str, bool] = field(default_factory=dict)
@@ -85,7 +84,10 @@ class ChatSpeechLM(Pretrained):
     def _read_processor(self) -> "ProcessorMixin":
         from fastadasp.models.hf.parts import load_processor
 
-        processor = load_processor(self._source, self.revision)
+        return load_processor(self._source, self.revision)
+
+    def _fitted(self, processor: "ProcessorMixin") -> "ProcessorMixin":
+        """As in Pretrained: with a chat template, wherever it is from."""
         of_tokenizer = getattr(getattr(processor, "tokenizer", None), "chat_template", None)
         processor.chat_template = self.chat_template or getattr(processor, "chat_template", None) or of_tokenizer
         return processor
@@ -102,7 +104,9 @@ class ChatSpeechLM(Pretrained):
 
         return speech_class(self.config)
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
         """As in SpeechLM; where an encoder has no such attention kernel, the decoder alone gets it."""
         build = partial(self._from_files, device=device, dtype=dtype, device_map=device_map)
         try:
@@ -228,7 +232,9 @@ class ChatSpeechLM(Pretrained):
 
     def encode(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
-        batch = self._process(prepared).to(self.model.device, self.model.dtype)
+        from fastadasp.engine.device import input_device
+
+        batch = self._process(prepared).to(input_device(self.model), self.model.dtype)
         batch.update(self.arguments)
         return batch
 
@@ -250,17 +256,6 @@ class ChatSpeechLM(Pretrained):
             return call(self.processor, prompts, audio, rate)
         parts = [FORMS["parts"](len(item.audio), item.text, "", self.audio_first) for item in prepared]
         return call_with_chats(self.processor, [self._conversation(content) for content in parts], audio, rate)
-
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; LoRA weights for audio that come with the checkpoint are on."""
-        model = super().load(device=device, dtype=dtype, attention=attention, device_map=device_map)
-        if self.adapter is not None:
-            with self._explained(f"its adapter {self.adapter}"):
-                options = {"subfolder": self.adapter, "revision": self.revision}
-                model.load_adapter(self._source, adapter_kwargs=options)
-        if getattr(model, "_hf_peft_config_loaded", False):
-            model.enable_adapters()
-        return model
 
     def texts(self, ids: "Tensor") -> list[str]:
         """As in ModelAdapter; of a recogniser that writes speakers and times along, the transcript."""

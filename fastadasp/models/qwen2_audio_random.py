@@ -9,6 +9,8 @@ from fastadasp.models.qwen2_audio import Qwen2AudioFamily
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
 
+    from fastadasp.models.placing import Spread
+
 _SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
 
 
@@ -71,11 +73,15 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
         audio_token = tokenizer.convert_tokens_to_ids(self.processor.audio_token)
         return Qwen2AudioConfig(audio_config=encoder, text_config=decoder, audio_token_index=audio_token)
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
         import torch
 
         if device_map is not None:
-            raise ConfigError(f"hardware.device_map={device_map} needs a checkpoint; random weights take one device")
+            raise ConfigError(
+                f"hardware.device_map={device_map.device_map} needs a checkpoint; random weights take one device"
+            )
         # Drawn on the device itself: 8 billion numbers take a second on a GPU, minutes on a CPU.
         on_gpu = [torch.device(device)] if device.startswith("cuda") else []
         with torch.random.fork_rng(on_gpu), torch.device(device):

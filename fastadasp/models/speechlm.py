@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
+    from fastadasp.models.placing import Spread
+
 
 @dataclass(frozen=True)
 class SpeechLM(Prompting, ModelAdapter):
@@ -44,7 +46,9 @@ class SpeechLM(Prompting, ModelAdapter):
         """The model's config; no weights are touched."""
 
     @abstractmethod
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
         """The model on its device; arguments as in `load`."""
 
     @cached_property
@@ -57,14 +61,18 @@ class SpeechLM(Prompting, ModelAdapter):
         """The model's config, which is read before the weights."""
         return self._build_config()
 
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
+    def load(self, *, device: str, dtype: str, attention: str, device_map: "Spread | None" = None) -> "PreTrainedModel":
         """Load processor and weights; afterwards `model` gives the model in eval mode.
 
         Of the checkpoint's generation config, only token ids are used; its decoding settings are dropped.
         """
+        self._use(self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval())
+        return self.model
+
+    def _use(self, model: "PreTrainedModel") -> None:
+        """Take `model` for this adapter's; its generation config is replaced."""
         from transformers import GenerationConfig
 
-        model = self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval()
         tokenizer = self.processor.tokenizer
         # generate() fills settings left unset (top_k, penalties, ...) from here, but the run's config is what counts.
         model.generation_config = GenerationConfig(
@@ -72,7 +80,6 @@ class SpeechLM(Prompting, ModelAdapter):
             pad_token_id=_pad_token_id(tokenizer),
         )
         self.__dict__["_model"] = model  # the dataclass is frozen: it is the run's config
-        return model
 
     @property
     def loaded(self) -> bool:

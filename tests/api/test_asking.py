@@ -235,3 +235,35 @@ def test_what_cannot_be_loaded_says_what_to_do(tmp_path: Path, monkeypatch: pyte
 def test_the_package_is_typed_and_its_face_is_named_in_the_stub() -> None:
     assert (PACKAGE / "py.typed").is_file()
     assert {"load", "transcribe", "ask", "Answer", "SpeechModel", "Generation"} <= set(dir(fastadasp))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"method": "fastadasp"},
+            r"method must be a method with its settings, such as FastAdaSP\(ratio=0.3\), got 'fast",
+        ),
+        ({"method": FastAdaSP}, "got the class FastAdaSP"),
+        ({"generation": {"max_new_tokens": 3}}, r"generation must be a Generation\(\.\.\.\)"),
+        ({"model": "tiny"}, r"model must be what fastadasp\.load\(\.\.\.\) gives, got a str"),
+        ({"question": None}, "0 questions are given for 1 recordings"),
+        ({"question": [3]}, "question must be a text, or a list with a text for each recording"),
+        ({"task": "ast"}, "task='ast' is no task; did you mean "),
+        ({"audio": [0.1, 0.2]}, r"audio\[0\] is a float; .*a list is one of recordings, so give numbers as numpy"),
+        ({"audio": b"RIFF"}, r"audio\[0\] is a bytes; a recording is a file's path"),
+        ({"audio": (np.zeros(9), 16000.0)}, r"must be a whole number of Hz, got 16000\.0; a pair is \(samples, rate\)"),
+        ({"audio": (16000, np.zeros(9))}, "must be a whole number of Hz, got a ndarray"),
+    ],
+)
+def test_arguments_of_another_kind_are_told_at_once(
+    model: SpeechModel, clips: list[dict], wrong: dict, message: str
+) -> None:
+    given = {"model": model, "audio": files(clips)[0], "question": "What?", "progress": False, **wrong}
+    with pytest.raises(InputError, match=message):
+        fastadasp.ask(**given)
+
+
+def test_an_open_file_is_refused_as_one(model: SpeechModel, clips: list[dict]) -> None:
+    with files(clips)[0].open("rb") as opened, pytest.raises(RecordingError, match=r"audio\[0\] is a BufferedReader"):
+        fastadasp.transcribe(model, opened, progress=False)

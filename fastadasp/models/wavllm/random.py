@@ -9,6 +9,8 @@ from fastadasp.models.wavllm.adapter import WavLLMFamily
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
 
+    from fastadasp.models.placing import Spread
+
 _LEAST_VOCABULARY = 3 + 256 + 1 + 95
 """Special pieces, bytes, the sign for a space and what a keyboard has: LLaMA's alphabet, in small."""
 
@@ -111,13 +113,17 @@ class WavLLMRandom(WavLLMFamily):
             )
         )
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
         import torch
 
         from fastadasp.models.wavllm.modeling import WavLLMForConditionalGeneration
 
         if device_map is not None:
-            raise ConfigError(f"hardware.device_map={device_map} needs a checkpoint; random weights take one device")
+            raise ConfigError(
+                f"hardware.device_map={device_map.device_map} needs a checkpoint; random weights take one device"
+            )
         # Drawn on the device itself: 8 billion numbers take a second on a GPU, minutes on a CPU.
         on_gpu = [torch.device(device)] if device.startswith("cuda") else []
         with torch.random.fork_rng(on_gpu), torch.device(device):

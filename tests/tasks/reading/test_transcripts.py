@@ -20,6 +20,7 @@ FILES = (
     "transcripts_ninth",
     "transcripts_tenth",
     "transcripts_eleventh",
+    "transcripts_quoted",
 )
 
 

@@ -13,6 +13,7 @@ from fastadasp.statistics.clusters import Clusters, Grouping
 from fastadasp.statistics.intervals import Estimate, Interval, estimate
 from fastadasp.statistics.score import Floats, Score
 from fastadasp.tasks.base import Prediction, Task
+from fastadasp.tasks.tallies import tallied
 
 
 class Counting:
@@ -47,8 +48,8 @@ class Counted:
     def of(cls, task: Task, predictions: Sequence[Prediction], cluster: str | None = None) -> "Counted":
         """Walk through `predictions` once; cluster and errors as in Counting."""
         counting = Counting(task, cluster)
-        for prediction in task.gathered(predictions):
-            counting.add(prediction, task.tally(prediction))
+        for prediction, tally in tallied(task, predictions):
+            counting.add(prediction, tally)
         return counting.done()
 
     def counts(self, score: Score) -> Floats:

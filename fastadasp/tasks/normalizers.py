@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 
 Normalizer = Enum("Normalizer", ["auto", "english", "basic", "none"])
@@ -75,6 +75,12 @@ def normalizer(kind: Normalizer) -> Callable[[str], str]:
             return lambda text: " ".join(text.split())
         case _:
             raise ValueError("the normaliser of `auto` depends on the language; choose english, basic or none")
+
+
+@lru_cache(maxsize=20_000)
+def normalized(text: str, kind: Normalizer) -> str:
+    """`text` in the normal form of a kind; what was asked for a short while ago, as references are, is remembered."""
+    return normalizer(kind)(text)
 
 
 def graphemes(text: str) -> str:

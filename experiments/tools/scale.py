@@ -3,8 +3,8 @@
 `python -m experiments.tools.scale --sizes 1000 1000000` writes manifests of so many examples, answers them with a
 synthetic adapter (transcripts with wrong words, drawn by a seed), and measures the phases of a run that is killed when
 nine tenths are done, and of its next start: naming the run, reading the manifest, planning, the journal, resuming,
-gathering, metrics, intervals, and comparing two runs. The rows go to `--out` as JSON Lines, the picture beside them. Everything but the
-answers is the code that runs use. For Linux.
+gathering, metrics, intervals, and the comparison with a second run. The rows go to `--out` as JSON Lines, the picture
+beside them. Everything but the answers is the code that runs use. For Linux.
 """
 
 import argparse
@@ -27,13 +27,10 @@ from experiments.tools.scale_job import Job, write_manifest
 PROCESSES = {
     "first": ("naming", "reading", "planning", "journal"),
     "second": ("reading", "resuming", "rest", "gathering", "metrics", "intervals"),
-    "comparison": ("reading", "other", "comparing", "comparing_clips"),
+    "comparison": ("reading", "other", "comparing"),
 }
 """The phases of a run that is killed before its end, those of the next start, and those of a comparison."""
-PHASES = (
-    *("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics", "intervals"),
-    *("comparing", "comparing_clips"),
-)
+PHASES = ("naming", "reading", "planning", "journal", "resuming", "gathering", "metrics", "intervals", "comparing")
 
 
 @dataclass(frozen=True)

@@ -172,16 +172,9 @@ class Job:
         self.store.write("metrics.json", self._found({"wer": 0.1}, {}))
 
     def comparing(self) -> None:
-        """`fastadasp compare` of the two runs, speakers drawn."""
-        self._compare("speaker")
-
-    def comparing_clips(self) -> None:
-        """The same, each clip drawn by itself."""
-        self._compare("clips")
-
-    def _compare(self, cluster: str) -> None:
+        """`fastadasp compare` of the two runs, each clip drawn by itself, of which there are more than speakers."""
         runs = read_runs([self.first.folder, self.second.folder])
-        text(compare(runs, Settings(cluster=cluster, differ=("generation",))), listed=5)
+        text(compare(runs, Settings(cluster="clips", differ=("generation",))), listed=5)
 
     def _found(self, quality: Mapping[str, float], cost: Mapping[str, float]) -> dict[str, Any]:
         task = {"_target_": f"{ASR.__module__}.{ASR.__name__}", "manifest": str(self.task.manifest)}

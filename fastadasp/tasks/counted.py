@@ -47,10 +47,16 @@ class Counted:
     @classmethod
     def of(cls, task: Task, predictions: Sequence[Prediction], cluster: str | None = None) -> "Counted":
         """Walk through `predictions` once; cluster and errors as in Counting."""
-        counting = Counting(task, cluster)
-        for prediction, tally in tallied(task, predictions):
-            counting.add(prediction, tally)
-        return counting.done()
+        return cls.of_each(task, [predictions], cluster)[0]
+
+    @classmethod
+    def of_each(cls, task: Task, runs: Sequence[Sequence[Prediction]], cluster: str | None = None) -> "list[Counted]":
+        """Walk through the predictions of several runs of the same clips at once."""
+        countings = [Counting(task, cluster) for _ in runs]
+        for predictions, tallies in tallied(task, *runs):
+            for counting, prediction, tally in zip(countings, predictions, tallies, strict=True):
+                counting.add(prediction, tally)
+        return [counting.done() for counting in countings]
 
     def counts(self, score: Score) -> Floats:
         """Those counts that a score takes."""

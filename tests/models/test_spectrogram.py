@@ -22,8 +22,11 @@ def sounds(*seconds: float) -> list[np.ndarray]:
 @pytest.mark.parametrize("bins", [80, 128])
 @pytest.mark.parametrize(
     "clips",
-    [sounds(0.0001), sounds(0.03), sounds(1.2345), sounds(4, 7.77, 0.5), sounds(29.9), sounds(30), sounds(31, 2)]
-    + [[np.zeros(8000, np.float32)], [np.concatenate([sounds(1)[0], np.zeros(16000, np.float32), sounds(1)[0]])]],
+    [
+        *(sounds(0.0001), sounds(0.03), sounds(1.2345), sounds(4, 7.77, 0.5), sounds(29.9), sounds(30), sounds(31, 2)),
+        [np.zeros(8000, np.float32)],
+        [np.concatenate([sounds(1)[0], np.zeros(16000, np.float32), sounds(1)[0]])],
+    ],
     ids=lambda clips: "+".join(f"{len(clip) / 16000:g}" for clip in clips),
 )
 def test_silence_that_is_filled_in_is_what_would_be_computed(clips: list[np.ndarray], bins: int) -> None:

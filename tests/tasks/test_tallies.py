@@ -26,7 +26,8 @@ def test_processes_count_as_one_does(tmp_path: Path) -> None:
     assert [counts for _, counts in found] == [tuple(map(task.tally, pair)) for pair in zip(*runs, strict=True)]
     counted = Counted.of_each(task, runs)
     assert [one.counts_NK.tolist() for one in counted] == [[list(task.tally(one)) for one in run] for run in runs]
-    assert task.metrics(runs[0])["wer"] == pytest.approx(task.score([sum(c) for c in zip(*map(task.tally, runs[0]), strict=True)]))
+    sums = [sum(column) for column in zip(*map(task.tally, runs[0]), strict=True)]
+    assert task.metrics(runs[0])["wer"] == pytest.approx(task.score(sums))
 
 
 @pytest.mark.usefixtures("shared_out")

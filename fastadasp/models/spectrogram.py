@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class WhisperFeatureExtractor(transformers.WhisperFeatureExtractor):
+class WhisperFeatureExtractor(transformers.WhisperFeatureExtractor):  # type: ignore[misc]  # transformers is untyped
     """transformers' extractor, whose frames of exact silence at the end are filled in instead of computed.
 
     Clips are padded with zeros to 30 s, and every frame is a Fourier transform: for 4 s of speech, seven eighths of

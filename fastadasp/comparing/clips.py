@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastadasp.data.sources import Source
 from fastadasp.errors import InputError
@@ -37,7 +38,7 @@ class Changed(Lazy[Clip]):
     """Clips of two runs, read from the runs' folders when they are asked for: there may be hundreds of thousands."""
 
     def __init__(
-        self, answers: tuple[Sequence[Prediction], Sequence[Prediction]], at_C: Sequence[int], change_C: Floats
+        self, answers: tuple[Sequence[Prediction], Sequence[Prediction]], at_C: NDArray[np.intp], change_C: Floats
     ) -> None:
         """answers: of both runs; at_C: which clips; change_C: of each of these, as Clip has it."""
         self._answers, self._at, self._change = answers, at_C, change_C

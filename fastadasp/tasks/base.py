@@ -187,7 +187,7 @@ class Task(ABC):
         """
         sums: list[float] = []
         unanswered = interpreted = 0
-        for (prediction,), (counts,) in tallied(self, predictions):
+        for (prediction,), (counts,) in tallied(self.tally, self.gathered(predictions)):
             for watch in watching:
                 watch(prediction, counts)
             sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)

@@ -53,7 +53,7 @@ class Counted:
     def of_each(cls, task: Task, runs: Sequence[Sequence[Prediction]], cluster: str | None = None) -> "list[Counted]":
         """Walk through the predictions of several runs of the same clips at once."""
         countings = [Counting(task, cluster) for _ in runs]
-        for predictions, tallies in tallied(task, *runs):
+        for predictions, tallies in tallied(task.tally, *map(task.gathered, runs)):
             for counting, prediction, tally in zip(countings, predictions, tallies, strict=True):
                 counting.add(prediction, tally)
         return [counting.done() for counting in countings]

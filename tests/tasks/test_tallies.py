@@ -21,7 +21,7 @@ def shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("shared_out")
 def test_processes_count_as_one_does(tmp_path: Path) -> None:
     task, runs = ASR(tmp_path), [sentences(100, seed) for seed in (0, 1)]
-    found = list(tallies.tallied(task, *runs))
+    found = list(tallies.tallied(task.tally, *runs))
     assert [predictions for predictions, _ in found] == list(zip(*runs, strict=True))
     assert [counts for _, counts in found] == [tuple(map(task.tally, pair)) for pair in zip(*runs, strict=True)]
     counted = Counted.of_each(task, runs)
@@ -34,7 +34,7 @@ def test_processes_count_as_one_does(tmp_path: Path) -> None:
 def test_a_mistake_in_a_process_is_raised(tmp_path: Path) -> None:
     broken = [Prediction("0", "", None, "words")] * 20  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
-        list(tallies.tallied(ASR(tmp_path), broken))
+        list(tallies.tallied(ASR(tmp_path).tally, broken))
 
 
 def test_work_grows_as_the_clips_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

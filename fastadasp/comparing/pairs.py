@@ -152,7 +152,7 @@ def _counted(runs: Sequence[Run], settings: Settings) -> tuple[Score, list[Count
         by_judge = [judged(run, judge, settings.cluster) for run in runs]
         return judged_score(*by_judge), by_judge
     score = runs[0].task.measured(settings.metric)
-    return score, [Counted.of(runs[0].task, run.predictions, settings.cluster) for run in runs]
+    return score, Counted.of_each(runs[0].task, [run.predictions for run in runs], settings.cluster)
 
 
 def check(runs: Sequence[Run], differ: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from fastadasp.config.schema import schema_of
 from fastadasp.errors import ConfigError
 
 NONE = "None"
+_PLAIN = (bool, int, float, str)
 
 
 def as_meant(cfg: DictConfig, apart: Collection[str] = ("hydra", "selection")) -> DictConfig:
@@ -66,6 +67,8 @@ def _meant(schema: DictConfig, name: str, value: Any) -> Any:
     field = schema._get_node(name)
     if value == NONE and field is not None and field._is_optional():
         return None
+    if field is not None and type(value) in _PLAIN and type(value) is field._metadata.ref_type:
+        return value  # as most are: there is nothing to be tried
     if isinstance(value, dict):  # of any content: OmegaConf would keep what it is given
         return _spelled(value)
     for given in (value, _spelled(value)):

@@ -54,7 +54,9 @@ class SpeechLM(Prompting, ModelAdapter):
     @cached_property
     def processor(self) -> "ProcessorMixin":
         """The processor; `prepare` needs it, so that data-loader workers build it too."""
-        return self._build_processor()
+        from fastadasp.models.spectrogram import quickened
+
+        return quickened(self._build_processor())
 
     @cached_property
     def config(self) -> "PreTrainedConfig":

@@ -12,6 +12,7 @@ from fastadasp.data.manifest import Problems, Record
 from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
 from fastadasp.files.shelf import mapped
+from fastadasp.tasks.tallies import tallied
 
 if TYPE_CHECKING:
     from fastadasp.statistics.score import Floats, Score
@@ -200,8 +201,7 @@ class Task(ABC):
         """
         sums: list[float] = []
         unanswered = interpreted = 0
-        for prediction in self.gathered(predictions):
-            counts = self.tally(prediction)
+        for (prediction,), (counts,) in tallied(self.tally, self.gathered(predictions)):
             for watch in watching:
                 watch(prediction, counts)
             sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jiwer
 import pytest
+import whisper_normalizer.english
 from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishSpellingNormalizer
@@ -43,6 +44,20 @@ def test_english_is_whispers_own_in_two_implementations(case: dict[str, str]) ->
     transformers = EnglishTextNormalizer(EnglishSpellingNormalizer().mapping)
     for text in (case["reference"], case["hypothesis"]):
         assert normalizer(Normalizer.english)(text) == transformers(text)
+
+
+def test_what_is_looked_for_once_is_replaced_as_whisper_replaces_it() -> None:
+    """Every pattern of Whisper's, inside sentences of all kinds, against the untouched normaliser."""
+    whole = whisper_normalizer.english.EnglishTextNormalizer()
+    patterns = [*whole.replacers, r"\bhmm\b", r"\buh\b"]
+    assert len(patterns) > 50
+    words = [pattern.replace(r"\b", "") for pattern in patterns] + ["twenty", "colour", "x", "$5.10", "naïve"]
+    for word in words:
+        for text in (
+            *(word, f"the {word} came", f"THE {word.upper()}, came", f"a{word}b", f"he{word} ten", f"we {word}."),
+            *(f"wo(x){word}", f"[noise] {word}", f"<{word}> it", f"she 's {word}", f"{word}-{word} 1,000"),
+        ):
+            assert normalizer(Normalizer.english)(text) == whole(text), text
 
 
 @pytest.mark.parametrize("name", ["normaliser_first", "normaliser_second", "normaliser_third"])

@@ -11,6 +11,9 @@ from torch.nn.functional import pad
 
 from fastadasp.ops.layout import per_row
 
+BLOCK = 32
+"""Items whose inner products with their neighbours are taken at once."""
+
 
 def scatter_of_segments(x_BND: Tensor, weight_BN: Tensor, run_BN: Tensor, longest: Sequence[int]) -> Tensor:
     """(B, N, L) float32: for the segment of the l + 1 items that end with item n, the weighted sum of the squared
@@ -20,21 +23,41 @@ def scatter_of_segments(x_BND: Tensor, weight_BN: Tensor, run_BN: Tensor, longes
     x_BND: float32. weight_BN: float32, above 0. run_BN: int64, above 0, a number that the items of one run share.
     """
     longest_B1 = per_row(longest, x_BND.device)
-    mass_BN, total_BND = weight_BN, x_BND * weight_BN[..., None]
-    energy_BN = (total_BND * x_BND).sum(2)
-    first = mass_BN, total_BND, energy_BN, run_BN  # of the first item of each segment
+    product_BNL = _products(x_BND * weight_BN[..., None], max(longest))  # of an item and one l before it
+    mass_BN, first_run_BN = weight_BN, run_BN
+    energy_BN = product_BNL[..., 0] / weight_BN
+    total_BN, across_BN = product_BNL[..., 0], torch.zeros_like(weight_BN)  # |weighted sum of a segment|^2
+    before = mass_BN, energy_BN, total_BN
     cost = [torch.zeros_like(energy_BN)]
     for length in range(2, max(longest) + 1):
-        first = _later(first[0]), _later(first[1]), _later(first[2]), _later(first[3])
-        mass_BN, total_BND, energy_BN = mass_BN + first[0], total_BND + first[1], energy_BN + first[2]
-        found_BN = (energy_BN - total_BND.square().sum(2) / mass_BN).clamp_min(0)
-        cost.append(found_BN.masked_fill((first[3] != run_BN) | (longest_B1 < length), torch.inf))
+        # The segment of one item less that ends one item before, and what its items have in common with the new one.
+        mass, energy, total = (_later(x) for x in before)
+        first_run_BN = _later(first_run_BN)
+        across_BN = across_BN + product_BNL[..., length - 1]
+        total_BN = total + product_BNL[..., 0] + 2 * across_BN
+        mass_BN, energy_BN = mass + weight_BN, energy + product_BNL[..., 0] / weight_BN
+        before = mass_BN, energy_BN, total_BN
+        found_BN = (energy_BN - total_BN / mass_BN).clamp_min(0)
+        cost.append(found_BN.masked_fill((first_run_BN != run_BN) | (longest_B1 < length), torch.inf))
     return torch.stack(cost, 2)
+
+
+def _products(x_BND: Tensor, longest: int) -> Tensor:
+    """(B, N, L) float32: the inner product of item n and the item l before it, 0 where there is none.
+
+    By products of matrices, of BLOCK items with themselves and those just before, so that each item is read once."""
+    batch, width, _ = x_BND.shape
+    blocks = -(-width // BLOCK)
+    padded_BND = pad(x_BND, (0, 0, longest - 1, blocks * BLOCK - width))
+    own_BKWD = padded_BND[:, longest - 1 :].unflatten(1, (blocks, BLOCK))
+    product_BKWV = own_BKWD @ padded_BND.unfold(1, BLOCK + longest - 1, BLOCK)
+    at_WL = torch.arange(BLOCK, device=x_BND.device)[:, None] + torch.arange(longest - 1, -1, -1, device=x_BND.device)
+    return product_BKWV.gather(3, at_WL.expand(batch, blocks, -1, -1)).flatten(1, 2)[:, :width]
 
 
 def _later(x: Tensor) -> Tensor:
     """Each item's value at the next item (dimension 1), zero at the first."""
-    return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+    return pad(x[:, :-1], (1, 0))
 
 
 def best_segments(cost_BNL: Tensor, items: Sequence[int], segments: Sequence[int]) -> Tensor:

@@ -1,6 +1,6 @@
 """Which of its few sensible settings suits each method best? By the loss of the references on development sets.
 
-`python -m experiments.tools.choose experiments/grids/choices.yaml --development FOLDER --out FILE.jsonl` reads the
+`python -m experiments.tools.choose experiments/tools/choices.yaml --development FOLDER --out FILE.jsonl` reads the
 prompts of `FOLDER/<task>/manifest.jsonl` (made by `experiments.training.tiny.corpus.testsets --split dev`) under every
 setting of every method, at one amount of reduction, and scores the reference after each: its mean negative
 log-likelihood in nats a token. That takes one reading of the prompt and one of the reference, and no decoding, and it
@@ -50,7 +50,7 @@ class Candidate:
 
 
 def candidates(file: Path) -> list[Candidate]:
-    """What a file such as `experiments/grids/choices.yaml` lists: by method, its settings."""
+    """What a file such as `experiments/tools/choices.yaml` lists: by method, its settings."""
     return [
         Candidate(name, " ".join([f"merge={row['merge']}", *one.split()]), row.get("amount", "merge.flops_reduction"))
         for name, row in read_yaml(file).items()
@@ -157,7 +157,7 @@ def choices(lines: Sequence[Mapping[str, Any]], amount: float) -> str:
 def main() -> None:
     """Measure what is not measured yet, and print the choices."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="methods and their settings, such as experiments/grids/choices.yaml")
+    parser.add_argument("file", type=Path, help="methods and their settings, such as experiments/tools/choices.yaml")
     parser.add_argument("--development", type=Path, required=True, help="folder with a folder for each task")
     parser.add_argument("--out", type=Path, required=True, help="lines are appended here")
     parser.add_argument("--tasks", nargs="+", default=["asr", "st", "er", "sqa"])

@@ -26,6 +26,8 @@ class Row:
     """Where it takes part; empty for all tasks."""
     amount: str = "merge.flops_reduction"
     """The key that gets the grid's amounts."""
+    amounts: list[float] = field(default_factory=list)
+    """This row's own amounts; empty for the grid's."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Grid:
             settings = (*self.settings, f"task={task}")
             yield Cell(task, FULL_TOKENS, None, (*settings, *self.full_tokens))
             for row in rows:
-                for amount in self.amounts if task in (row.tasks or self.tasks) else ():
+                for amount in (row.amounts or self.amounts) if task in (row.tasks or self.tasks) else ():
                     yield Cell(task, row.name, amount, (*settings, *row.settings, f"{row.amount}={amount}"))
 
 

@@ -59,6 +59,15 @@ def test_a_grid_gets_what_single_runs_get_and_says_what_could_not_run(
     loads.clear()
     main([*command, f"output_dir={tmp_path}/grid"])
     assert not loads, "a finished grid is only read"
+    capsys.readouterr()
+    main([*command, f"output_dir={tmp_path}/grid", "--rows", "cache"])
+    printed = capsys.readouterr().out
+    assert "asr: cache, 0.9: wer" in printed and "asr: ours, 0.04: wer" not in printed
+    again = json.loads((tmp_path / "report" / "asr-qwen2_audio_random.json").read_text())
+    assert again["rows"] == report["rows"], "the other rows are those of the report that stood there"
+    with pytest.raises(SystemExit):
+        main([*command, "--rows", "cash"])
+    assert "--rows names cash, which" in capsys.readouterr().err
 
 
 def test_a_grid_of_which_a_cell_fails_runs_the_others_and_does_not_end_with_status_0(

@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 
 from fastadasp.config.messages import readable_errors, suggest
+from fastadasp.config.own_folders import import_root
 from fastadasp.config.paths import CONF, PACKAGE, REPOSITORY, options
 from fastadasp.errors import ConfigError
 
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
     if given.kind == "corpus":
         commands["Check it:"] = f"fastadasp data check {given.name} root=FOLDER{own}"
     for test in (file for file in written if file.name.startswith("test_")):
-        commands["Test it:"] = f"{'' if given.into is None else f'PYTHONPATH={given.into} '}python -m pytest {test}"
+        path = "" if given.into is None else f"PYTHONPATH={import_root(given.into)[0]} "
+        commands["Test it:"] = f"{path}python -m pytest {test}"
     print(*(f"{what:<9} {command}" for what, command in commands.items()), sep="\n")
 
 
@@ -91,11 +93,12 @@ def write(kind: str, name: str, into: Path | None = None, like: str | None = Non
 
 def _filled(kind: Kind, word: str, name: str, yaml: Path, into: Path | None) -> Iterator[tuple[Path, str]]:
     """Each file of a template, with its content."""
+    package = kind.module if into is None else import_root(into)[1]
     words = {
         "name": name,
         "Class": "".join(map(str.capitalize, name.split("_"))),
         "Title": name.replace("_", " ").capitalize(),
-        "module": name if into is not None else f"{kind.module}.{name}",
+        "module": f"{package}.{name}".removeprefix("."),
     }
     code = PACKAGE / kind.folder if into is None else into
     tests = REPOSITORY / "tests" / kind.folder if into is None else into

@@ -18,9 +18,23 @@ def own_folders() -> list[Path]:
     """The folders in use. Their modules can be imported from here on, in this process."""
     folders = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
     for folder in folders:
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
+        root, _ = import_root(folder)
+        if str(root) not in sys.path:
+            sys.path.append(str(root))
     return folders
+
+
+def import_root(folder: Path) -> tuple[Path, str]:
+    """The folder from which Python imports the files of `folder`, and the package that they belong to.
+
+    A folder with an `__init__.py` is a package: the files of `/code/mine/` are imported from `/code` as `mine.NAME`.
+    The package of a plain folder is empty.
+    """
+    root, package = folder.resolve(), list[str]()
+    while (root / "__init__.py").is_file():
+        package.insert(0, root.name)
+        root = root.parent
+    return root, ".".join(package)
 
 
 def take_folders(arguments: Sequence[str]) -> list[str]:
@@ -37,16 +51,20 @@ def take_folders(arguments: Sequence[str]) -> list[str]:
         else:
             given.append(_checked(flag, folder if is_joined else next(todo, "")))
     if given:
-        for variable in (VARIABLE, "PYTHONPATH"):  # the second one is for modules that other processes import
-            known = [name for name in os.environ.get(variable, "").split(os.pathsep) if name]
-            os.environ[variable] = os.pathsep.join(dict.fromkeys([*known, *given]))
+        _add(VARIABLE, given)
+        _add("PYTHONPATH", [import_root(folder)[0] for folder in given])  # for processes that import the modules first
     return left
 
 
-def _checked(flag: str, folder: str) -> str:
+def _add(variable: str, folders: Sequence[Path]) -> None:
+    known = [name for name in os.environ.get(variable, "").split(os.pathsep) if name]
+    os.environ[variable] = os.pathsep.join(dict.fromkeys([*known, *map(str, folders)]))
+
+
+def _checked(flag: str, folder: str) -> Path:
     if not Path(folder).expanduser().is_dir() or not folder:
         raise ConfigError(
-            f"{flag} must be followed by a folder that exists, with options in folders such as merge/ and task/ and "
-            f"the Python files that they name; got {folder!r}"
+            f"{flag} must be followed by a folder that exists, with options in folders such as merge/ and task/, and the "
+            f"Python files that these name; got {folder!r}"
         )
-    return str(Path(folder).expanduser().resolve())
+    return Path(folder).expanduser().resolve()

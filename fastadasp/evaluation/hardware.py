@@ -157,8 +157,11 @@ def use_threads(placement: Placement) -> None:
 def load(adapter: "ModelAdapter", placement: Placement, device: str | None = None) -> "PreTrainedModel":
     """Load an adapter's model where and as `placement` says; every command loads a model by this function.
 
+    Raises ModelError where the adapter does not keep the rules of docs/add-a-model.md.
+
     device: torch's name of one of several devices, such as `cuda:1`; None: that of the placement.
     """
+    from fastadasp.models.contract import check_model
     from fastadasp.models.encoder_cache import attach
 
     use_threads(placement)
@@ -168,6 +171,7 @@ def load(adapter: "ModelAdapter", placement: Placement, device: str | None = Non
         attention=placement.attention,
         device_map=placement.device_map,
     )
+    check_model(adapter, model)
     if placement.encoder_cache_gb is not None:
         attach(model, placement.encoder_cache_gb)
     return model

@@ -19,6 +19,7 @@ from fastadasp.evaluation.session import Session
 from fastadasp.evaluation.staging import Staged
 from fastadasp.evaluation.turns import Turns
 from fastadasp.measuring.memory_guard import ran_out
+from fastadasp.models.contract import check_batch
 from fastadasp.process.signals import Handler, restore, stop_if_told
 from fastadasp.tasks.base import Example, Prediction
 
@@ -36,6 +37,8 @@ class EvalModule(LightningModule):
         self.session = session
         self.batches = batches
         self.signal_handlers = signal_handlers
+        self.checked = False
+        """Whether a batch has been held to the rules of an adapter."""
 
     def setup(self, stage: str) -> None:
         """Load the weights on this process's device."""
@@ -123,6 +126,9 @@ class EvalModule(LightningModule):
         ids = _ids(items)
         inputs = batch.inputs[ids] if ids in batch.inputs else self._encoded(items)
         audio_BT = adapter.audio_mask(inputs)
+        if not self.checked:
+            check_batch(adapter, [prepared for _, prepared in items], inputs, audio_BT)
+            self.checked = True
         answers = self._respond([example for example, _ in items], inputs, audio_BT)
         cost = {"batch": batch.index, "batch_size": len(items), **answers.cost}
         audio = audio_BT.sum(1).tolist()

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -80,8 +80,10 @@ def write(kind: str, name: str, into: Path | None = None, like: str | None = Non
         raise ConfigError("the installed package is not a checkout; name a folder of your own with --into")
     if like is not None and like not in options(group):
         raise ConfigError(f"--like {like}: {group}={like} does not exist; {suggest(like, options(group))}")
-    yaml = (CONF if into is None else into) / group / f"{name}.yaml"
-    contents = {yaml: _copied(name, group, like)} if like else dict(_filled(KINDS[kind], kind, name, yaml, into))
+    if like:
+        contents = {_yaml(group, name, into): _copied(name, group, like)}
+    else:
+        contents = dict(filled(kind, name, into).values())
     for file in contents:
         if file.exists():
             raise ConfigError(f"{file} exists already; choose another name")
@@ -91,21 +93,36 @@ def write(kind: str, name: str, into: Path | None = None, like: str | None = Non
     return list(contents)
 
 
-def _filled(kind: Kind, word: str, name: str, yaml: Path, into: Path | None) -> Iterator[tuple[Path, str]]:
-    """Each file of a template, with its content."""
-    package = kind.module if into is None else import_root(into)[1]
+def filled(kind: str, name: str, into: Path | None = None) -> dict[str, tuple[Path, str]]:
+    """The files of a template for a new thing called `name`, by part (`yaml`, `py`, `test`): where each lies, its text.
+
+    into: a folder of the user's own; None: the checkout.
+    """
+    of = KINDS[kind]
+    package = of.module if into is None else import_root(into)[1]
     words = {
         "name": name,
         "Class": "".join(map(str.capitalize, name.split("_"))),
         "Title": name.replace("_", " ").capitalize(),
         "module": f"{package}.{name}".removeprefix("."),
     }
-    code = PACKAGE / kind.folder if into is None else into
-    tests = REPOSITORY / "tests" / kind.folder if into is None else into
-    files = {"yaml": yaml, "py": code / f"{name}.py", "test": tests / f"test_{name}.py"}
-    for part, file in files.items():
-        text = Template((TEMPLATES / f"{word}.{part}.txt").read_text(encoding="utf-8")).substitute(words)
-        yield file, _OWN_IMPORTS.sub(lambda block: "".join(sorted(block[0].splitlines(keepends=True))), text)
+    code = PACKAGE / of.folder if into is None else into
+    tests = REPOSITORY / "tests" / of.folder if into is None else into
+    files = {
+        "yaml": _yaml(of.group, name, into),
+        "py": code / f"{name}.py",
+        "test": tests / f"test_{name}.py",
+    }
+    return {part: (file, _text(f"{kind}.{part}.txt", words)) for part, file in files.items()}
+
+
+def _yaml(group: str, name: str, into: Path | None) -> Path:
+    return (CONF if into is None else into) / group / f"{name}.yaml"
+
+
+def _text(template: str, words: Mapping[str, str]) -> str:
+    text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(words)
+    return _OWN_IMPORTS.sub(lambda block: "".join(sorted(block[0].splitlines(keepends=True))), text)
 
 
 def _copied(name: str, group: str, like: str) -> str:

@@ -64,7 +64,7 @@ def _add(variable: str, folders: Sequence[Path]) -> None:
 def _checked(flag: str, folder: str) -> Path:
     if not Path(folder).expanduser().is_dir() or not folder:
         raise ConfigError(
-            f"{flag} must be followed by a folder that exists, with options in folders such as merge/ and task/, and the "
-            f"Python files that these name; got {folder!r}"
+            f"{flag} must be followed by a folder that exists, with options in folders such as merge/ and task/, and "
+            f"the Python files that these name; got {folder!r}"
         )
     return Path(folder).expanduser().resolve()

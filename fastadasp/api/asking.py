@@ -174,8 +174,7 @@ def _answered(
 
     adapter = model.adapter
     inputs = adapter.encode([prompt.prepared for prompt in batch])
-    mask_BT = adapter.audio_mask(inputs)
-    said = answer(adapter, method, generation, inputs, mask_BT)
+    said = answer(adapter, method, generation, inputs)
     ends = model.transformers_model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
     return [
@@ -186,7 +185,7 @@ def _answered(
             complete=len(ids) < generation.max_new_tokens or any(end in ids for end in ends),
         )
         for text, tokens, left, ids in zip(
-            said.texts, mask_BT.sum(1).tolist(), said.trace.audio_tokens[-1].tolist(), said.ids.tolist(), strict=True
+            said.texts, said.audio_tokens, said.trace.audio_tokens[-1].tolist(), said.ids.tolist(), strict=True
         )
     ]
 

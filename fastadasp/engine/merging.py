@@ -101,21 +101,19 @@ GUESSES = "_get_candidate_generator"
 """What `generate()` calls first in assisted and prompt look-up decoding."""
 
 
-def _block(
-    model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace, watch: Watch
-) -> Block:
+def _block(model: Any, decoder: Any, method: MergeMethod, audio_BT: Tensor, trace: MergeTrace, watch: Watch) -> Block:
     """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
     if stages.patched:
         device = next(decoder.parameters()).device
-        device = audio_mask_BT.device if device.type == "meta" else device
+        device = audio_BT.device if device.type == "meta" else device
         for index in stages.patched:
             _check_kernels(layers[index], stages)
         proofs, tail = examine(decoder, device, model)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
     encoder = EncoderTap(model)
-    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, encoder, audio_mask_BT, trace, watch)
+    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, encoder, audio_BT, trace, watch)
 
 
 def _check_kernels(layer: Any, stages: Stages) -> None:

@@ -74,7 +74,7 @@ class Session:
         if self.block.stages.patched:
             check_cache(inputs.get("past_key_values"))
             inputs["attention_mask"] = padding_of(inputs.get("attention_mask"), rows, tokens)
-        prompt = self.block.audio_mask_BT.shape[1]
+        prompt = self.block.audio_BT.shape[1]
         if not self.guessing or tokens <= prompt or inputs.get("past_key_values") is None:
             return self._read_prompt(forward, inputs)
         first = self._read_prompt(forward, _columns(inputs, 0, prompt) | _mask(inputs, prompt))
@@ -117,7 +117,7 @@ class Session:
     def _masks(self, prompt: Tensor, real_BT: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The audio mask of each row, and what is no padding; ValueError where they do not fit the prompt."""
         rows, length = prompt.shape[:2]
-        mask_rows, mask_length = self.block.audio_mask_BT.shape
+        mask_rows, mask_length = self.block.audio_BT.shape
         if self._whole != mask_length or rows % mask_rows:
             raise ValueError(
                 f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {self._whole}: "
@@ -129,7 +129,7 @@ class Session:
             real_BT = None  # not of the usual kind, and nothing is reduced
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
-        audio_BT = self.block.audio_mask_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
+        audio_BT = self.block.audio_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
         return audio_BT, real_BT
 
     def _use_whole_caches(self, inputs: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from fastadasp.models.base import ModelAdapter, ModelError
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import BatchFeature, PreTrainedModel
 
 
@@ -39,13 +38,14 @@ def check_model(adapter: ModelAdapter, model: "PreTrainedModel") -> None:
     _refuse(adapter, problems)
 
 
-def check_batch(adapter: ModelAdapter, prepared: Sequence[Any], inputs: "BatchFeature", audio_BT: "Tensor") -> None:
+def check_batch(adapter: ModelAdapter, prepared: Sequence[Any], inputs: "BatchFeature") -> None:
     """ModelError that lists what a batch is otherwise than a run and the engine need.
 
-    prepared: the prompts of the batch's rows, as `prepare` gave them; audio_BT: what `audio_mask(inputs)` gave.
+    prepared: the prompts of the batch's rows, as `prepare` gave them.
     """
     import torch
 
+    audio_BT = adapter.audio_mask(inputs)
     real_BT = inputs["attention_mask"].bool() if "attention_mask" in inputs else None
     if real_BT is None or real_BT.ndim != 2 or len(real_BT) != len(prepared):
         got = "none" if real_BT is None else str(tuple(real_BT.shape))

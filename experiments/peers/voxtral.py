@@ -22,7 +22,7 @@ from fastadasp import FastAdaSP, MergeMethod, merging
 from fastadasp.models.base import Generation
 from fastadasp.models.chat import ChatSpeechLM
 from fastadasp.tasks.base import Example
-from tests.helpers.speech_families import DECODER, WHISPER
+from tests.helpers.family_parts import DECODER, WHISPER
 
 NAMED = {0: "<unk>", 1: "<s>", 2: "</s>", 3: "[INST]", 4: "[/INST]", 11: "<pad>", 17: "[SYSTEM_PROMPT]"}
 NAMED |= {18: "[/SYSTEM_PROMPT]", 24: "[AUDIO]", 25: "[BEGIN_AUDIO]", 34: "[TRANSCRIBE]"}

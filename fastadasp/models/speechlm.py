@@ -293,12 +293,5 @@ def _heard_key(example: "Example") -> tuple[object, ...]:
     return example.audio, example.reading, example.seconds
 
 
-def pad_left(sequences: Sequence["Tensor"], value: int) -> "Tensor":
-    """(B, T) from rows of unlike lengths."""
-    from torch.nn.utils.rnn import pad_sequence
-
-    return pad_sequence(list(sequences), batch_first=True, padding_value=value, padding_side="left")
-
-
 def _pad_token_id(tokenizer: Any) -> int:
     return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from transformers import BatchFeature
 
 from fastadasp import FastAdaSP, MergeMethod
@@ -13,6 +12,7 @@ from fastadasp.evaluation import answering
 from fastadasp.merge.h2o import H2O
 from fastadasp.models.base import Engine, Generation
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
+from tests.helpers.weights import enlarge
 
 SECONDS = (0.6, 1.4)
 
@@ -22,10 +22,7 @@ def model() -> tuple[Qwen2AudioRandom, BatchFeature]:
     """An adapter, and a batch of two tones of unlike lengths."""
     adapter = Qwen2AudioRandom(layers=5, hidden=32, intermediate=48, encoder_layers=1)
     loaded = adapter.load(device="cpu", dtype="float32", attention="sdpa")
-    with torch.no_grad():
-        for parameter in loaded.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4)  # so that every token matters
+    enlarge(loaded)
     rows = []
     for seconds in SECONDS:
         tone = np.sin(np.arange(int(seconds * 16000)) * 2 * math.pi * 220 / 16000).astype(np.float32)

@@ -23,14 +23,14 @@ _WINDOW = 8
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said about one recording; `str(answer)` and `print(answer)` give its text."""
+    """The answer of the model to one recording; `str(answer)` and `print(answer)` give its text."""
 
     text: str
     """Empty where `error` is set."""
     audio_tokens: int = 0
     """Audio tokens of the prompt."""
     audio_tokens_left: int = 0
-    """Those that leave the decoder's last layer, after all reductions."""
+    """Audio tokens that leave the decoder's last layer, after all reductions."""
     complete: bool = True
     """False where the limit of new tokens (`Generation.max_new_tokens`) ended the answer."""
     error: str | None = None
@@ -52,8 +52,8 @@ def transcribe(
 ) -> list[Answer]:
     """Transcripts of recordings, in their order; what a chatty model says around a transcript is taken off.
 
-    The request is worded as the model wants it (`instructions` of its option), else "Transcribe the speech.". All
-    arguments are as in `ask`.
+    The request is worded as the model wants it (`instructions` of its option), else "Transcribe the speech.". `ask`
+    explains the arguments and the errors.
     """
     answers = ask(
         model,

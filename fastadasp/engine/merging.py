@@ -37,7 +37,7 @@ __all__ = ["MergeTrace", "merging"]
 
 
 class Loaded(Protocol):
-    """What holds a model of transformers, such as what `fastadasp.load` returns."""
+    """An object that holds a model of transformers, such as the result of `fastadasp.load`."""
 
     @property
     def transformers_model(self) -> PreTrainedModel:
@@ -68,8 +68,8 @@ def merging(
     position for each token left. Columns that are padding in every row are left out. The block serves the thread that
     opens it, threads started inside, and older threads that run in a context copied inside (`asyncio.to_thread`).
     Another thread may finish the answer that it is writing; its new prompts are refused, since nothing tells whether
-    they are meant. The model is as before afterwards,
-    also after an exception. A cache filled inside is of no use outside.
+    they are meant. The model is restored when the block ends, also after an exception. Do not reuse a KV cache that was
+    filled inside the block after the block has ended.
 
     Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model
     and for a prompt of an older thread.
@@ -98,11 +98,12 @@ def merging(
 
 
 GUESSES = "_get_candidate_generator"
-"""What `generate()` calls first in assisted and prompt look-up decoding."""
+"""The method that `generate()` calls first in assisted and prompt look-up decoding."""
 
 
 def _block(model: Any, decoder: Any, method: MergeMethod, audio_BT: Tensor, trace: MergeTrace, watch: Watch) -> Block:
-    """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
+    """The facts about a block that are known from the start. Raises ValueError, before anything is replaced, where the
+    block cannot work."""
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
     if stages.patched:

@@ -1,4 +1,4 @@
-"""What happens to one prompt while the decoder reads it: methods decide, tokens move, caches are shortened.
+"""The prefill of one prompt: while the decoder reads it, methods decide, tokens move, and caches are shortened.
 
 B rows (left-padded; beams expanded), T columns, S columns after a reduction, D hidden channels, d channels per head.
 """
@@ -32,12 +32,12 @@ from fastadasp.reduction.state import DecoderParts, InputState, LayerState
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What is known when a `with merging(...)` block begins."""
+    """The facts that are known when a `with merging(...)` block begins."""
 
     decoder: Any
     layers: Sequence[Layer]
     halves: Sequence[Halves]
-    """Of each layer; empty where no layer is touched."""
+    """How each layer is cut in two; empty where no layer is touched."""
     final_norm: nn.Module | None
     refill: bool
     """Whether the decoder wants as many tokens after its last layer as before its first."""
@@ -63,9 +63,9 @@ class Prefill:
         self.amounts = block.stages.for_rows(span.layout, self._flops())
         layers = len(block.layers)
         self.spans = [span] * layers
-        """By layer: its input."""
+        """The input of each layer."""
         self.cached: list[KeyMask] = [span.key_mask] * layers
-        """By layer: what it has cached."""
+        """The cached keys of each layer."""
         self.positions: Tensor | None = None
         """(..., T): those that the rotary embedding was asked for; None without a rotary embedding."""
         self.refilled = 0
@@ -112,7 +112,7 @@ class Prefill:
         return padded(output, self.refilled) if self.refilled else output
 
     def _state(self, index: int, hidden_BTD: Tensor, tap: AttentionTap, inputs: dict[str, Any]) -> LayerState:
-        """What a method sees of a layer."""
+        """The state of a layer that a method sees."""
         layer, halves = self.block.layers[index], self.block.halves[index]
         projection = None if halves.projection is None else layer.get_submodule(halves.projection)
         return LayerState(
@@ -200,7 +200,7 @@ class Prefill:
         return PaperFlops(config.hidden_size, width or 4 * config.hidden_size)
 
     def _parts(self, hidden_BTD: Tensor) -> DecoderParts:
-        """What methods may use of the decoder's weights."""
+        """The weights and functions of the decoder that methods may use."""
 
         def future_rotary(count: int) -> Rotary:
             decoder = self.block.decoder

@@ -22,7 +22,7 @@ from fastadasp.engine.span import Span
 
 
 class Session:
-    """Where the latest prompt of a block stands."""
+    """The state of a block's latest prompt: how much of it was read, and in which cache."""
 
     def __init__(self, block: Block) -> None:
         self.block = block
@@ -170,7 +170,7 @@ class Session:
         return output
 
     def _tokens_read(self, cache: Any) -> int:
-        """By what layer 0 has cached since the prompt, of which candidates that were refused have been taken back."""
+        """Tokens read so far, by the length of layer 0's cache, which candidates that were refused have left again."""
         first = cache.layers[0]
         evicts = isinstance(first, EvictingLayer)
         later = first.later if evicts else cache.get_seq_length() - self._filled
@@ -194,7 +194,7 @@ class Session:
         return torch.nn.functional.pad(real_BT.long(), (0, tokens - self._cut - real_BT.shape[1]), value=1)
 
     def _not_yet_read(self, inputs: dict[str, Any], whole: int, read: int) -> dict[str, Any]:
-        """What is left of the new tokens where transformers, counting by a shortened cache, gives some again."""
+        """The arguments without tokens that were read before; a shortened cache makes transformers repeat some."""
         given, new = _tokens(inputs).shape[1], whole - read
         if given <= new:
             return inputs

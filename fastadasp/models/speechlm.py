@@ -57,7 +57,7 @@ class SpeechLM(ModelAdapter):
 
     @abstractmethod
     def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        """The model on its device; arguments as in `load`."""
+        """The model on its device; `load` explains the arguments."""
 
     @cached_property
     def processor(self) -> "ProcessorMixin":

@@ -17,9 +17,9 @@ class Stages:
     """One method, or one for each site: first the input is reduced, then tokens inside the decoder, then the caches."""
 
     method: MergeMethod
-    """What these are the stages of."""
+    """The method that these stages make up."""
     layers: int
-    """Of the decoder."""
+    """Number of decoder layers."""
     input: MergeMethod | None
     decoder: MergeMethod | None
     cache: CacheMethod | None
@@ -28,7 +28,7 @@ class Stages:
 
     @classmethod
     def of(cls, method: MergeMethod, layers: int) -> "Stages":
-        """What `method` is made of; ConfigError where two want the same site or a layer does not exist."""
+        """The stages of `method`. Raises ConfigError where two stages want the same site, or a layer does not exist."""
         method = method.at_depth(layers)
         sites: dict[Site, MergeMethod] = {}
         for stage in method.stages():
@@ -114,7 +114,7 @@ class RowStages:
     """How much goes from each row of a batch."""
 
     rows: Sequence[Stages]
-    """Alike but for their ratios."""
+    """The stages of each row, which differ in their ratios alone."""
 
     def n_remove_at_input(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
         """Audio tokens to remove from each row before layer 0; None if the method is not to be asked."""

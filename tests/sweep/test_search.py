@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -279,3 +280,13 @@ def test_a_search_without_an_end_and_a_storage_that_is_none_are_refused(tmp_path
         assert "secret" not in str(caught.value)
     with pytest.raises(ConfigError, match="at_budget needs logged"):
         sweep(Asked(endless, (), ("at_budget:maximize",), count=3))
+
+
+def test_studies_do_not_share_a_name_when_what_is_searched_differs(tmp_path: Path) -> None:
+    names = set()
+    for text in (SIX, SIX.replace("0.8", "0.7"), SIX.replace("limit=2", "limit=3"), SIX.replace("accuracy", "removed")):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(search, "_values", lambda *_: [0.0])
+            names.add(sweep(Asked(written(tmp_path, text), (), storage=f"journal:{tmp_path}/x")).study_name)
+    assert len(names) == 4
+    assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path}/none.db")) == 0

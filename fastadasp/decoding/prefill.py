@@ -58,7 +58,7 @@ def persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
 
 def real_tokens(inputs: Mapping[str, Any]) -> Tensor:
     """(B, T) bool: which tokens of the prompts are no padding."""
-    real_BT = inputs.get("attention_mask")
+    real_BT: Tensor | None = inputs.get("attention_mask")
     if real_BT is not None:
         return real_BT.bool()
     prompt = inputs["input_ids"] if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]

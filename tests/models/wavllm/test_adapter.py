@@ -174,7 +174,7 @@ def test_the_static_engine_writes_what_transformers_writes(
     both_engines = []
     for engine in (Engine.static, Engine.transformers):
         generation = Generation(max_new_tokens=6, num_beams=beams, engine=engine)
-        done = answer(adapter, method, generation, inputs, adapter.audio_mask(inputs))
+        done = answer(adapter, method, generation, inputs)
         both_engines.append((done.ids.tolist(), done.trace.cached_tokens.tolist()))
     assert both_engines[0] == both_engines[1]
 

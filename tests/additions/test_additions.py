@@ -87,7 +87,8 @@ def test_one_of_each_runs_from_an_installed_package(corpus: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_the_tests_that_the_templates_write_pass(own: Path) -> None:
-    done = python(own, [own, REPOSITORY], "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+    options = ["-c", os.devnull, "--rootdir", str(own), "-p", "no:cacheprovider", "--import-mode=importlib"]
+    done = python(own, [own, REPOSITORY], "-m", "pytest", *options, str(own))
     assert done.returncode == 0, done.stdout
     assert "9 passed" in done.stdout
 

@@ -28,14 +28,14 @@ _AHEAD = 8
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said about one recording; `str(answer)` and `print(answer)` give its text."""
+    """The answer of the model to one recording; `str(answer)` and `print(answer)` give its text."""
 
     text: str
     """Empty where `error` is set."""
     audio_tokens: int = 0
     """Audio tokens of the prompt."""
     audio_tokens_left: int = 0
-    """Those that leave the decoder's last layer, after all reductions."""
+    """Audio tokens that leave the decoder's last layer, after all reductions."""
     complete: bool = True
     """False where the limit of new tokens (`Generation.max_new_tokens`) ended the answer."""
     error: str | None = None
@@ -258,8 +258,7 @@ def _answered(
 
     adapter = model.adapter
     inputs = adapter.encode([prompt.prepared for prompt in batch])
-    mask_BT = adapter.audio_mask(inputs)
-    said = answer(adapter, method, generation, inputs, mask_BT)
+    said = answer(adapter, method, generation, inputs)
     ends = model.transformers_model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
     return [
@@ -270,7 +269,7 @@ def _answered(
             complete=len(ids) < generation.max_new_tokens or any(end in ids for end in ends),
         )
         for text, tokens, left, ids in zip(
-            said.texts, mask_BT.sum(1).tolist(), said.trace.audio_tokens[-1].tolist(), said.ids.tolist(), strict=True
+            said.texts, said.audio_tokens, said.trace.audio_tokens[-1].tolist(), said.ids.tolist(), strict=True
         )
     ]
 

@@ -35,7 +35,7 @@ class Settings:
     """Of intervals, and exchanges of permutation tests."""
     seed: int = 0
     cluster: str | None = None
-    """As in `task.cluster`, whose place it takes."""
+    """Field of the manifest that names clips which belong together, in the place of `task.cluster`; None: that one."""
     all_pairs: bool = False
     """Compare each run with each other one, not only with the first one."""
     differ: Sequence[str] = ()

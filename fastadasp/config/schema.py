@@ -6,6 +6,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fastadasp.config.own_folders import own_folders
 from fastadasp.errors import ConfigError
 
 MOVED = {
@@ -20,6 +21,7 @@ MOVED = {
 
 def schema_of(target: str, key: str) -> DictConfig:
     """The fields of the class `target` with their types and defaults; ConfigError if it is none, with `key`."""
+    own_folders()  # a class may lie in a folder of the user's own
     try:
         return cast(DictConfig, OmegaConf.structured(get_class(MOVED.get(target, target))))
     except (ImportError, ValueError, OmegaConfBaseException) as error:

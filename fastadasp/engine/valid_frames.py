@@ -87,7 +87,7 @@ class _Reader:
     whole: Callable[..., Any]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the encoder returns, computed from valid frames where that gives the same."""
+        """The encoder's output, computed from valid frames alone where that gives the same output."""
         call = None if torch.compiler.is_compiling() else _Call.of(self.encoder, args, kwargs)
         if call is None or not call.worthwhile or _proved.get(self.encoder, True) is False:
             return self.whole(*args, **kwargs)
@@ -112,7 +112,7 @@ class _Reader:
         return bool((got - expected).norm() <= bound * expected.norm())
 
     def _read(self, call: "_Call") -> Any:
-        """In one call if somebody listens, who would hear the last call only."""
+        """The encoder's output, by groups of like lengths; in one call where a method listens to the encoder."""
         groups = [list(range(len(call.frames)))] if is_listened_to(self.encoder) else _groups(call.frames)
         if len(groups) == 1:
             return self._trimmed(call, call.kept)

@@ -19,6 +19,7 @@ from fastadasp.evaluation.session import Session
 from fastadasp.evaluation.staging import Staged
 from fastadasp.evaluation.turns import Turns
 from fastadasp.measuring.memory_guard import ran_out
+from fastadasp.models.contract import check_batch
 from fastadasp.process.signals import Handler, restore, stop_if_told
 from fastadasp.tasks.base import Example, Prediction, unanswered
 
@@ -36,6 +37,8 @@ class EvalModule(LightningModule):
         self.session = session
         self.batches = batches
         self.signal_handlers = signal_handlers
+        self.checked = False
+        """Whether a batch has been held to the rules of an adapter."""
 
     def setup(self, stage: str) -> None:
         """Load the weights on this process's device."""
@@ -110,10 +113,12 @@ class EvalModule(LightningModule):
         setup, adapter = self.session.setup, self.session.setup.local
         ids = _ids(items)
         inputs = batch.inputs[ids] if ids in batch.inputs else self._encoded(items)
-        audio_BT = adapter.audio_mask(inputs)
-        answers = self._respond([example for example, _ in items], inputs, audio_BT)
+        if not self.checked:
+            check_batch(adapter, [prepared for _, prepared in items], inputs)
+            self.checked = True
+        answers = self._respond([example for example, _ in items], inputs)
         cost = {"batch": batch.index, "batch_size": len(items), **answers.cost}
-        audio = audio_BT.sum(1).tolist()
+        audio = answers.audio_tokens
         prompt = inputs["attention_mask"].sum(1).tolist()
         lengths, ended = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
         likelihoods = answers.likelihoods or [{}] * len(items)
@@ -140,14 +145,14 @@ class EvalModule(LightningModule):
             for row, (example, _) in enumerate(items)
         ]
 
-    def _respond(self, examples: Sequence[Example], inputs: Any, audio_BT: Tensor) -> Answers:
+    def _respond(self, examples: Sequence[Example], inputs: Any) -> Answers:
         """What the task asks for: the model's own words, the likelihoods of given options, or both."""
         adapter, method, task = self.session.setup.local, self.session.setup.method, self.session.setup.task
         options = [task.wordings(example) for example in examples]
-        scored = score_options(adapter, method, inputs, audio_BT, options) if any(options) else None
+        scored = score_options(adapter, method, inputs, options) if any(options) else None
         if scored is not None and not task.generates:
             return scored
-        answers = answer(adapter, method, self.session.setup.generation, inputs, audio_BT)
+        answers = answer(adapter, method, self.session.setup.generation, inputs)
         return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
 
 

@@ -49,7 +49,7 @@ class SpeechLM(Prompting, ModelAdapter):
     def _build_model(
         self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
     ) -> "PreTrainedModel":
-        """The model on its device; arguments as in `load`."""
+        """The model on its device; `load` explains the arguments."""
 
     @cached_property
     def processor(self) -> "ProcessorMixin":
@@ -221,13 +221,6 @@ class SpeechLM(Prompting, ModelAdapter):
         if not ids:
             raise ConfigError(f"the option {text!r} has no token in this model's vocabulary: its likelihood is unknown")
         return torch.tensor(ids)
-
-
-def pad_left(sequences: Sequence["Tensor"], value: int) -> "Tensor":
-    """(B, T) from rows of unlike lengths."""
-    from torch.nn.utils.rnn import pad_sequence
-
-    return pad_sequence(list(sequences), batch_first=True, padding_value=value, padding_side="left")
 
 
 def _pad_token_id(tokenizer: Any) -> int:

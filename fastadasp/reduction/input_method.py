@@ -1,4 +1,4 @@
-"""What a method that acts before the decoder is."""
+"""The base class of methods that act before the decoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -19,7 +19,6 @@ from fastadasp.cli.sweep import main
 from fastadasp.config.compose import compose_run
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError, OutOfReachError
-from fastadasp.evaluation.logged import at_budget
 from fastadasp.sweep import command, lifeline, search
 from fastadasp.sweep.command import Asked, SweepError, best, sweep
 from fastadasp.sweep.search import POINT
@@ -281,20 +280,6 @@ def test_a_search_without_an_end_and_a_storage_that_is_none_are_refused(tmp_path
         assert "secret" not in str(caught.value)
     with pytest.raises(ConfigError, match="at_budget needs logged"):
         sweep(Asked(endless, (), ("at_budget:maximize",), count=3))
-
-
-def test_quality_at_a_budget_puts_every_run_within_it_before_every_other() -> None:
-    for higher, good, bad in ((True, 0.9, 0.1), (False, 0.1, 0.9)):
-        rated = [
-            at_budget(good, 0.5, 0.3, higher),
-            at_budget(bad, 0.3, 0.3, higher),
-            at_budget(good, 0.25, 0.3, higher),
-            at_budget(good, 0.0, 0.3, higher),
-        ]
-        assert rated == sorted(rated, reverse=higher)
-        assert len(set(rated)) == 4
-    assert at_budget(7.0, 0.5, 0.3, higher_is_better=False) == 1.0, "a WER above 1 is no worse than a missed budget"
-    assert at_budget(0.5, 0.299, 0.3, higher_is_better=True) == 0.5, "whole tokens meet a share only nearly"
 
 
 def test_studies_do_not_share_a_name_when_what_is_searched_differs(tmp_path: Path) -> None:

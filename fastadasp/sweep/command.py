@@ -87,10 +87,15 @@ def _sampler(asked: Asked, wanted: Wanted) -> Seeded:
         wanted.sweep.method,
         space(wanted.sweep),
         asked.seed,
-        startup=max(3, min(10, wanted.count // 4)),
+        startup(wanted.count),
         first=configured(wanted.sweep, cfg),
         pruned=bool(asked.prune),
     )
+
+
+def startup(count: int) -> int:
+    """How many points of a Bayesian search of `count` points are spread out before earlier results guide it."""
+    return max(3, min(10, count // 4))
 
 
 def _wanted(asked: Asked) -> tuple[Wanted, str, str]:

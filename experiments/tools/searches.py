@@ -1,7 +1,7 @@
-"""How often a Bayesian search finds the best point of a grid: `python -m experiments.tools.searches GRID.txt... --seeds 20`.
+"""How often a Bayesian search finds the best point of a grid: `python -m experiments.tools.searches GRID.txt...`.
 
-A search takes its numbers from what `fastadasp sweep GRID.yaml` has printed into GRID.txt beside it, so that many seeds take
-no runs at all. Its points are drawn as `fastadasp sweep` draws them in a single process.
+A search takes its numbers from what `fastadasp sweep GRID.yaml` has printed into GRID.txt beside it, so that many seeds
+take no runs at all. Its points are drawn as `fastadasp sweep` draws them in a single process.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Grid:
 
 
 def read_grid(printed: Path) -> Grid:
-    """The grid whose output is `printed`, from it and the sweep file of the same name. Raises InputError if one lacks."""
+    """The grid whose output is `printed`, and the sweep file of the same name. Raises InputError if one lacks."""
     sweep = replace(read_sweep(printed.with_suffix(".yaml")), method=Method.grid)
     numbers = numbers_in(printed)
     if missing := [point for point in sweep.grid() if point not in numbers] or sweep.goal is None:
@@ -86,14 +86,22 @@ def _row(printed: Path, seeds: Sequence[int]) -> str:
     holders = sum(number == grid.best for number in grid.numbers.values())
     after = f"{median(found):g}" if found else ""
     one_process = counts[0] if counts[0] is not None else "not found"
-    shown = (printed.stem, len(grid.numbers), f"{grid.best:.4g}", holders, count, f"{len(found)} of {len(seeds)}", after)
+    shown = (
+        printed.stem,
+        len(grid.numbers),
+        f"{grid.best:.4g}",
+        holders,
+        count,
+        f"{len(found)} of {len(seeds)}",
+        after,
+    )
     return " | ".join(map(str, ("", *shown, one_process, ""))).strip()
 
 
 def main() -> None:
     """Print how often the best point was found, a row for each grid."""
     parser = argparse.ArgumentParser(description="Search stored grids by bayes, with many seeds and without a run.")
-    parser.add_argument("printed", nargs="+", type=Path, help="what `fastadasp sweep GRID.yaml` printed, beside GRID.yaml")
+    parser.add_argument("printed", nargs="+", type=Path, help="what `fastadasp sweep GRID.yaml` printed, beside it")
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds, from 0 on (20)")
     given = parser.parse_args()
     with readable_errors():

@@ -1,7 +1,7 @@
 """The command line as agents of W&B write it, as Hydra reads it.
 
-An agent prints the values of a point as Python does, and a sweep file may choose between several spellings of them: `${args}`
-(`--merge.ratio=0.3`), `${args_no_equals}` (`--merge.ratio 0.3`), `${args_no_hyphens}` (`merge.ratio=0.3`),
+An agent prints the values of a point as Python does, and a sweep file may choose between several spellings of them:
+`${args}` (`--merge.ratio=0.3`), `${args_no_equals}` (`--merge.ratio 0.3`), `${args_no_hyphens}` (`merge.ratio=0.3`),
 `${args_no_boolean_flags}` (`--merge.proportional`, absent where it is false), `${args_append_hydra}` and
 `${args_override_hydra}` (`+merge.ratio=0.3`, `++merge.ratio=0.3`), `${args_json}` (`{"merge.ratio": 0.3}`) and
 `${args_json_file}` (a file with the same). Nested parameters come as one dict: `merge={'layer': 3, 'ratio': 0.3}`.
@@ -73,7 +73,7 @@ def _spelled(sign: str, key: str, value: str, point: Mapping[str, Any]) -> list[
 
 
 def _settings(sign: str, key: str, value: Any) -> Iterator[str]:
-    """One override for each value below a node of the config; a dict below another key stays one, as settings may be."""
+    """One override for each value below a node of the config; below other keys, a dict stays one."""
     if "." in key and key != TRAINER:
         yield f"{sign}{key}={hydra_value(value)}"
     else:

@@ -95,7 +95,9 @@ class Seeded(BaseSampler):
 def _earlier(study: "Study", trial: "FrozenTrial", without: str = "") -> list["FrozenTrial"]:
     """The trials before this one but those discarded because of `without`; by default but all that were discarded."""
     found = study.get_trials(deepcopy=False)[: trial.number]
-    return [one for one in found if DISCARDED not in one.user_attrs or (without and one.user_attrs[DISCARDED] != without)]
+    return [
+        one for one in found if DISCARDED not in one.user_attrs or (without and one.user_attrs[DISCARDED] != without)
+    ]
 
 
 def unseen(

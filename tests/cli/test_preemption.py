@@ -31,7 +31,9 @@ def settings(tones: Path) -> list[str]:
 @pytest.fixture
 def unbroken(tones: Path, tmp_path: Path) -> bytes:
     """The `metrics.json` of a plain run."""
-    process = start(tmp_path, "-m", "fastadasp", "run", *settings(tones), "merge.ratio=0.5", f"output_dir={tmp_path}/plain")
+    process = start(
+        tmp_path, "-m", "fastadasp", "run", *settings(tones), "merge.ratio=0.5", f"output_dir={tmp_path}/plain"
+    )
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     (file,) = tmp_path.glob("plain/*/*/*/*/metrics.json")
@@ -66,7 +68,9 @@ def end(processes: list[psutil.Process]) -> None:
 
 
 def lines(folder: Path) -> list[str]:
-    return [line for file in answered(folder) for line in file.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+    return [
+        line for file in answered(folder) for line in file.read_text().splitlines(keepends=True) if line[-1] == "\n"
+    ]
 
 
 def worker(process: "subprocess.Popen[str]", belongs: Callable[[str], bool]) -> psutil.Process:

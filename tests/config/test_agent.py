@@ -40,7 +40,9 @@ def wanted(point: dict[str, Any]) -> dict[str, Any]:
     """Single values by their keys."""
     found: dict[str, Any] = {}
     for key, value in point.items():
-        found |= {f"{key}.{name}": one for name, one in wanted(value).items()} if isinstance(value, dict) else {key: value}
+        found |= (
+            {f"{key}.{name}": one for name, one in wanted(value).items()} if isinstance(value, dict) else {key: value}
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""How a search chooses its points: no point twice, the nearest unseen one, and the best of a stored grid by half of it."""
+"""How a search chooses its points: none twice, the nearest unseen one, and a stored grid's best by half of it."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from experiments.tools.searches import needed, numbers_in, read_grid, search
 from fastadasp.config.compose import compose

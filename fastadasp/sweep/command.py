@@ -174,7 +174,9 @@ def _conclude(study: "Study", wanted: Wanted, began: datetime) -> None:
     done = taken(study, began)
     failed = [point for point, trial in done.items() if PROBLEM in trial.user_attrs]
     if others := sum(not trial.state.is_finished() for trial in done.values()):
-        print(f"Other processes are still at work on {others} of these points; the same command tells when they are done")
+        print(
+            f"Other processes are still at work on {others} of these points; the same command tells when they are done"
+        )
     for trial in best(study):
         print(f"Best: {_line(trial, wanted.goals)}")
         print(f"      fastadasp run {' '.join((*wanted.sweep.settings, *trial.user_attrs[POINT], *wanted.overrides))}")

@@ -2,7 +2,7 @@
 // Draws the charts, in the page's colours, and brings methods to the fore.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 640px)");
-const CUT = 22; // letters of a label on a narrow page
+const CUT = 11;
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -31,14 +31,11 @@ function themed(spec) {
   for (const note of layout.annotations || []) {
     note.font.color = note.arrowcolor = readable(note.font.color);
     if (narrow.matches) {
-      note.font.size = 9;
+      note.font.size = 10;
       if (note.text.length > CUT) note.text = note.text.slice(0, CUT - 1) + "…";
     }
   }
-  if (narrow.matches) {
-    const longest = Math.max(0, ...(layout.annotations || []).map((note) => note.text.length));
-    Object.assign(layout.margin, { l: 44, r: longest ? 22 + 5.2 * longest : 10 });
-  }
+  if (narrow.matches) Object.assign(layout.margin, { l: 44, r: layout.annotations && layout.annotations.length ? 84 : 10 });
   return found;
 }
 

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastadasp.config.agent import from_agent
 from fastadasp.config.compose import lenient
 from fastadasp.config.messages import is_expected, readable_errors, suggest
 from fastadasp.config.paths import options
@@ -19,8 +20,9 @@ class CommandLineError(ConfigError):
 def launch(decorated: Callable[[], Any], arguments: Sequence[str]) -> None:
     """Call a function decorated by `hydra.main` on `arguments`; errors of the user become short messages."""
     with readable_errors():
-        _check(arguments)
-        sys.argv = [sys.argv[0], *map(lenient, arguments)]
+        settings = from_agent(arguments)
+        _check(settings)
+        sys.argv = [sys.argv[0], *map(lenient, settings)]
         try:
             decorated()
         except Exception as error:

@@ -43,12 +43,12 @@ def answered(folder: Path) -> list[Path]:
 
 def stop(process: "Popen[str] | Warm", folder: Path, number: int) -> str:
     """Signal a command once the first answer is there; returns what it says on stderr."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not answered(folder) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     assert process.poll() is None, process.communicate()
     process.send_signal(number)
-    return process.communicate(timeout=60)[1]
+    return process.communicate(timeout=300)[1]
 
 
 @pytest.mark.parametrize("kind", ["multirun", "joblib", "grid", "sweep", "processes"])
@@ -81,7 +81,7 @@ def test_an_interrupted_run_goes_on_where_it_stood(settings: list[str], tmp_path
     (file,) = answered(tmp_path)
     before = file.read_text().splitlines()
     again = warm(RUN, *settings, cwd=tmp_path)
-    _, errors = again.communicate(timeout=120)
+    _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     after = file.read_text().splitlines()
     assert 1 <= len(before) < len(after) == 5 and set(before) <= set(after)
@@ -106,7 +106,7 @@ def test_odd_terminals_and_folders_are_no_obstacle(settings: list[str], tones: P
     odd = ["task.limit=1", "generation.max_new_tokens=2", "output_dir='x[/red]y'", "hydra.job.chdir=true"]
     odd += [f"task.manifest={tones.relative_to(tmp_path)}"]
     process = warm(RUN, *settings, *odd, cwd=tmp_path, PYTHONIOENCODING="ascii")
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "x[/red]y" in output and output.isascii()
     assert len(list(tmp_path.glob("x[[]/red]y/*/*/*/*/metrics.json"))) == 1, "paths count from where it was called"

@@ -100,7 +100,7 @@ def members(process: Warm) -> list[psutil.Process]:
 def test_a_process_that_is_killed_while_it_starts_ends_the_run_with_its_rank(two: Warm, tmp_path: Path) -> None:
     first, second = members(two)
     second.kill()
-    _, errors = two.communicate(timeout=60)
+    _, errors = two.communicate(timeout=300)
     assert two.returncode == 1
     assert "process 1 of 2 was killed (SIGKILL)" in errors and "Traceback" not in errors
     assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE

@@ -83,6 +83,9 @@ def _tell_of_ends(lines: dict[int, socket.socket]) -> None:
 
 def become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     """Be the process of `python ARGUMENTS`."""
+    ours = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    theirs = environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:] = [folder for folder in theirs if folder] + [folder for folder in sys.path[1:] if folder not in ours]
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)

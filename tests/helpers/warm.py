@@ -24,7 +24,7 @@ from typing import Any
 from fastadasp.config.paths import REPOSITORY
 
 RUN = REPOSITORY / "run.py"
-_SECONDS = 300
+_SECONDS = 1800
 """Longest time to wait for the imports, on a machine however busy."""
 
 

@@ -80,6 +80,7 @@ def answers(
     return ids.tolist(), trace.cached_tokens.T.tolist()
 
 
+@pytest.mark.crossed
 @both
 @pytest.mark.parametrize("generation", [GREEDY, BEAMS], ids=["greedy", "beams"])
 @pytest.mark.parametrize("method", [NoReduction(), FastAdaSP(ratio=1e-6, layer=0)], ids=["none", "all layers patched"])
@@ -92,6 +93,7 @@ def test_without_a_reduction_the_answer_is_that_of_the_plain_model_whichever_way
     assert answers(adapter, rows, method, generation)[0] == plain[:, inputs["input_ids"].shape[1] :].tolist()
 
 
+@pytest.mark.crossed
 @both
 @pytest.mark.parametrize("generation", [GREEDY, BEAMS], ids=["greedy", "beams"])
 @pytest.mark.parametrize(
@@ -160,6 +162,7 @@ def test_only_a_prompt_read_whole_lets_the_method_see_the_instruction(
     assert not torch.equal(same, other)
 
 
+@pytest.mark.crossed
 @both
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize(

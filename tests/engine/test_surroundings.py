@@ -1,9 +1,5 @@
-"""`merging()` amid what users do to models: wrappers, autocast, adapters, compilation, threads, turns, padding."""
+"""`merging()` amid what users do to models: wrappers, autocast, adapters, compilation, turns, padding."""
 
-import asyncio
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -138,22 +134,6 @@ def test_a_second_turn_reads_each_token_once_in_families_of_all_kinds(family: st
         torch.testing.assert_close(second.logits[0], step.logits[:, -1], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("method", METHODS[:3], ids=lambda method: type(method).__name__)
-@torch.no_grad()
-def test_guessing_from_the_first_pass_on_writes_what_greedy_does(method: MergeMethod) -> None:
-    model = tiny_decoder(layers=4)
-    ids, audio = prompt(12, 40, 12)
-    ids = torch.cat([ids[:12], ids[12:52], ids[:12]])[None]  # the question stands there twice, so look-up finds it
-    audio = audio[None]
-    helper = tiny_decoder(layers=1)
-    settings = {**GREEDY, "max_new_tokens": 12, "attention_mask": torch.ones_like(ids)}
-    with merging(model, method, audio):
-        expected = model.generate(ids, **settings)
-        assert torch.equal(model.generate(ids, prompt_lookup_num_tokens=3, **settings), expected)
-    with merging(model, method, audio):
-        assert torch.equal(model.generate(ids, assistant_model=helper, **settings), expected)
-
-
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_autocast_with_padding_works(method: MergeMethod, attention: str) -> None:
@@ -249,117 +229,3 @@ def test_layers_that_are_compiled_one_by_one_are_examined_and_run() -> None:
     for layer in model.model.layers:
         layer.compile(backend="eager")
     assert torch.equal(generated(model, HALF), expected)
-
-
-@torch.no_grad()
-def test_an_older_threads_answer_goes_on_as_it_was() -> None:
-    """Another thread is in the middle of its answer while a block is opened, used and closed."""
-    model, (ids, _) = tiny_decoder(layers=4), prompt(30, seed=8)
-    settings = {**GREEDY, "max_new_tokens": 40}
-    plain = model.generate(ids[None], **settings)
-    began, found = threading.Event(), list[Tensor]()
-
-    class Waits:
-        def put(self, value: Tensor) -> None:
-            if not began.is_set() and value.numel() == 1:
-                began.set()
-                opened.wait(20)
-
-        def end(self) -> None:
-            pass
-
-    def other() -> None:
-        with torch.no_grad():
-            found.append(model.generate(ids[None], streamer=Waits(), **settings))
-
-    opened, thread = threading.Event(), threading.Thread(target=other)
-    thread.start()
-    assert began.wait(20)
-    with merging(model, HALF, AUDIO):
-        opened.set()
-        mine = [model.generate(IDS, attention_mask=REAL, **GREEDY) for _ in range(4)]
-        thread.join()
-    assert torch.equal(found[0], plain)
-    assert all(torch.equal(one[:, IDS.shape[1] :], generated(model, HALF)) for one in mine)
-
-
-@torch.no_grad()
-def test_a_prompt_of_an_older_pool_is_refused_and_never_read_whole_without_a_word() -> None:
-    model = tiny_decoder(layers=4)
-    expected = generated(model, HALF)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(int).result()  # its thread is there before the block
-
-        def ask() -> Tensor:
-            with torch.no_grad():
-                return model.generate(IDS, attention_mask=REAL, **GREEDY)[:, IDS.shape[1] :]
-
-        plain = pool.submit(ask).result()
-        with merging(model, HALF, AUDIO):
-            with pytest.raises(RuntimeError, match="is older than the merging"):
-                pool.submit(ask).result()
-            assert torch.equal(pool.submit(copy_context().run, ask).result(), expected)
-            assert torch.equal(asyncio.run(asyncio.to_thread(ask)), expected)
-        assert torch.equal(pool.submit(ask).result(), plain), "the block has ended"
-        late = copy_context()
-        assert torch.equal(pool.submit(late.run, ask).result(), plain)
-
-
-def test_a_thread_started_inside_is_served_as_streaming_needs() -> None:
-    model, found = tiny_decoder(layers=4), list[Tensor]()
-    expected = generated(model, HALF)
-
-    def stream() -> None:
-        with torch.no_grad():
-            found.append(model.generate(IDS, attention_mask=REAL, **GREEDY))
-
-    with merging(model, HALF, AUDIO):
-        thread = threading.Thread(target=stream)
-        thread.start()
-        thread.join()
-    assert torch.equal(found[0][:, IDS.shape[1] :], expected)
-
-
-def test_two_threads_in_one_block_are_refused_and_in_blocks_of_their_own_do_not_mix() -> None:
-    model, began, refused = tiny_decoder(layers=4), threading.Event(), threading.Event()
-    expected, errors = generated(model, HALF), list[str]()
-
-    class Slow(nn.Module):
-        def __init__(self, layer: nn.Module) -> None:
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, *args: object, **kwargs: object) -> object:
-            began.set()
-            refused.wait(20)
-            return self.layer(*args, **kwargs)
-
-    def ask() -> None:
-        try:
-            with torch.no_grad():
-                model.generate(IDS, attention_mask=REAL, **GREEDY)
-        except RuntimeError as error:
-            errors.append(str(error))
-        refused.set()
-
-    with merging(model, HALF, AUDIO):
-        norm = model.model.norm
-        model.model.norm = Slow(norm)
-        first = threading.Thread(target=ask)
-        first.start()
-        assert began.wait(20)
-        second = threading.Thread(target=ask)
-        second.start()
-        second.join()
-        first.join()
-        model.model.norm = norm
-    assert len(errors) == 1
-    assert "two threads use one merging() block at the same time" in errors[0]
-
-    def in_a_block_of_its_own(own: PreTrainedModel) -> Tensor:
-        with torch.no_grad():
-            return torch.stack([generated(own, HALF) for _ in range(3)])
-
-    with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(in_a_block_of_its_own, [tiny_decoder(layers=4) for _ in range(3)]))
-    assert all(torch.equal(one, expected) for answers in found for one in answers)

@@ -1,4 +1,4 @@
-"""Does reduction work in each family of models that the plugin names? On tiny random checkpoints of the shipped classes.
+"""Does reduction work in each family that the plugin names? On tiny random checkpoints of the shipped classes.
 
 `python -m experiments.serving.families --out FILE` builds each family's checkpoint, serves it with merge=blend_input,
 and asks about two clips at ratios 0 and 0.5. Noted are the placeholders left, and whether the greedy tokens are those

@@ -115,8 +115,11 @@ def load(
     Raises ModelError where there is no such checkpoint, saying what to do, and ConfigError for a bad setting.
     """
     if not isinstance(model, str | Path):
-        loading = {"revision": revision, "device_map": device_map, "max_memory": max_memory, "compile": compile}
-        loading |= {
+        loading: dict[str, Any] = {
+            "revision": revision,
+            "device_map": device_map,
+            "max_memory": max_memory,
+            "compile": compile,
             "offload_folder": offload_folder,
             **{name: settings.get(name) for name in ("adapter", "quantization")},
         }
@@ -176,7 +179,11 @@ def _taken(model: Any, processor: Any, like: str | None, settings: Mapping[str, 
     nodes = {name: _node(name) for name in known}
     option = like or _option_of(network.config.to_dict(), nodes)
     node = nodes[option] if option else {"_target_": _GENERAL}
-    own = {"path": network.config._name_or_path or type(network).__name__, "adapter": None, "quantization": {}}
+    own: dict[str, Any] = {
+        "path": network.config._name_or_path or type(network).__name__,
+        "adapter": None,
+        "quantization": {},
+    }
     adapter: Pretrained = build(OmegaConf.create({**node, **own, **settings}), "model")
     adapter.take(network, processor)
     return adapter

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from fastadasp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from fastadasp.models.placing import Spread
     from transformers import PreTrainedConfig, PreTrainedModel
+
+    from fastadasp.models.placing import Spread
 
 
 def check_multiples(adapter: Any, pairs: Sequence[tuple[str, str]]) -> None:
@@ -36,7 +37,9 @@ def drawn(
     import torch
 
     if device_map is not None:
-        raise ConfigError(f"hardware.device_map={device_map.device_map} needs a checkpoint; random weights take one device")
+        raise ConfigError(
+            f"hardware.device_map={device_map.device_map} needs a checkpoint; random weights take one device"
+        )
     on_gpu = [torch.device(device)] if device.startswith("cuda") else []
     with torch.random.fork_rng(on_gpu), torch.device(device):
         torch.manual_seed(seed)

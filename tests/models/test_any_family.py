@@ -15,8 +15,7 @@ import fastadasp
 from fastadasp import FastAdaSP, merging
 from fastadasp.models.chat import ChatSpeechLM
 from fastadasp.models.pretrained import ModelError
-from tests.helpers.speech_families import DECODER
-from tests.helpers.speech_families import Family
+from tests.helpers.speech_families import DECODER, Family
 
 RATE, HOP = 8000, 640
 TEMPLATE = (

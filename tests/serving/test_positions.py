@@ -21,7 +21,7 @@ def test_a_prompt_read_in_chunks_gets_the_positions_of_the_whole_prompt(step: in
     for first in range(0, len(PROMPT), step):
         chunk = range(first, min(first + step, len(PROMPT)))
         places = [
-            torch.tensor([place for place, column in zip(places, range(clip.first, clip.first + clip.tokens)) if column in chunk])
+            torch.tensor([place for column, place in enumerate(places, clip.first) if column in chunk])
             for clip, places in zip(CLIPS, PLACES, strict=True)
         ]
         positions, ahead = corrected_positions(

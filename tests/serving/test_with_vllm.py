@@ -137,7 +137,10 @@ def test_an_evaluation_of_the_server_equals_a_run_with_the_method(
     own = [] if ratio is None else [f"model.extra_body.mm_processor_kwargs.ratio={ratio}"]
     over_http = run(tmp_path / "served", "model=openai", f"model.base_url={server}", "model.samples=float32", *own)
     here = run(
-        tmp_path / "here", "merge=blend_input", "merge.proportional=false", f"merge.ratio={0.5 if ratio is None else ratio}"
+        tmp_path / "here",
+        "merge=blend_input",
+        "merge.proportional=false",
+        f"merge.ratio={0.5 if ratio is None else ratio}",
     )
     assert over_http["answers"] == here["answers"]
     assert over_http["quality"] == here["quality"]

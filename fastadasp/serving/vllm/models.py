@@ -1,4 +1,4 @@
-"""vLLM's audio models with fewer tokens: `fastadasp.serving.vllm.models:ARCHITECTURE`, made when it is first asked for."""
+"""vLLM's audio models with fewer tokens: `fastadasp.serving.vllm.models:ARCHITECTURE`, made when first asked for."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext

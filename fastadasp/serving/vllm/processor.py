@@ -1,4 +1,4 @@
-"""Fewer placeholders for each clip, so that vLLM plans pages, caches and chunks for the shorter prompt from the start."""
+"""Fewer placeholders for each clip, so that vLLM plans pages, caches and chunks for the shorter prompt at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

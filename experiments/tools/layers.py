@@ -16,9 +16,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from fastadasp.config.build import build
+from fastadasp.config.compose import compose
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import InputError
-from fastadasp.grid.runner import Runner, composed
+from fastadasp.grid.runner import Runner
 from fastadasp.grid.spec import Cell
 from fastadasp.report.runs import Run
 from fastadasp.selection.select import select
@@ -63,7 +64,7 @@ def chosen(settings: Sequence[str], manifests: Mapping[str, Path], criterion: Cr
     for half in HALVES:
         other = next(name for name in HALVES if name != half)
         overrides = [f"task.manifest={manifests[half]}", f"selection.manifest={manifests[other]}"]
-        cfg: DictConfig = composed([*settings, *overrides, f"selection.criterion={criterion.name}"])
+        cfg: DictConfig = compose(*settings, *overrides, f"selection.criterion={criterion.name}")
         layers[half] = select(cfg)
     return layers
 
@@ -101,7 +102,7 @@ def compare(found: Answered, choices: Mapping[str, Mapping[str, int]]) -> dict[s
 
 
 def _layers(settings: Sequence[str]) -> int:
-    return int(build(composed(settings).model, "model").shape.layers)
+    return int(build(compose(*settings).model, "model").shape.layers)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
 
 _GENERAL = "fastadasp.models.chat.ChatSpeechLM"
-"""What loads a checkpoint of a family that no other class knows."""
+"""The adapter that loads a checkpoint of a family that no other class knows."""
 
 
 class SpeechModel:

@@ -11,7 +11,7 @@ from time import perf_counter
 from fastadasp.config.messages import readable_errors
 from fastadasp.errors import InputError
 from fastadasp.files.text import short
-from fastadasp.grid.spec import read
+from fastadasp.grid.spec import FULL_TOKENS, read
 
 
 class GridError(InputError):
@@ -32,16 +32,28 @@ def grid(arguments: Sequence[str]) -> None:
     parser.add_argument("grid", type=Path, help="a grid file, such as experiments/grids/tiny.yaml")
     parser.add_argument("overrides", nargs="*", help="Hydra overrides for all runs, such as task.limit=8")
     parser.add_argument("--out", type=Path, help="folder of the report (default: outputs/<name of the grid file>)")
+    parser.add_argument(
+        "--rows", nargs="+", metavar="NAME",
+        help="run full tokens and these rows alone, and keep the other rows of the report that stands in --out",
+    )  # fmt: skip
     parser.add_argument("--resamples", type=int, default=2000, help="for the intervals (default: 2000)")
     given = parser.parse_intermixed_args(arguments)
     from fastadasp.statistics.resampling import check_resamples
 
     check_resamples(given.resamples)
     grid = read(given.grid)
-    cells = list(grid.cells())
+    cells = [cell for cell in grid.cells() if given.rows is None or cell.name in (FULL_TOKENS, *given.rows)]
+    order = list(dict.fromkeys(row["name"] for row in grid.methods))
+    if unknown := set(given.rows or ()) - set(order):
+        raise GridError(
+            f"--rows names {short(', '.join(sorted(unknown)))}, which {given.grid} lacks; its rows are "
+            f"{short(', '.join(order), 600)}"
+        )
     from fastadasp.grid.runner import Outcome, run_all
     from fastadasp.report.gather import Gathered
+    from fastadasp.report.joined import joined
     from fastadasp.report.runs import Run
+    from fastadasp.report.stored import find_tables
     from fastadasp.report.tabulate import tabulate
     from fastadasp.report.write import text, write
 
@@ -58,6 +70,10 @@ def grid(arguments: Sequence[str]) -> None:
     tables = tabulate([Run.read(outcome.folder) for outcome in done], names, given.resamples)
     problems = {str(outcome.cell): outcome.problem for outcome in outcomes if outcome.problem}
     folder = given.out or Path("outputs") / given.grid.stem
+    if given.rows is not None and folder.is_dir():
+        standing = find_tables([folder])
+        tables = joined([table for table, _ in standing], tables, order)
+        problems = {name: why for _, found in standing for name, why in found.items()} | problems
     write(Gathered(tables, problems=problems), folder, grid.title)
     print(text(tables))
     print(f"Report: {folder}")

@@ -89,7 +89,7 @@ def generate(
     decoder = find_decoder(model)
     device = audio_mask.device
     started = now(device)
-    real_BT = real_tokens(inputs, audio_mask)
+    real_BT = real_tokens(inputs)
     with persistent_inputs(model) as persistent:
         logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT, watch)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)

@@ -14,7 +14,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from fastadasp.errors import UnsupportedError
 from fastadasp.ops.assignment import Assignment, apply
 from fastadasp.ops.attention import ScoreShape, attention_rows
-from fastadasp.ops.eviction import evict_lowest
+from fastadasp.ops.eviction import all_but_lowest, evict_lowest
 from fastadasp.ops.layout import padding_mask
 
 
@@ -102,12 +102,21 @@ class EvictingLayer(DynamicLayer):  # type: ignore[misc]  # transformers is unty
         attention = attention_rows(queries_BHQd, self.keys, width - steps, real_BS, scaling, shape=shape)
         received_BGS = pad(self.received_BGS, (0, steps)) + attention.view(rows, heads, -1, width).sum(2)
         removable_BGS = pad(self.removable_BGS, (0, steps), value=True)
+        self.later += steps
+        if steps == 1 and all(self.limited):
+            index_BGS = all_but_lowest(received_BGS, removable_BGS, self.newest)
+            self.received_BGS, self.removable_BGS = (
+                received_BGS.gather(2, index_BGS),
+                removable_BGS.gather(2, index_BGS),
+            )
+            index_BGSd = index_BGS[..., None].expand(-1, -1, -1, self.keys.shape[3])
+            self.keys, self.values = self.keys.gather(2, index_BGSd), self.values.gather(2, index_BGSd)
+            return
         removed = tuple(steps if limited else 0 for limited in self.limited)
         assignment = evict_lowest(received_BGS, removable_BGS, real_BS, self.newest, removed, tokens)
         self.keys, self.values = move(self.keys, assignment), move(self.values, assignment)
         self.received_BGS = move(received_BGS[..., None], assignment)[..., 0]
         self.removable_BGS = move(removable_BGS[..., None], assignment)[..., 0]
-        self.later += steps
         self.tokens = tuple(count - gone for count, gone in zip(tokens, removed, strict=True))
 
     def reorder_cache(self, beam_idx: Tensor) -> None:

@@ -17,7 +17,7 @@ from fastadasp.ops.attention import ScoreShape
 from fastadasp.ops.log_sum_exp import LogSumExpTap
 
 LISTS = ("layers", "h", "blocks", "block")
-"""What decoders call their list of layers."""
+"""Names under which decoders keep their list of layers."""
 
 
 def find_decoder(model: nn.Module) -> Any:
@@ -33,7 +33,7 @@ def find_decoder(model: nn.Module) -> Any:
 
 
 def decoders(model: nn.Module) -> dict[str, nn.Module]:
-    """By name: what has a token embedding and a list of layers beside each other."""
+    """All modules, by name, that have a token embedding and a list of layers beside each other."""
     modules = dict(model.named_modules())
     found = {name: module for name, module in modules.items() if hasattr(module, "embed_tokens") and _list(module)}
     if found:
@@ -133,8 +133,9 @@ def implementation_of(attention: Any) -> str:
 class AttentionTap:
     """Records query, key and value of one attention call as its kernel gets them: after rotation, norms and cache.
 
-    Fused kernels return no scores, and recomputing a projection would have to know each family's own. So for the one
-    call inside `with`, the module's config names a kernel that takes notes and hands over to the real one.
+    Fused kernels return no scores, and recomputing a projection would need the code of each family. So we select a
+    recording attention kernel for the one call inside `with`; it stores query, key and value, and then calls the
+    original kernel.
     """
 
     KERNEL = "fastadasp_tap"
@@ -150,11 +151,11 @@ class AttentionTap:
         self.query_BHTd: Any = None
         """None until attention has been called."""
         self.found_BTHd: Any = None
-        """What the kernel has answered."""
+        """The output of the kernel; None until attention has been called."""
 
     @property
     def shape(self) -> ScoreShape:
-        """What the kernel was told to do to scores."""
+        """The changes of attention scores that the kernel was asked for (soft cap, sinks)."""
         return ScoreShape(self.told.get("softcap"), self.told.get("s_aux"))
 
     @property

@@ -14,7 +14,7 @@ from fastadasp.ops.encoder_attention import EncoderAttention, count_runs, tokens
 
 
 class EncoderTap:
-    """What the audio encoder's last attention saw when it last ran.
+    """The inputs of the audio encoder's last attention layer when the encoder last ran.
 
     Found in encoders whose layers have `self_attn` in transformers' attention interface, as Whisper's and all shaped
     like it. Of several encoders the first counts.

@@ -35,7 +35,7 @@ class RaggedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untype
         real = padding_mask(lengths, stored.keys.device)
         real = torch.ones(rows * heads, self.width, dtype=torch.bool, device=self.device) if real is None else real
         self.head_P, self.column_P = real.nonzero(as_tuple=True)
-        """Where each token stands in the rectangle."""
+        """Row and column of each token in the padded rectangle."""
         self.keys, self.values = (x.flatten(0, 1)[self.head_P, self.column_P] for x in (stored.keys, stored.values))
         self.new_keys, self.new_values = (x[:, :, :0].clone() for x in (stored.keys, stored.values))
 

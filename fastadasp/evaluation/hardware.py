@@ -180,8 +180,11 @@ def use_threads(placement: Placement) -> None:
 def load(adapter: "ModelAdapter", placement: Placement, device: str | None = None) -> "PreTrainedModel":
     """Load an adapter's model where and as `placement` says; every command loads a model by this function.
 
+    Raises ModelError where the adapter does not keep the rules of docs/add-a-model.md.
+
     device: torch's name of one of several devices, such as `cuda:1`; None: that of the placement.
     """
+    from fastadasp.models.contract import check_model
     from fastadasp.models.encoder_cache import attach
 
     use_threads(placement)
@@ -191,6 +194,7 @@ def load(adapter: "ModelAdapter", placement: Placement, device: str | None = Non
         attention=placement.attention,
         device_map=placement.spread,
     )
+    check_model(adapter, model)
     if placement.compile is not None:
         compile_forward(model, placement.compile)
     if placement.encoder_cache_gb is not None:

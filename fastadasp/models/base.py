@@ -93,14 +93,38 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class ModelAdapter(ABC):
-    """A SpeechLM family; its dataclass fields are the schema of `conf/model/<name>.yaml`.
+class Model(ABC):
+    """Whatever can be asked about audio: a model in this process (`ModelAdapter`), or one behind a server.
 
-    Built cheaply (no weights are touched before `load`), so that every configuration error surfaces first.
+    Its dataclass fields are the schema of `conf/model/<name>.yaml`.
     """
 
     tokens_per_second: ClassVar[float] = 25.0
     """Audio tokens for a second of speech."""
+
+    @abstractmethod
+    def prepare(self, example: "Example") -> Any:
+        """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
+
+    def heard(self, example: "Example") -> Heard | None:
+        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
+        return None
+
+    def check(self, examples: Sequence["Example"]) -> None:
+        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
+        return
+
+    def expected_tokens(self, example: "Example") -> int:
+        """About how many tokens the prompt of an example has, before its audio is read: what batches are planned by."""
+        return round(example.seconds * self.tokens_per_second) + len(example.instruction) // 4 + _TEMPLATE
+
+
+@dataclass(frozen=True)
+class ModelAdapter(Model):
+    """A SpeechLM family, whose weights this process loads.
+
+    Built cheaply (no weights are touched before `load`), so that every configuration error surfaces first.
+    """
 
     @abstractmethod
     def load(self, *, device: str, dtype: str, attention: str, device_map: "Spread | None" = None) -> "PreTrainedModel":
@@ -121,24 +145,8 @@ class ModelAdapter(ABC):
         """The decoder's dimensions."""
 
     @abstractmethod
-    def prepare(self, example: "Example") -> Any:
-        """Read and check one example's audio (16 kHz mono clips); runs in data-loader workers, raises AudioError."""
-
-    def heard(self, example: "Example") -> Heard | None:
-        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
-        return None
-
-    def check(self, examples: Sequence["Example"]) -> None:
-        """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
-        return
-
-    @abstractmethod
     def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
         """Audio tokens and all other tokens of one prompt; needs no weights."""
-
-    def expected_tokens(self, example: "Example") -> int:
-        """About how many tokens the prompt of an example has, before its audio is read: what batches are planned by."""
-        return round(example.seconds * self.tokens_per_second) + len(example.instruction) // 4 + _TEMPLATE
 
     @abstractmethod
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":

@@ -107,7 +107,7 @@ class ChatSpeechLM(Pretrained):
     def _build_model(
         self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
     ) -> "PreTrainedModel":
-        """As in SpeechLM; where an encoder has no such attention kernel, the decoder alone gets it."""
+        """The model on its device; where an encoder lacks the attention kernel, only the decoder gets the kernel."""
         build = partial(self._from_files, device=device, dtype=dtype, device_map=device_map)
         try:
             return build(attention=attention)
@@ -199,7 +199,7 @@ class ChatSpeechLM(Pretrained):
         self.__dict__["_whole_seconds"] = seconds  # the dataclass is frozen: it is the run's config
 
     def _conversation(self, content: str | Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-        """As in SpeechLM, with the system's turn."""
+        """The turns of a chat: the system's turn, if there is one, and one user turn."""
         system: Content = self.system if isinstance(content, str) else [{"type": "text", "text": self.system}]
         return [*([{"role": "system", "content": system}] if self.system else []), *super()._conversation(content)]
 
@@ -239,7 +239,7 @@ class ChatSpeechLM(Pretrained):
         return batch
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter; some tokenizers pad with the token that stands for audio."""
+        """(B, T) bool: which positions are audio; some tokenizers pad with the token that stands for audio."""
         mask: Tensor = super().audio_mask(inputs) & inputs["attention_mask"].bool()
         return mask
 
@@ -258,14 +258,16 @@ class ChatSpeechLM(Pretrained):
         return call_with_chats(self.processor, [self._conversation(content) for content in parts], audio, rate)
 
     def texts(self, ids: "Tensor") -> list[str]:
-        """As in ModelAdapter; of a recogniser that writes speakers and times along, the transcript."""
+        """The texts of generated ids; only the transcript, where a recogniser also writes speakers and times."""
         texts = super().texts(ids)
         transcript = getattr(self.processor, "extract_transcription", None)
         return texts if transcript is None else [str(transcript(text)) for text in texts]
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
-        """As in SpeechLM. Where that is not possible, each beam reads the audio itself, if a row of features is a row
-        of the batch."""
+        """`inputs` with the audio read already, once for all beams.
+
+        Where that is not possible, each beam reads the audio itself, if a row of features is a row of the batch.
+        """
         from fastadasp.models.hf.parts import reads_embeddings
 
         if reads_embeddings(self.model):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
-from fastadasp.models.speechlm import SpeechLM, pad_left
-from fastadasp.models.transfer import to_device
+from fastadasp.models.speechlm import SpeechLM
+from fastadasp.models.transfer import pad_left, to_device
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from fastadasp.ops.assignment import Assignment, choose_top, keep_only
@@ -31,6 +32,20 @@ def evict_lowest(
     return keep_only(kept, left)
 
 
+def all_but_lowest(score_BGT: Tensor, candidate_BGT: Tensor, newest: Sequence[int]) -> Tensor:
+    """(B, G, T - 1) int64: the columns that stay when each head drops what `evict_lowest` drops of one.
+
+    Without sorting and without counting what stays, since decoding does this at each step in each layer. Padding stays.
+    Each head must have a candidate that is not among the newest.
+    """
+    removable_BGT = candidate_BGT & ~_newest(candidate_BGT, newest)
+    later_first_BGT = score_BGT.float().clamp_max(3e38).masked_fill(~removable_BGT, torch.inf).flip(2)
+    width = score_BGT.shape[2]
+    lowest_BG1 = width - 1 - later_first_BGT.argmin(2, keepdim=True)  # of equal scores, argmin takes the first
+    column_T = torch.arange(width - 1, device=score_BGT.device)
+    return column_T + (column_T >= lowest_BG1)
+
+
 def evict_lowest_of_all_heads(
     score_BGT: Tensor,
     candidate_BGT: Tensor,
@@ -39,8 +54,11 @@ def evict_lowest_of_all_heads(
     least: Sequence[int],
     removed: Sequence[int],
 ) -> Assignment:
-    """As `evict_lowest`, but the heads of row b lose `removed[b]` candidates on average: G times as many go, those that
-    score lowest in any head. Each head keeps the `least[b]` candidates that score best in it, beside the newest.
+    """Evict `G * removed[b]` candidates of row b in all, those with the lowest scores in any of its G heads.
+
+    So the heads of a row lose `removed[b]` candidates on average, and unlike numbers each. Each head keeps the
+    `least[b]` candidates that score best in this head, beside the newest; the other arguments are those of
+    `evict_lowest`.
 
     How many tokens a head is left with is known to the device alone.
     """

@@ -68,6 +68,7 @@ def test_a_batch_is_what_the_processor_makes_of_it(adapter: Qwen2AudioRandom, tm
     assert texts == processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("num_beams", [1, 3])
 @pytest.mark.parametrize("ratio", [0.0, 0.4])
 def test_an_example_gets_the_same_answer_alone_and_in_a_batch(

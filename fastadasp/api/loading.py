@@ -199,8 +199,8 @@ def _settings(model: str, like: str | None, revision: str | None) -> dict[str, A
         node = _node(model)
         if not issubclass(get_class(node["_target_"]), ModelAdapter):
             raise ConfigError(
-                f"model={model} has no weights that this process could load: its models answer behind a server; evaluate "
-                f"them with `fastadasp run model={model}` (docs/serving.md)"
+                f"model={model} has no weights that this process could load: its models answer behind a server; "
+                f"evaluate them with `fastadasp run model={model}` (docs/serving.md)"
             )
         return node
     nodes = {name: _node(name) for name in known}

@@ -7,9 +7,8 @@ so that they do not depend on what else the machine does; each is the median ove
 own (its volume differs by a millionth), so that no cache answers.
 
 Noted for each cell: seconds for each request, its time to the first token, blocks of the KV cache in use at most,
-requests that ran at once, and seconds in the audio encoder and in the reduction itself. Then, with a KV cache of a
-fixed number of blocks: how many 60 s requests run at once, and how many pieces of 30 s a prompt of `--longest` tokens
-holds.
+requests under way at once, and seconds in the audio encoder and in the reduction itself. With `--capacity`: how many
+pieces of 30 s a prompt of `--longest` tokens holds.
 
 On a GPU: `python -m experiments.serving.cost --model MODEL --dtype bfloat16 --wall --out FILE`, with clock time.
 """
@@ -35,8 +34,6 @@ NEW_TOKENS = 24
 RATE = 16_000
 PIECE_S = 30
 PROMPT = "Transcribe the speech."
-FIXED_BLOCKS = 64
-"""Of the KV cache, where it is kept small; a block holds 128 tokens on a CPU."""
 
 
 class Asking:
@@ -141,12 +138,11 @@ def timed(asking: Asking, rounds: int, at_once: Sequence[int]) -> list[dict[str,
 
 
 def capacity(asking: Asking) -> list[dict[str, Any]]:
-    """Requests of 60 s that run at once in the fixed KV cache, and pieces of 30 s that one prompt holds."""
+    """Pieces of 30 s that one prompt holds."""
     from vllm.exceptions import VLLMValidationError
 
     rows = []
     for ratio in RATIOS:
-        together = asking.ask(long_clips(24), ratio, 24)["running"]
         pieces = 1
         while pieces < max(asking.prompts):
             try:
@@ -154,7 +150,7 @@ def capacity(asking: Asking) -> list[dict[str, Any]]:
             except VLLMValidationError:  # longer than a prompt may be
                 break
             pieces += 1
-        rows.append({"ratio": ratio, "60_s_requests_at_once": together, "pieces_of_30_s_in_a_prompt": pieces})
+        rows.append({"ratio": ratio, "pieces_of_30_s_in_a_prompt": pieces})
         print(rows[-1], flush=True)
     return rows
 
@@ -168,7 +164,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--at-once", nargs="+", type=int, default=list(AT_ONCE))
     parser.add_argument("--longest", type=int, default=4096, help="tokens of a prompt")
-    parser.add_argument("--capacity", action="store_true", help="measure only what a fixed KV cache holds")
+    parser.add_argument("--capacity", action="store_true", help="measure only what a prompt holds")
     parser.add_argument("--wall", action="store_true", help="clock time, for devices that work beside the processor")
     arguments = parser.parse_args()
     clock = time.perf_counter if arguments.wall else time.process_time
@@ -182,7 +178,6 @@ def main() -> None:
         mm_processor_kwargs={"merge": "blend_input", "ratio": 0.5},
         enable_prefix_caching=False,
         mm_processor_cache_gb=0,
-        **({"num_gpu_blocks_override": FIXED_BLOCKS} if arguments.capacity else {}),
     )
     from transformers import AutoProcessor
 
@@ -191,7 +186,7 @@ def main() -> None:
     found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     found |= {"machine": machine(), "new_tokens": NEW_TOKENS, "clock": "wall" if arguments.wall else "processor"}
     if arguments.capacity:
-        found["capacity"] = {"blocks": FIXED_BLOCKS, "prompt_tokens": arguments.longest, "rows": capacity(asking)}
+        found["capacity"] = {"prompt_tokens": arguments.longest, "rows": capacity(asking)}
     else:
         found["cells"] = timed(asking, arguments.rounds, arguments.at_once)
     arguments.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,11 +1,12 @@
 """Are a server's answers those of this package's own runner?
 
 `python -m experiments.serving.equality --out FILE` asks vLLM, with the plugin and a method (`--merge`, blend_input),
-about the first clips of bundled sets at several ratios, and `fastadasp.ask` with the same method about the same clips.
-Greedy answers in float32 are compared word for word. Ways of asking: `alone` (one request at a time), `batched` (16 at
-once), `chunked` (16 at once, prompts read in chunks of 48 tokens, so that clips are cut) and `cached` (everything asked twice with
-prefix caching on; the second answers count). Where answers differ, the gap between the two most likely tokens at the
-first token that differs is noted: a small one is a tie that rounding decided.
+about the first clips of bundled sets at several ratios, and `fastadasp.ask` with the same method about the same
+clips. Greedy answers in float32 are compared word for word. Ways of asking: `alone` (one request at a time),
+`batched` (16 at once), `chunked` (16 at once, prompts read in chunks of 48 tokens, so that clips are cut) and
+`cached` (everything asked twice with prefix caching on; the second answers count). Where answers differ, the gap
+between the two most likely tokens at the first token that differs is noted: a small one is a tie that rounding
+decided.
 """
 
 import argparse

@@ -16,6 +16,7 @@ from fastadasp.config.paths import options
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.hardware import Hardware, resolve
 from fastadasp.evaluation.hardware import load as load_adapter
+from fastadasp.models.base import ModelAdapter
 from fastadasp.models.lora import base_of
 from fastadasp.models.pretrained import ModelError, Pretrained
 from fastadasp.models.speechlm import SpeechLM
@@ -195,7 +196,13 @@ def _settings(model: str, like: str | None, revision: str | None) -> dict[str, A
     if like is not None and like not in known:
         raise ConfigError(f"like={like!r} is no option of conf/model; {suggest(like, known)}")
     if model in known and not (Path(model) / "config.json").is_file():
-        return _node(model)
+        node = _node(model)
+        if not issubclass(get_class(node["_target_"]), ModelAdapter):
+            raise ConfigError(
+                f"model={model} has no weights that this process could load: its models answer behind a server; "
+                f"evaluate them with `fastadasp run model={model}` (docs/serving.md)"
+            )
+        return node
     nodes = {name: _node(name) for name in known}
     named = next((name for name, node in nodes.items() if node.get("path") == model), None)
     option = like or named or _option_of(_described(model, revision), nodes)
@@ -203,7 +210,9 @@ def _settings(model: str, like: str | None, revision: str | None) -> dict[str, A
 
 
 def _node(option: str) -> dict[str, Any]:
-    return dict(OmegaConf.to_container(OmegaConf.load(options("model")[option]), resolve=True))  # type: ignore[arg-type]
+    """The settings of an option, which may stand below `model` in its file beside those of other groups."""
+    content: Any = OmegaConf.to_container(OmegaConf.load(options("model")[option]), resolve=True)
+    return dict(content if "_target_" in content else content["model"])
 
 
 def _option_of(described: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -37,7 +37,8 @@ def from_agent(arguments: Sequence[str]) -> list[str]:
     Raises ConfigError for JSON that holds no settings.
     """
     point = _point(os.environ.get(POINT_FILE))
-    left, found = list(arguments), []
+    left = list(arguments)
+    found: list[str] = []
     while left:
         word = left.pop(0)
         if word.lstrip().startswith("{") or (word.endswith(".json") and "=" not in word):

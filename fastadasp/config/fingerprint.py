@@ -101,9 +101,17 @@ def fingerprint(cfg: DictConfig) -> str:
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
 
 
+IN_THE_CHECKPOINT = ("model.adapter", ".")
+"""LoRA weights in the folder of `model.path`, whose content counts anyway, and no path of their own."""
+
+
 def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
-    named = ((key, home(Path(value))) for key, value in settings.items() if isinstance(value, str))
+    named = (
+        (key, home(Path(value)))
+        for key, value in settings.items()
+        if isinstance(value, str) and (key, value) != IN_THE_CHECKPOINT
+    )
     # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
     return {
         key: _path_digest(path)

@@ -49,10 +49,11 @@ def _products(x_BND: Tensor, longest: int) -> Tensor:
     batch, width, _ = x_BND.shape
     blocks = -(-width // BLOCK)
     padded_BND = pad(x_BND, (0, 0, longest - 1, blocks * BLOCK - width))
-    own_BKWD = padded_BND[:, longest - 1 :].unflatten(1, (blocks, BLOCK))
+    own_BKWD = padded_BND[:, longest - 1 :].reshape(batch, blocks, BLOCK, -1)
     product_BKWV = own_BKWD @ padded_BND.unfold(1, BLOCK + longest - 1, BLOCK)
     at_WL = torch.arange(BLOCK, device=x_BND.device)[:, None] + torch.arange(longest - 1, -1, -1, device=x_BND.device)
-    return product_BKWV.gather(3, at_WL.expand(batch, blocks, -1, -1)).flatten(1, 2)[:, :width]
+    found_BKWL: Tensor = product_BKWV.gather(3, at_WL.expand(batch, blocks, -1, -1))
+    return found_BKWL.flatten(1, 2)[:, :width]
 
 
 def _later(x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class ClipState(InputState):
     """Clips alone: a server encodes them before, and often without, the text of the prompt."""
 
     @property
-    def question_BT(self) -> Tensor:  # type: ignore[override]
+    def question_BT(self) -> Tensor:
         """ValueError: there is no text."""
         raise ValueError("it compares audio with the text of the prompt, which a server's audio encoder does not see")
 

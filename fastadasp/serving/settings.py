@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -48,8 +48,8 @@ class Served:
         if not isinstance(own, Mapping):
             raise ConfigError(f"`merge_options` must be a mapping of the method's settings, got {own!r:.80}")
         ratio = checked_ratio(settings.get("ratio", 0.0))
-        node = OmegaConf.create(OmegaConf.to_container(compose(f"merge={name}").merge, resolve=True))  # takes any key
-        node = OmegaConf.merge(node, {"proportional": False, **own, "ratio": ratio})
+        known_settings = cast(dict[str, Any], OmegaConf.to_container(compose(f"merge={name}").merge, resolve=True))
+        node = OmegaConf.create({**known_settings, "proportional": False, **own, "ratio": ratio})
         return cls(served_method(build(node, "merge"), name))
 
     def ratio(self, request: Mapping[str, Any]) -> float:

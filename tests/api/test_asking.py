@@ -293,3 +293,8 @@ def test_windows_need_one_recording_and_a_length(model: SpeechModel, clips: list
     (tmp_path / "empty.wav").touch()
     (answer,) = fastadasp.transcribe(model, tmp_path / "empty.wav", window_seconds=10, keep_going=True, progress=False)
     assert answer.error is not None and answer.text == ""
+
+
+def test_a_model_behind_a_server_is_not_loaded() -> None:
+    with pytest.raises(ConfigError, match="model=openai has no weights that this process could load"):
+        fastadasp.load("openai")

@@ -45,7 +45,7 @@ SHOWN: dict[str, dict[str, str]] = {
     },
     "absent weights": {
         CHAT: f"{GENERAL}::test_absent_weights_are_told_with_the_id_and_how_to_get_them",
-        "wavllm": f"{WAVLLM}::test_absent_weights_are_named_with_the_way_to_get_them",
+        "wavllm": "wavllm/test_recordings.py::test_absent_weights_are_named_with_the_way_to_get_them",
         "qwen_audio": f"{QWEN_PROMPT}::test_weights_that_are_not_there_say_how_to_get_them",
         "qwen2_audio": f"{GENERAL}::test_absent_weights_are_told_with_the_id_and_how_to_get_them",
     },
@@ -62,7 +62,7 @@ FAMILY_OF = {
 """The options with code of their own."""
 IN_TESTS = {test_speech_families.OPTIONS.get(name, name): name for name in FAMILIES}
 """The options that need a YAML alone, and their name among FAMILIES."""
-OPTIONS = sorted(name for name in options("model") if name not in ("hf", "tiny") and "_random" not in name)
+OPTIONS = sorted(name for name in options("model") if name not in ("hf", "tiny", "openai") and "_random" not in name)
 
 
 @pytest.mark.parametrize("what", SHOWN)

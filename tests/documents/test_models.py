@@ -5,8 +5,7 @@ import transformers
 
 from experiments.tools.documents import between
 from experiments.tools.speech_models import DOCUMENT, ROWS, size, stored, table
-from fastadasp.config.paths import options
-from tests.models.test_every_family import IN_TESTS
+from tests.models.test_every_family import IN_TESTS, OPTIONS
 from tests.models.test_speech_families import PER_SECOND
 
 
@@ -20,6 +19,6 @@ def test_the_table_and_the_raw_sizes_are_current() -> None:
 
 def test_each_model_has_a_row_with_the_rate_that_its_tests_measure() -> None:
     rates = {option: row.rate for row in ROWS for option in row.options}
-    assert set(rates) == {name for name in options("model") if name != "hf" and "_random" not in name}
+    assert set(rates) == {*OPTIONS, "tiny"}
     for option, family in IN_TESTS.items():
         assert rates[option] == pytest.approx(PER_SECOND[family])

@@ -110,7 +110,7 @@ def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     named = (
         (key, home(Path(value)))
         for key, value in settings.items()
-        if isinstance(value, str) and (key, value) != IN_THE_CHECKPOINT
+        if isinstance(value, str) and value and (key, value) != IN_THE_CHECKPOINT  # an empty text would be this folder
     )
     # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
     return {

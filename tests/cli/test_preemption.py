@@ -1,8 +1,10 @@
 """A job that is preempted after its first answers and requeued ends with the metrics of an unbroken run."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +13,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.test_stopping import answered, start
+from fastadasp.config.paths import REPOSITORY
+from tests.cli.test_stopping import answered
 from tests.helpers.configs import SMALLEST_MODEL
+
+
+def start(folder: Path, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
+    """A command in a process of its own, which SIGINT reaches."""
+    kept = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(REPOSITORY), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
+    )
+
 
 pytestmark = pytest.mark.long
 

@@ -195,7 +195,7 @@ def test_unlike_instructions_cannot_be_read_token_by_token_together_and_runs_kee
 def test_a_run_keeps_unlike_instructions_apart_and_all_else_together(released: WavLLMRandom) -> None:
     rows = [prompts(released, 1.0, instruction=text)[0] for text in ("Hi", "Hello there", "Ho")]
     examples = [Example(str(number), (), "", "") for number in range(3)]
-    session = SimpleNamespace(setup=SimpleNamespace(adapter=released), store=None)
+    session = SimpleNamespace(setup=SimpleNamespace(adapter=released, local=released), store=None)
     module = EvalModule(session, [], {})  # type: ignore[arg-type]
     batch = PreparedBatch(0, tuple(zip(examples, rows, strict=True)), ())
     groups = [[item.id for item, _ in group] for group in module._together(batch)]

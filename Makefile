@@ -9,15 +9,18 @@ N ?= auto
 QUICK ?= tests/layout tests/ops tests/reduction tests/files tests/statistics
 INSTALLED := $(VENV)/.installed
 PAPER ?= outputs/paper_tables
+VLLM ?= .cache/vllm
 ENERGY := $(VENV)/.installed-energy
+# Neighbouring tests share what they build: each process begins with a half of them in their order, and takes over others'.
+PYTEST = $(BIN)/python -m pytest -n $(N) --maxprocesses 8 --dist worksteal
 ifeq ($(origin BIN),command line)
 INSTALLED :=
 ENERGY :=
 endif
 
-test quick: export OMP_NUM_THREADS ?= 1
+test test-slow quick: export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install run test test-long quick check format docs sweep-local tables table-texts paper-tables page-check bench bench-gpu clean
+.PHONY: help install run test test-slow test-all test-long vllm test-vllm bench-vllm quick check format docs sweep-local tables table-texts paper-tables page-check bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -36,15 +39,37 @@ $(VENV)/.installed-energy: $(VENV)/.installed
 run: install     ## one evaluation: make run ARGS="task=sqa merge.ratio=0.3"
 	$(BIN)/python run.py $(ARGS)
 
-test: install    ## the test suite, in parallel and offline: make test ARGS="-k chain" N=0
-	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not long" $(ARGS)
+test: install    ## what every change must pass first, in parallel and offline: make test ARGS="-k chain" N=0
+	$(PYTEST) -m "not slow and not long" $(ARGS)
+
+test-slow: install  ## the rest of what .ci/run runs: whole commands in processes, killed runs, every combination
+	$(PYTEST) -m "slow and not long" $(ARGS)
+
+test-all: test test-slow  ## both
 
 test-long: install  ## W&B agents, launchers and killed runs of several processes: minutes of waiting, a few tests
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	$(BIN)/python -m pytest -m long $(ARGS)
 
+vllm: $(VLLM)/.installed  ## an environment of its own with vLLM for CPUs and this package: make vllm VLLM=FOLDER
+
+# uv, since only it can let vLLM take a build of torch under another name; it does not read pip's PIP_FIND_LINKS.
+$(VLLM)/.installed: pyproject.toml experiments/serving/requirements.txt experiments/serving/overrides.txt
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(VLLM)/bin/uv pip install --quiet --python $(VLLM)/bin/python $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) --override experiments/serving/overrides.txt -r experiments/serving/requirements.txt -e .
+	touch $@
+
+test-vllm: vllm  ## the tests that need vLLM: engines and a real server on this CPU, about ten minutes
+	OMP_NUM_THREADS=1 $(VLLM)/bin/python -m pytest -p no:cacheprovider tests/serving $(ARGS)
+
+bench-vllm: vllm  ## what reduction brings to a server: experiments/results/serving
+	$(VLLM)/bin/python -m experiments.serving.equality --out experiments/results/serving/equality.json
+	$(VLLM)/bin/python -m experiments.serving.cost --out experiments/results/serving/cost.json
+	$(VLLM)/bin/python -m experiments.serving.cost --capacity --out experiments/results/serving/cost.json
+
 quick: install   ## tests that need no whole run, about a minute on two idle cores; another folder: QUICK=tests/tasks
-	$(BIN)/python -m pytest -n $(N) --maxprocesses 8 -m "not slow and not long" $(QUICK) $(ARGS)
+	$(PYTEST) -m "not slow and not long" $(QUICK) $(ARGS)
 
 check: install   ## style and types
 	$(BIN)/ruff check .

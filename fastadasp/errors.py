@@ -13,5 +13,9 @@ class ConfigError(InputError):
     """One or several settings of the run are wrong; the message names each by its Hydra key."""
 
 
+class UnsupportedError(InputError):
+    """A model, or the way it was loaded, in which a method cannot work; the message says why and what can."""
+
+
 class OutOfReachError(ConfigError):
     """A method cannot remove as much as was asked for; a grid notes that and goes on."""

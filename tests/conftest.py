@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,23 @@ if not torch.cuda.is_available():
 from fastadasp.config.compose import compose_run
 from fastadasp.evaluation.setup import validate
 from tests.helpers.configs import SMALLEST_MODEL
+from tests.helpers.crossing import enough
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark `slow` what tests marked `crossed` have beyond the cases that are enough for a first look."""
+    crossed: dict[str, list[Any]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("crossed"):
+            crossed[item.nodeid.partition("[")[0]].append(item)
+    for cases in crossed.values():
+        kept = enough([case.callspec.indices for case in cases])
+        for case in (case for position, case in enumerate(cases) if position not in kept):
+            case.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

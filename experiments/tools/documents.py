@@ -1,7 +1,7 @@
 """Writes what is generated in the documents and for type checkers: `make docs` (`--check` only compares).
 
 `fastadasp/__init__.pyi` names all exports; `docs/reference/settings.md` and `commands.md` are written whole; the lists
-of methods in `README.md` and `docs/methods.md` stand between two marks each.
+of methods in `README.md` and `docs/methods.md`, and the examples in `docs/add-a-*.md`, stand between two marks each.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 import fastadasp
 from fastadasp.cli.ls import described
 from fastadasp.cli.main import commands
+from fastadasp.cli.new import filled
 from fastadasp.config.paths import CONF, PACKAGE, REPOSITORY
 
 METHODS = REPOSITORY / "docs" / "methods.md"
@@ -128,6 +129,20 @@ def listing() -> str:
     return "\n".join([NOTE, *head, "| command | does |", "|---|---|", *rows, ""])
 
 
+EXAMPLES = {"method": "loudest", "task": "heard_words", "model": "my_family", "corpus": "my_corpus"}
+"""What the examples in docs/add-a-*.md are called."""
+
+
+def example(kind: str) -> str:
+    """The Python file and the YAML file that `fastadasp new` writes, as blocks of code."""
+    files = filled(kind, EXAMPLES[kind])
+    parts = []
+    for part, language in (("py", "python"), ("yaml", "yaml")):
+        file, text = files[part]
+        parts += [f"`{file.relative_to(REPOSITORY)}`:", "", f"```{language}", text.rstrip("\n"), "```", ""]
+    return "\n".join(parts)
+
+
 def between(text: str, name: str, new: str) -> str:
     """`text` with what stands between the two marks of a name replaced."""
     begin, end = (f"<!-- {name}: {word} -->\n" for word in ("begin", "end"))
@@ -139,7 +154,9 @@ def generated() -> dict[Path, str]:
     """The text of every file that is written whole or in part."""
     text = METHODS.read_text(encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
+    pages = {kind: REPOSITORY / "docs" / f"add-a-{kind}.md" for kind in EXAMPLES}
     return {
+        **{page: between(page.read_text("utf-8"), "example", example(kind)) for kind, page in pages.items()},
         PACKAGE / "__init__.pyi": stub(),
         METHODS: between(text, "index", index()),
         README: between(readme, "methods", catalogue()),

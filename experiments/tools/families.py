@@ -27,7 +27,8 @@ settings, or whose own beam search fails: {left}.
 Each was tried with every method of `conf/merge/` that needs no audio encoder, on a padded batch of a random Qwen2 of
 three layers, by `python -m experiments.tools.wrappers` (peft 0.21.2 and torchao 0.18.0 installed beside the project's
 own packages). Logits are those of the bare model unless the table says otherwise; `experiments/results/wrappers.txt`
-has what was printed. `tests/engine/test_surroundings.py` holds some methods to each that needs no further package.
+has what was printed. `tests/engine/test_every_method.py` holds every method to merged adapters, to plain weights in the
+place of quantised ones, and to greedy decoding where candidates are guessed; `test_surroundings.py` some to the rest.
 
 | what | result |
 |---|---|

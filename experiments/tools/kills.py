@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import psutil
@@ -32,6 +33,9 @@ MODEL = (
     "model.intermediate=48",
     "model.encoder_layers=1",
 )
+
+Start = Callable[[Sequence[str]], Any]
+"""Starts a process with these arguments and returns it, as `subprocess.Popen` does."""
 
 _START_S = 300.0
 """How long the first answer of a start is waited for, on a machine however busy."""
@@ -73,9 +77,14 @@ def command(manifest: Path, outputs: Path, processes: int) -> list[str]:
     return [sys.executable, str(REPOSITORY / "run.py"), *MODEL, *small.split(), *rest]
 
 
-def interrupted(arguments: Sequence[str], outputs: Path, random: Random, longest_s: float) -> Kill | None:
+def quiet(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """A process that says nothing."""
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def interrupted(arguments: Sequence[str], outputs: Path, random: Random, longest_s: float, start: Start) -> Kill | None:
     """Start a run and end it at a random moment, mostly counted from its first answer; None if it was done before."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start(arguments)
     after_s, whole, at_work = random.uniform(0, longest_s), random.random() < 0.5, random.random() < 0.75
     number = random.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
     before, began = len(stored(outputs)), time.monotonic()
@@ -111,7 +120,13 @@ def metrics(outputs: Path) -> str:
 
 
 def trial(
-    folder: Path, kills: int, clips: int, seed: int, longest_s: float, tell: Callable[[Kill], None] = print
+    folder: Path,
+    kills: int,
+    clips: int,
+    seed: int,
+    longest_s: float,
+    tell: Callable[[Kill], None] = print,
+    start: Start = quiet,
 ) -> tuple[list[Kill], bool]:
     """The kills that a run of two processes went through, and whether it ended as one that nobody touched.
 
@@ -119,16 +134,18 @@ def trial(
     """
     manifest, random = tones(folder / "tones", clips), Random(seed)
     whole, killed = folder / "whole", folder / "killed"
-    subprocess.run(command(manifest, whole, 1), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if status := start(command(manifest, whole, 1)).wait():
+        raise RuntimeError(f"a run that nobody touched ended with status {status}")
     done: list[Kill] = []
     while len(done) < kills:
-        kill = interrupted(command(manifest, killed, 2), killed, random, longest_s)
+        kill = interrupted(command(manifest, killed, 2), killed, random, longest_s, start)
         if kill is None:
             break
         done.append(kill)
         tell(kill)
         time.sleep(0.1)
-    subprocess.run(command(manifest, killed, 2), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if status := start(command(manifest, killed, 2)).wait():
+        raise RuntimeError(f"the last run ended with status {status}")
     ids = stored(killed)
     return done, metrics(whole) == metrics(killed) and len(ids) == len(set(ids)) == clips
 

@@ -120,7 +120,7 @@ def _renewed(file: Path, marks: tuple[str, str], content: str) -> str:
 def main() -> None:
     """Rewrite the documents' sections and lines."""
     tables = [table for table, _ in find_tables([RESULTS])]
-    rows = {row["settings"][0].removeprefix("merge="): row["name"] for row in reversed(read(GRID).methods)}
+    rows = {row.settings[0].removeprefix("merge="): row.name for row in reversed(read(GRID).rows())}
     text = with_lines(_renewed(DOCUMENT, MEASURED, section(tables)), rows, tables)
     DOCUMENT.write_text(text, encoding="utf-8")
     README.write_text(_renewed(README, SCORES, summary(tables)), encoding="utf-8")

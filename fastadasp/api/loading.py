@@ -16,16 +16,18 @@ from fastadasp.config.paths import options
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.hardware import Hardware, resolve
 from fastadasp.evaluation.hardware import load as load_adapter
+from fastadasp.models.base import ModelAdapter
+from fastadasp.models.lora import base_of
 from fastadasp.models.pretrained import ModelError, Pretrained
 from fastadasp.models.speechlm import SpeechLM
 from fastadasp.tasks.base import Example
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
 
 _GENERAL = "fastadasp.models.chat.ChatSpeechLM"
-"""What loads a checkpoint of a family that no other class knows."""
+"""The adapter that loads a checkpoint of a family that no other class knows."""
 
 
 class SpeechModel:
@@ -77,37 +79,115 @@ class SpeechModel:
 
 
 def load(
-    model: str | Path,
+    model: "str | Path | nn.Module",
     *,
+    processor: "ProcessorMixin | None" = None,
     like: str | None = None,
     revision: str | None = None,
     device: str = "auto",
     dtype: str = "auto",
     attention: str = "auto",
-    device_map: str | None = None,
+    device_map: str | Mapping[str, str | int] | None = None,
+    max_memory: Mapping[str | int, str | int] | None = None,
+    offload_folder: str | Path | None = None,
+    compile: str | None = None,
     **settings: Any,
 ) -> SpeechModel:
     """Load a speech language model for `transcribe`, `ask` and `merging`.
 
-    model: the folder of a checkpoint, a hub id, or an option of `conf/model` such as `tiny`, the model that comes with
-    the package.
+    model: the folder of a checkpoint, a hub id, an option of `conf/model` such as `tiny`, the model that comes with the
+    package, a folder with LoRA weights alone (their base model is loaded, too), or a model of transformers that is in
+    memory, however it is wrapped, quantised, placed or compiled; such a model is put into eval mode, and its
+    generation config is replaced.
+    processor: of a model in memory.
     like: the option whose prompts and limits suit the checkpoint; None: the one with this hub id, else the one of its
     family.
     revision: branch, tag or commit on the hub.
     device: auto, cpu, cuda, cuda:1, mps; dtype: auto, float32, bfloat16, float16; attention: auto, sdpa, eager,
     flash_attention_2. `auto` takes what the machine has.
-    device_map: accelerate's placement of a model over several devices.
-    settings: keys of `conf/model`, such as `max_seconds=120` or `instructions={"asr": "Transcribe."}`.
+    device_map: accelerate's placement of a model over several devices, such as `auto`, or a device for each part by its
+    name, `{"model.language_model": "cuda:0", "model.audio_tower": "disk"}`; parts that are not named go to `device`.
+    max_memory: what `device_map="auto"` may fill, by device: `{0: "20GiB", "cpu": "60GiB"}`.
+    offload_folder: for weights on the disk that cannot be read from the checkpoint as they stand.
+    compile: backend of `torch.compile`, such as `inductor`; None: not compiled.
+    settings: keys of `conf/model`, such as `max_seconds=120`, `instructions={"asr": "Transcribe."}`,
+    `adapter="folder/with/lora"` or `quantization={"quant_method": "bitsandbytes", "load_in_8bit": True}`.
 
     Raises ModelError where there is no such checkpoint, saying what to do, and ConfigError for a bad setting.
     """
+    if not isinstance(model, str | Path):
+        loading: dict[str, Any] = {
+            "revision": revision,
+            "device_map": device_map,
+            "max_memory": max_memory,
+            "compile": compile,
+            "offload_folder": offload_folder,
+            **{name: settings.get(name) for name in ("adapter", "quantization")},
+        }
+        chosen = {"device": device, "dtype": dtype, "attention": attention}
+        given = [name for name, value in loading.items() if value is not None]
+        given += [name for name, value in chosen.items() if value != "auto"]
+        if given:
+            raise ConfigError(
+                f"{', '.join(given)}: such settings are for loading, but the model given is loaded already"
+            )
+        return SpeechModel(_taken(model, processor, like, settings))
+    if processor is not None:
+        raise ConfigError("processor= is for a model in memory; a checkpoint brings its own")
+    if (base := base_of(model)) is not None:
+        model, settings = base, {"adapter": str(model), **settings}
     node = _settings(str(model), like, revision)
     node |= {"revision": revision} if revision is not None else {}
     adapter = build(OmegaConf.create({**node, **settings}), "model")
     kind = device.partition(":")[0]
-    placement = resolve(Hardware(device=kind, dtype=dtype, attention=attention, device_map=device_map))
+    hardware = Hardware(
+        device=kind,
+        dtype=dtype,
+        attention=attention,
+        device_map=device_map,
+        max_memory={str(name): limit for name, limit in (max_memory or {}).items()},
+        offload_folder=None if offload_folder is None else str(offload_folder),
+        compile=compile,
+    )
+    placement = resolve(hardware)
     load_adapter(adapter, placement, None if kind == device else device)
     return SpeechModel(adapter)
+
+
+def _taken(model: Any, processor: Any, like: str | None, settings: Mapping[str, Any]) -> Pretrained:
+    """The adapter of a model in memory."""
+    from transformers import PreTrainedModel
+
+    from fastadasp.engine.model import model_inside
+
+    network = model_inside(model)
+    if not isinstance(network, PreTrainedModel):
+        raise ModelError(f"a {type(model).__name__} is no model of transformers, nor does it hold one")
+    learnt = [kind for kind in getattr(model, "peft_config", {}).values() if getattr(kind, "is_prompt_learning", False)]
+    if learnt:
+        raise ModelError(
+            f"{learnt[0].peft_type.value} of peft puts tokens of its own before each prompt, which fastadasp does not "
+            "place; adapters that change weights (LoRA and its like) work"
+        )
+    if processor is None:
+        raise ConfigError(
+            f"a model in memory needs its processor: load({type(network).__name__.lower()}, "
+            "processor=AutoProcessor.from_pretrained(...))"
+        )
+    known = options("model")
+    if like is not None and like not in known:
+        raise ConfigError(f"like={like!r} is no option of conf/model; {suggest(like, known)}")
+    nodes = {name: _node(name) for name in known}
+    option = like or _option_of(network.config.to_dict(), nodes)
+    node = nodes[option] if option else {"_target_": _GENERAL}
+    own: dict[str, Any] = {
+        "path": network.config._name_or_path or type(network).__name__,
+        "adapter": None,
+        "quantization": {},
+    }
+    adapter: Pretrained = build(OmegaConf.create({**node, **own, **settings}), "model")
+    adapter.take(network, processor)
+    return adapter
 
 
 def _settings(model: str, like: str | None, revision: str | None) -> dict[str, Any]:
@@ -116,7 +196,13 @@ def _settings(model: str, like: str | None, revision: str | None) -> dict[str, A
     if like is not None and like not in known:
         raise ConfigError(f"like={like!r} is no option of conf/model; {suggest(like, known)}")
     if model in known and not (Path(model) / "config.json").is_file():
-        return _node(model)
+        node = _node(model)
+        if not issubclass(get_class(node["_target_"]), ModelAdapter):
+            raise ConfigError(
+                f"model={model} has no weights that this process could load: its models answer behind a server; "
+                f"evaluate them with `fastadasp run model={model}` (docs/serving.md)"
+            )
+        return node
     nodes = {name: _node(name) for name in known}
     named = next((name for name, node in nodes.items() if node.get("path") == model), None)
     option = like or named or _option_of(_described(model, revision), nodes)
@@ -124,7 +210,9 @@ def _settings(model: str, like: str | None, revision: str | None) -> dict[str, A
 
 
 def _node(option: str) -> dict[str, Any]:
-    return dict(OmegaConf.to_container(OmegaConf.load(options("model")[option]), resolve=True))  # type: ignore[arg-type]
+    """The settings of an option, which may stand below `model` in its file beside those of other groups."""
+    content: Any = OmegaConf.to_container(OmegaConf.load(options("model")[option]), resolve=True)
+    return dict(content if "_target_" in content else content["model"])
 
 
 def _option_of(described: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> str | None:

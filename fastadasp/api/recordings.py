@@ -44,10 +44,19 @@ def as_files(recordings: Recordings, folder: Path, *, must_exist: bool = True) -
 
 def _is_one(recordings: Any) -> bool:
     """Whether this is one recording, not a number of them; what is neither counts as one, and is refused as such."""
-    if isinstance(recordings, tuple) and len(recordings) == 2 and isinstance(recordings[1], int | np.integer):
+    if isinstance(recordings, tuple) and len(recordings) == 2 and any(map(_is_number, recordings)):
         return True
-    several = isinstance(recordings, Iterable) and not isinstance(recordings, str | np.ndarray | Mapping)
-    return not several or hasattr(recordings, "detach")
+    several = isinstance(recordings, Iterable) and not isinstance(recordings, str | bytes | np.ndarray | Mapping)
+    return not several or _is_tensor(recordings) or hasattr(recordings, "read")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number)
+
+
+def _is_tensor(value: Any) -> bool:
+    """Whether this is a tensor of torch, which need not be imported for that."""
+    return hasattr(value, "is_floating_point") and hasattr(value, "numpy")
 
 
 def _as_file(recording: Any, name: str, folder: Path, must_exist: bool) -> Path:
@@ -64,18 +73,22 @@ def _as_file(recording: Any, name: str, folder: Path, must_exist: bool) -> Path:
     elif isinstance(recording, tuple) and len(recording) == 2:
         recording, rate = recording
     if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or rate < 1:
-        raise RecordingError(f"{name}: its sampling rate must be a whole number of Hz, got {rate!r}")
+        what = repr(rate) if _is_number(rate) else f"a {type(rate).__name__}"
+        raise RecordingError(
+            f"{name}: its sampling rate must be a whole number of Hz, got {what}; a pair is (samples, rate)"
+        )
     return _written(_samples(recording, name), int(rate), folder / f"{name}.wav")
 
 
 def _samples(recording: Any, name: str) -> NDArray[Any]:
     """(samples,) or (samples, channels)."""
-    if hasattr(recording, "detach"):
+    if _is_tensor(recording):
         recording = recording.detach().cpu().float().numpy() if recording.is_floating_point() else recording.numpy()
     if not isinstance(recording, np.ndarray):
         raise RecordingError(
             f"{name} is a {type(recording).__name__}; a recording is a file's path, an array of samples at "
             f"{SAMPLE_RATE} Hz, a pair (samples, rate in Hz), or a mapping with `array` and `sampling_rate`"
+            f"{'; a list is one of recordings, so give numbers as numpy.array(...)' if _is_number(recording) else ''}"
         )
     samples = recording
     if samples.ndim == 2:

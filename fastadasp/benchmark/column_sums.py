@@ -27,14 +27,14 @@ def profile(shape: SpeechShape, seconds: float, device: torch.device, dtype: tor
     log-sum-exp that this pass gives; None if it gives none. untold_s, untold_error: of those that find it themselves.
     told_count: share of the pass that the first take by FLOPs. Errors are of the first key-value head, against float64.
     """
-    decoder, audio = shape.decoder, shape.audio_tokens(seconds)
+    audio = shape.audio_tokens(seconds)
     length, columns = audio + shape.text_tokens, slice(shape.text_before, shape.text_before + audio)
     torch.manual_seed(0)
     queries, keys, values = (
-        torch.randn(1, heads, length, decoder.head_dim, device=device, dtype=dtype)
-        for heads in (decoder.heads, decoder.kv_heads, decoder.kv_heads)
+        torch.randn(1, heads, length, shape.head_dim, device=device, dtype=dtype)
+        for heads in (shape.heads, shape.kv_heads, shape.kv_heads)
     )
-    scaling, repeats = decoder.head_dim**-0.5, decoder.heads // decoder.kv_heads
+    scaling, repeats = shape.head_dim**-0.5, shape.heads // shape.kv_heads
 
     def attend() -> Tensor:
         return scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=repeats > 1)
@@ -51,8 +51,8 @@ def profile(shape: SpeechShape, seconds: float, device: torch.device, dtype: tor
     for name, lse in ways.items():
         found[f"{name}_error"] = float(((summed(lse)[0, 0] - exact_N).abs() / exact_N).max())
         found[f"{name}_s"] = best_time(partial(summed, lse), device)
-    pass_flops = 2 * column_sum_flops(length, 0, decoder)
-    return {"seconds": seconds, **found, "told_count": column_sum_flops(audio, shape.text_after, decoder) / pass_flops}
+    pass_flops = 2 * column_sum_flops(length, 0, shape)
+    return {"seconds": seconds, **found, "told_count": column_sum_flops(audio, shape.text_after, shape) / pass_flops}
 
 
 def _exact(queries_HTd: Tensor, keys_Td: Tensor, columns: slice, scaling: float) -> Tensor:

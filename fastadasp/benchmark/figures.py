@@ -17,32 +17,32 @@ from fastadasp.reduction.flops import paper_flops, paper_prompt_flops, prefill_f
 
 def prompt_tokens(shape: SpeechShape, contender: Contender, seconds: float) -> list[int]:
     """Tokens of one row that enter each layer, and that leave the last one."""
-    audio = contender.audio_tokens(shape.audio_tokens(seconds), shape.decoder.layers)
+    audio = contender.audio_tokens(shape.audio_tokens(seconds), shape.layers)
     return [tokens + shape.text_tokens for tokens in audio]
 
 
 def cache_bytes(shape: SpeechShape, tokens: Sequence[int], dtype: str) -> int:
     """Keys and values of one row's prompt, stored once. tokens: L + 1 counts."""
-    return sum(tokens[:-1]) * 2 * shape.decoder.kv_heads * shape.decoder.head_dim * BYTES[dtype]
+    return sum(tokens[:-1]) * 2 * shape.kv_heads * shape.head_dim * BYTES[dtype]
 
 
 def figures(
     case: Case, contender: Contender, sample: Sample, shape: SpeechShape, dtype: str, limits: Limits
 ) -> dict[str, Any]:
     """One row of the result: of a whole batch, but for what is saved."""
-    decoder, rows = shape.decoder, case.batch_size
+    rows = case.batch_size
     tokens = prompt_tokens(shape, contender, case.seconds)
     full = [tokens[0]] * len(tokens)
-    flops = prefill_flops(tokens, decoder)
+    flops = prefill_flops(tokens, shape)
     copies = 1 if contender.path is Way.static else case.beams
     cache = cache_bytes(shape, tokens, dtype)
-    step_cache = decoding_cache(decoder, dtype, tokens[:-1], copies, case.beams, sample.decode_steps)
-    read = weight_bytes(decoder, dtype) + rows * step_cache
+    step_cache = decoding_cache(shape, dtype, tokens[:-1], copies, case.beams, sample.decode_steps)
+    read = weight_bytes(shape, dtype) + rows * step_cache
     return {
         "path": contender.path.name,
         "tokens": contender.tokens,
         "flops_paper_saved": 1 - _paper(tokens, shape) / _paper(full, shape),
-        "flops_saved": 1 - flops / prefill_flops(full, decoder),
+        "flops_saved": 1 - flops / prefill_flops(full, shape),
         "prefill_s": sample.prefill_s,
         "ttft_s": sample.ttft_s,
         "merge_s": sample.merge_s,
@@ -71,7 +71,7 @@ def medians(samples: Sequence[Sample]) -> Sample:
 
 
 def _paper(tokens: Sequence[int], shape: SpeechShape) -> float:
-    return paper_prompt_flops(tokens, shape.decoder)
+    return paper_prompt_flops(tokens, shape)
 
 
 def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -98,9 +98,8 @@ def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def layer_figures(shape: SpeechShape, tokens: Sequence[int], dtype: str) -> dict[str, list[float]]:
     """Of each layer in the prefill of one row: FLOPs by both counts, and bytes cached. tokens: L + 1 counts."""
-    decoder = shape.decoder
     return {
-        "flops_paper": [paper_flops([entering], decoder.hidden, decoder.intermediate) for entering in tokens[:-1]],
-        "flops": [prefill_flops(pair, decoder, logits=0) for pair in pairwise(tokens)],
+        "flops_paper": [paper_flops([entering], shape.hidden, shape.intermediate) for entering in tokens[:-1]],
+        "flops": [prefill_flops(pair, shape, logits=0) for pair in pairwise(tokens)],
         "cache_bytes": [cache_bytes(shape, [entering, 0], dtype) for entering in tokens[:-1]],
     }

@@ -55,8 +55,7 @@ def run(cfg: DictConfig, benchmark: LongAudioCases, hardware: Hardware) -> None:
 
 def _refuse_hours(benchmark: LongAudioCases, placement: Placement) -> None:
     for name, shape in benchmark.shapes.items():
-        decoder = shape.decoder
-        parameters = decoder.layers * (4 * decoder.hidden**2 + 3 * decoder.hidden * decoder.intermediate)
+        parameters = shape.layers * (4 * shape.hidden**2 + 3 * shape.hidden * shape.intermediate)
         if placement.accelerator == "cpu" and parameters > BIG:
             raise ConfigError(
                 f"benchmark.shapes.{name} has {parameters / 1e9:.1f} billion parameters, which takes hours on a CPU; "
@@ -68,7 +67,7 @@ def _measure(
     benchmark: LongAudioCases, name: str, placement: Placement, ceiling: Ceiling, journal: Journal
 ) -> dict[str, Any]:
     """What there is to know of one shape, whose model is gone afterwards."""
-    shape = benchmark.shapes[name].decoder
+    shape = benchmark.shapes[name]
     model = none_if_out_of_memory(
         lambda: build(shape, device=placement.accelerator, dtype=placement.dtype, attention=placement.attention)
     )

@@ -1,6 +1,6 @@
 """Decoders of known dimensions with random weights: speed and memory do not depend on what the weights say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
@@ -11,17 +11,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-@dataclass  # not frozen: OmegaConf cannot fill frozen dataclasses inside others
-class SpeechShape:
-    """The LLM part of a SpeechLM (its MLP gated), and the prompts that it reads."""
+@dataclass(unsafe_hash=True)
+class SpeechShape(DecoderShape):
+    """The LLM part of a SpeechLM, its MLP gated, and the prompts that the LLM reads."""
 
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocab: int
+    gated_mlp: bool = field(default=True, init=False)
     tokens_per_second: float = 12.5
     """Of audio."""
     text_before: int = 57
@@ -34,20 +28,6 @@ class SpeechShape:
                 "a shape needs tokens_per_second above 0 and at least one prompt token on each side of the audio, got "
                 f"{self.tokens_per_second}, {self.text_before} and {self.text_after}"
             )
-
-    @property
-    def decoder(self) -> DecoderShape:
-        """The decoder's dimensions."""
-        return DecoderShape(
-            layers=self.layers,
-            hidden=self.hidden,
-            intermediate=self.intermediate,
-            heads=self.heads,
-            kv_heads=self.kv_heads,
-            head_dim=self.head_dim,
-            vocab=self.vocab,
-            gated_mlp=True,
-        )
 
     def audio_tokens(self, seconds: float) -> int:
         """Audio tokens of a recording."""
@@ -112,7 +92,7 @@ def prompt(shape: SpeechShape, seconds: float, rows: int, model: "PreTrainedMode
 
     audio = shape.audio_tokens(seconds)
     weight = model.get_input_embeddings().weight
-    size = (rows, audio + shape.text_tokens, shape.decoder.hidden)
+    size = (rows, audio + shape.text_tokens, shape.hidden)
     embeddings = torch.randn(size, device=weight.device).mul_(weight.float().std()).to(weight.dtype)
     audio_BT = torch.zeros(size[:2], dtype=torch.bool, device=weight.device)
     audio_BT[:, shape.text_before : shape.text_before + audio] = True

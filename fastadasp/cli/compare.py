@@ -43,9 +43,10 @@ def compare(arguments: Sequence[str]) -> None:
     written = {"json": as_json, "csv": as_csv, "markdown": markdown}
     print(written[given.form](found) if given.form else text(found, given.clips))
     if given.html is not None:
-        listed = [clip.id for one in found.comparisons for clip in (*one.broken, *one.mended)]
+        most = max(given.clips, 1)
+        listed = [clip.id for one in found.comparisons for clip in (*one.broken[:most], *one.mended[:most])]
         given.html.parent.mkdir(parents=True, exist_ok=True)
-        content = page(found, sounds(runs[0], listed), given.html.parent, max(given.clips, 1), given.embed)
+        content = page(found, sounds(runs[0], listed), given.html.parent, most, given.embed)
         given.html.write_text(content, encoding="utf-8")
 
 

@@ -48,7 +48,7 @@ def heads(arguments: Sequence[str]) -> None:
 
     setup = setups["semantic"]
     placement = resolve(setup.hardware)
-    adapter = cast("SpeechLM", setup.adapter)
+    adapter = cast("SpeechLM", setup.local)
     load(adapter, placement)
     clips = {kind: setups[kind].examples[: options.clips] for kind in setups}
     routing = calibrate(adapter, cast("HeadRouter", setup.method), clips)

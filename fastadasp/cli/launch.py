@@ -5,10 +5,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastadasp.config.agent import from_agent
 from fastadasp.config.compose import lenient
 from fastadasp.config.messages import is_expected, readable_errors, suggest
 from fastadasp.config.paths import options
 from fastadasp.errors import ConfigError
+from fastadasp.models.served.secrets import problem
 
 
 class CommandLineError(ConfigError):
@@ -18,8 +20,9 @@ class CommandLineError(ConfigError):
 def launch(decorated: Callable[[], Any], arguments: Sequence[str]) -> None:
     """Call a function decorated by `hydra.main` on `arguments`; errors of the user become short messages."""
     with readable_errors():
-        _check(arguments)
-        sys.argv = [sys.argv[0], *map(lenient, arguments)]
+        settings = from_agent(arguments)
+        _check(settings)
+        sys.argv = [sys.argv[0], *map(lenient, settings)]
         try:
             decorated()
         except Exception as error:
@@ -48,6 +51,10 @@ def _worded(error: Exception) -> str:
     return f"Hydra cannot run this command line: {name}: {str(error).strip()}"
 
 
+_STACKED = ("experiments", "logger")
+"""Groups of which several options make sense together."""
+
+
 def _check(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if argument.startswith("--exp"):
@@ -57,10 +64,16 @@ def _check(arguments: Sequence[str]) -> None:
             )
         key, is_setting, value = argument.partition("=")
         name = key.strip(" +~").partition("@")[0]
+        if secret := problem(key.strip(" +"), value):  # before Hydra repeats the command line in its own message
+            raise CommandLineError(secret)
         if not name:
             raise CommandLineError(f"{argument!r} has no key: write key=value, as merge.ratio=0.3, or group=option")
         if is_setting and _is_no_option(value) and (allowed := options(name)):
             raise CommandLineError(f"{argument}: {name} takes one of its options; {suggest(value, allowed)}")
+        if is_setting and value.lstrip().startswith("[") and name not in _STACKED and options(name):
+            raise CommandLineError(
+                f"{argument}: {name} takes one of its options, and no list; -m {name}=A,B runs one job for each"
+            )
 
 
 def _is_no_option(value: str) -> bool:

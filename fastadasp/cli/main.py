@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from fastadasp.config.messages import suggest
+from fastadasp.config.messages import readable_errors, suggest
+from fastadasp.config.own_folders import take_folders
 
 OTHERS = frozenset({"__init__", "main", "launch"})
 """Files of this folder that are no commands."""
@@ -33,13 +34,16 @@ def usage() -> str:
             "  fastadasp COMMAND ...          fastadasp COMMAND --help",
             "",
             *lines,
+            "",
+            "With --config-dir FOLDER, a command also knows the options and Python files of a folder of your own.",
         ]
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the first argument names; exit with 2 where there is none of that name."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    with readable_errors():
+        given = take_folders(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
         sys.exit(0 if given else 2)

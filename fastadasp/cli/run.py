@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from fastadasp.cli.launch import launch
 from fastadasp.config.compose import from_where_given
 from fastadasp.config.meaning import as_meant
+from fastadasp.config.messages import readable_errors
+from fastadasp.config.own_folders import take_folders
 from fastadasp.config.paths import CONF
 
 
@@ -58,7 +60,9 @@ def benchmark(cfg: DictConfig) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """Run Hydra's command line over `arguments`: `key=value`, `group=option`, `-m` for several runs, `--help`."""
-    launch(run, arguments)
+    with readable_errors():
+        left = take_folders(arguments)
+    launch(run, left)
 
 
 if __name__ == "__main__":

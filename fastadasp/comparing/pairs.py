@@ -35,7 +35,7 @@ class Settings:
     """Of intervals, and exchanges of permutation tests."""
     seed: int = 0
     cluster: str | None = None
-    """As in `task.cluster`, whose place it takes."""
+    """Field of the manifest that names clips which belong together, in the place of `task.cluster`; None: that one."""
     all_pairs: bool = False
     """Compare each run with each other one, not only with the first one."""
     differ: Sequence[str] = ()
@@ -152,7 +152,7 @@ def _counted(runs: Sequence[Run], settings: Settings) -> tuple[Score, list[Count
         by_judge = [judged(run, judge, settings.cluster) for run in runs]
         return judged_score(*by_judge), by_judge
     score = runs[0].task.measured(settings.metric)
-    return score, [Counted.of(runs[0].task, run.predictions, settings.cluster) for run in runs]
+    return score, Counted.of_each(runs[0].task, [run.predictions for run in runs], settings.cluster)
 
 
 def check(runs: Sequence[Run], differ: Sequence[str]) -> None:

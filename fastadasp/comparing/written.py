@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isfinite
 from typing import Any
 
@@ -108,14 +108,17 @@ def described(found: Compared) -> dict[str, Any]:
     """As JSON; scores and differences in the score's own unit."""
     comparisons = [
         {
-            **{key: value for key, value in asdict(one).items() if key != "detectable"},
+            **{key: value for key, value in asdict(replace(one, broken=(), mended=())).items() if key != "detectable"},
+            "broken": [asdict(clip) for clip in one.broken],
+            "mended": [asdict(clip) for clip in one.mended],
             "detectable": one.detectable if isfinite(one.detectable) else None,
             "verdict": one.verdict,
         }
         for one in found.comparisons
     ]
+    told = ("comparisons", "settings")
     return {
-        **{key: value for key, value in asdict(found).items() if key not in ("comparisons", "settings")},
+        **{key: value for key, value in asdict(replace(found, comparisons=())).items() if key not in told},
         "settings": {**asdict(found.settings), "correction": found.settings.correction.name},
         "comparisons": comparisons,
     }

@@ -48,7 +48,8 @@ def build(node: DictConfig, key: str) -> Any:
     settings = meant_node(cast(dict[str, Any], OmegaConf.to_container(node, resolve=True)))
     if not isinstance(settings.get("_target_"), str):
         raise ConfigError(f"{key} has no `_target_`: it must name the dataclass to build, as conf/{key}/*.yaml do")
-    schema = schema_of(settings.pop("_target_"), key)
+    schema = schema_of(settings.pop("_target_"), key).copy()
+    OmegaConf.set_readonly(schema, None)
     problems: list[str] = []
     for name, value in settings.items():
         if name not in list(schema):  # `in schema` denies mandatory fields that have no value yet
@@ -59,7 +60,7 @@ def build(node: DictConfig, key: str) -> Any:
         try:
             if isinstance(value, dict) and "_target_" in value:
                 value = build(OmegaConf.create(value), f"{key}.{name}")
-            schema = cast(DictConfig, OmegaConf.merge(schema, {name: value}))
+            schema.merge_with({name: value})  # in place: OmegaConf.merge would copy all fields for each of them
         except ConfigError as error:
             problems.append(f"in {key}.{name}: {error}")
         except OmegaConfBaseException as error:

@@ -50,10 +50,11 @@ def lenient(argument: str) -> str:
     """An argument of the command line as Hydra wants it.
 
     `hardware.trainer.KEY=...` may lack the sign + before it: profiles list only the keys that they set, and `Hardware`
-    says which there are. `KEY=None`, as an agent of W&B writes it, is `KEY=null`, also where KEY is a group.
+    says which there are. So may `model.extra_body.KEY=...`, whose keys the model's server knows. `KEY=None`, as an
+    agent of W&B writes it, is `KEY=null`, also where KEY is a group.
     """
     key, sign, value = argument.partition("=")
-    key = re.sub(r"^\+{0,2}(?=hardware\.trainer\.)", "++", key)
+    key = re.sub(r"^\+{0,2}(?=hardware\.trainer\.|model\.extra_body\.)", "++", key)
     return f"{key}{sign}{'null' if value.strip() == NONE else value}"
 
 

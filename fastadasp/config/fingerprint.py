@@ -32,9 +32,24 @@ IRRELEVANT = frozenset(
         "hardware.peak_flops",
         "hardware.bandwidth",
         "task.cluster",
+        "model.api_key_env",  # this and what follows: how a server is asked
+        "model.stream",
+        "model.concurrency",
+        "model.timeout_s",
+        "model.attempts",
+        "model.longest_wait_s",
+        "model.requests_per_minute",
+        "model.tokens_per_minute",
+        "model.stop_after",
     }
 )
 """Keys that cannot change a prediction: where results go, and how fast they come."""
+
+SERVED = "fastadasp.models.served.adapter.ServedModel"
+"""The class of a model that computes on a server, whatever the hardware here."""
+
+ASKING = "fastadasp.evaluation.served"
+"""The module that turns examples into the answers of a server."""
 
 FILES_IN = ("merge.", "model.", "selection.", "task.")
 """Where settings may name files whose content counts."""
@@ -76,6 +91,9 @@ def fingerprint(cfg: DictConfig) -> str:
     flat = _flatten(OmegaConf.to_container(bare, resolve=True))
     settings = {key: value for key, value in flat if key not in IRRELEVANT}
     targets = tuple(str(value) for key, value in settings.items() if key.endswith("._target_"))
+    if settings.get("model._target_") == SERVED:
+        settings = {key: value for key, value in settings.items() if not key.startswith("hardware.")}
+        targets += (f"{ASKING}.ask_left",)
     if chosen:
         targets += (f"{CHOOSING}.score",)
     # Paths inside the repository are written relative to it: a clone elsewhere gives the same name.
@@ -83,9 +101,17 @@ def fingerprint(cfg: DictConfig) -> str:
     return hashlib.sha256(described.replace(f"{REPOSITORY}{os.sep}", "").encode()).hexdigest()[:12]
 
 
+IN_THE_CHECKPOINT = ("model.adapter", ".")
+"""LoRA weights in the folder of `model.path`, whose content counts anyway, and no path of their own."""
+
+
 def contents(settings: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files and folders that settings of FILES_IN name, by their dotted keys."""
-    named = ((key, home(Path(value))) for key, value in settings.items() if isinstance(value, str))
+    named = (
+        (key, home(Path(value)))
+        for key, value in settings.items()
+        if isinstance(value, str) and (key, value) != IN_THE_CHECKPOINT
+    )
     # os.path takes any text, where Path raises on a long instruction. Pipes and devices have no content to read.
     return {
         key: _path_digest(path)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, Node, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fastadasp.config.schema import schema_of
@@ -66,6 +66,8 @@ def _meant(schema: DictConfig, name: str, value: Any) -> Any:
     field = schema._get_node(name)
     if value == NONE and field is not None and field._is_optional():
         return None
+    if value is None or _has_type_of(field, value):
+        return value
     if isinstance(value, dict):  # of any content: OmegaConf would keep what it is given
         return _spelled(value)
     for given in (value, _spelled(value)):
@@ -76,6 +78,19 @@ def _meant(schema: DictConfig, name: str, value: Any) -> Any:
         typed = cast(dict[str, Any], OmegaConf.to_container(merged))[name]
         return typed if isinstance(typed, int | float | list) and not isinstance(typed, Enum) else value
     return value
+
+
+def _has_type_of(field: Any, value: Any) -> bool:
+    """Whether a value is of its field's own type already, or the name of an Enum's member, which `build` looks up.
+
+    Most values are: to know it saves a copy of the whole schema for each of them, half of the time of composing.
+    """
+    wanted = field._metadata.ref_type if isinstance(field, Node) else None
+    if not isinstance(wanted, type):
+        return False
+    return (wanted in (bool, int, float, str) and type(value) is wanted) or (
+        issubclass(wanted, Enum) and isinstance(value, str)
+    )
 
 
 def _spelled(value: Any) -> Any:

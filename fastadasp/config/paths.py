@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from fastadasp.config.own_folders import own_folders
 from fastadasp.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -24,9 +25,9 @@ next to which the folder's groups lie (`merge/`, `model/`, `task/`, ...)."""
 
 
 def search_path() -> list[Path]:
-    """Folders besides CONF whose groups count: that of the overlays, and those that installed packages offer."""
+    """Folders besides CONF whose groups count: that of the overlays, the user's own, and those that packages offer."""
     overlays = [] if CONF.parent == PACKAGE else [REPOSITORY]
-    return [*overlays, *_offered()]
+    return [*overlays, *own_folders(), *_offered()]
 
 
 @cache

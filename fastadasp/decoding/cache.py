@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import AttentionInterface, Cache, DynamicCache
 
 from fastadasp.engine.decoder import layers_of
+from fastadasp.engine.device import input_device
 from fastadasp.engine.examination import examine
 from fastadasp.engine.halves import Halves
 
@@ -151,7 +152,7 @@ AttentionInterface.register(KERNEL, _attend)
 @contextmanager
 def shared_prompt_attention(decoder: Any) -> Iterator[None]:
     """Inside, `decoder` attends with the kernel above; needs `shared_prompt=` in each call."""
-    proofs, _ = examine(decoder, next(decoder.parameters()).device)
+    proofs, _ = examine(decoder, input_device(decoder))
     attentions: list[Any] = [
         layer.get_submodule(proof.attention)
         for layer, proof in zip(layers_of(decoder), proofs, strict=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import find_decoder
+from fastadasp.engine.device import input_device
 
 _found: "weakref.WeakKeyDictionary[nn.Module, str]" = weakref.WeakKeyDictionary()
 """What `head_obstacle` has found of models that are still in use; empty for no obstacle."""
@@ -38,8 +39,7 @@ def _compare(model: PreTrainedModel) -> str:
     decoder, seen = find_decoder(model), list[Tensor]()
     hook = decoder.register_forward_hook(lambda _, args, output: seen.append(output[0]))
     try:
-        device = next(decoder.parameters()).device
-        logits: Any = model(input_ids=torch.arange(3, device=device)[None], use_cache=False).logits
+        logits: Any = model(input_ids=torch.arange(3, device=input_device(model))[None], use_cache=False).logits
     except Exception as error:  # whatever it is, this model cannot be shown to be fit
         return f"{name} cannot read a short text alone ({type(error).__name__})"
     finally:

@@ -62,7 +62,7 @@ def score(
     device, started = audio_mask.device, now(audio_mask.device)
     passes = 0
     with merging(model, method, audio_mask, watch=watch) as trace, _last_positions(model) as positions:
-        real_BT = real_tokens(inputs, audio_mask)
+        real_BT = real_tokens(inputs)
         with persistent_inputs(model) as persistent:
             logits_B1V, cache = read_prompt(model, inputs, real_BT)
         first_BV = logits_B1V[:, -1].float().log_softmax(-1).clamp_min(_IMPOSSIBLE)

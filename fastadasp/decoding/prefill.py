@@ -56,7 +56,10 @@ def persistent_inputs(model: PreTrainedModel) -> Iterator[dict[str, Any]]:
         handle.remove()
 
 
-def real_tokens(inputs: Mapping[str, Any], audio_BT: Tensor) -> Tensor:
+def real_tokens(inputs: Mapping[str, Any]) -> Tensor:
     """(B, T) bool: which tokens of the prompts are no padding."""
-    real_BT = inputs.get("attention_mask")
-    return torch.ones_like(audio_BT) if real_BT is None else real_BT.bool()
+    real_BT: Tensor | None = inputs.get("attention_mask")
+    if real_BT is not None:
+        return real_BT.bool()
+    prompt = inputs["input_ids"] if inputs.get("inputs_embeds") is None else inputs["inputs_embeds"]
+    return torch.ones(prompt.shape[:2], dtype=torch.bool, device=prompt.device)

@@ -18,6 +18,7 @@ from fastadasp.decoding.head import head_obstacle, head_of
 from fastadasp.decoding.prefill import has_several_positions, persistent_inputs, read_prompt, real_tokens
 from fastadasp.decoding.search import BeamSearch, Greedy, Search
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.device import input_device
 from fastadasp.engine.examination import examine
 from fastadasp.engine.merging import MergeTrace, merging
 from fastadasp.engine.watch import Watch
@@ -88,7 +89,7 @@ def generate(
     decoder = find_decoder(model)
     device = audio_mask.device
     started = now(device)
-    real_BT = real_tokens(inputs, audio_mask)
+    real_BT = real_tokens(inputs)
     with persistent_inputs(model) as persistent:
         logits_B1V, prompt, trace = _prefill(model, inputs, method, audio_mask, real_BT, watch)
     search = _search(model, len(audio_mask), num_beams, max_new_tokens, device, length_penalty, early_stopping)
@@ -243,7 +244,7 @@ def obstacle(model: PreTrainedModel, method: MergeMethod, tokens: int) -> str | 
 
 
 def _layer_obstacle(decoder: Any, tokens: int) -> str | None:
-    proofs, _ = examine(decoder, next(decoder.parameters()).device)
+    proofs, _ = examine(decoder, input_device(decoder))
     for layer, proof in zip(layers_of(decoder), proofs, strict=True):
         name = type(layer).__name__
         if isinstance(proof, str):

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.assignment import Assignment, apply
 from fastadasp.ops.attention import ScoreShape, attention_rows
 from fastadasp.ops.eviction import all_but_lowest, evict_lowest
@@ -20,7 +21,7 @@ from fastadasp.ops.layout import padding_mask
 def check_cache(cache: Any) -> None:
     """Refuse a cache whose layers cannot differ in length."""
     if not isinstance(cache, DynamicCache | None):
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() shortens each layer's cache on its own; {type(cache).__name__} cannot, use DynamicCache"
         )
 
@@ -42,12 +43,12 @@ def shorten(cache: DynamicCache, layer: int, assignment: Assignment, values: Ass
     """
     stored = cache.layers[layer]
     if type(stored) is not DynamicLayer:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() cannot shorten the cache of layer {layer}, a {type(stored).__name__}; load the model with "
             "sliding_window=None and leave cache_implementation unset"
         )
     if not stored.is_initialized:
-        raise ValueError(
+        raise UnsupportedError(
             f"layer {layer} has cached nothing for merging() to shorten: gradient checkpointing in training mode keeps "
             "no keys and values. Call model.eval() before, or choose a method that leaves the cache alone"
         )

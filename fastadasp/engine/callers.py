@@ -1,4 +1,4 @@
-"""Whose call of a model it is, while a block is open on the model and other threads use the model too."""
+"""Which threads a block serves, while other threads use the same model too."""
 
 import threading
 import weakref

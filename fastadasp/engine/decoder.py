@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.attention import ScoreShape
 from fastadasp.ops.log_sum_exp import LogSumExpTap
 
 LISTS = ("layers", "h", "blocks", "block")
-"""What decoders call their list of layers."""
+"""Names under which decoders keep their list of layers."""
 
 
 def find_decoder(model: nn.Module) -> Any:
@@ -24,7 +25,7 @@ def find_decoder(model: nn.Module) -> Any:
     found = decoders(model)
     if len(found) != 1:
         names = ", ".join(f"{type(module).__name__} at .{name}" for name, module in found.items()) or "none"
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() needs a model with one text decoder; {type(model).__name__} has {len(found)} ({names}); "
             f"pass the part that reads the audio and writes the text{_hint(model, list(found))}"
         )
@@ -32,7 +33,7 @@ def find_decoder(model: nn.Module) -> Any:
 
 
 def decoders(model: nn.Module) -> dict[str, nn.Module]:
-    """By name: what has a token embedding and a list of layers beside each other."""
+    """All modules, by name, that have a token embedding and a list of layers beside each other."""
     modules = dict(model.named_modules())
     found = {name: module for name, module in modules.items() if hasattr(module, "embed_tokens") and _list(module)}
     if found:
@@ -72,12 +73,12 @@ def check_kernel(attention: Any, *, proportional: bool = False) -> None:
     """
     implementation = implementation_of(attention)
     if implementation not in ("eager", "sdpa") and "flash" not in implementation:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not support attention {implementation!r}; load the model with "
             "attn_implementation='sdpa', 'eager' or 'flash_attention_2'"
         )
     if proportional and "flash" in implementation:
-        raise ValueError(
+        raise UnsupportedError(
             f"merge.proportional=true adds log sizes to attention scores, and {implementation!r} takes no such bias; "
             "load the model with attn_implementation='sdpa' or 'eager' (hardware.attention), or set "
             "merge.proportional=false"
@@ -132,8 +133,9 @@ def implementation_of(attention: Any) -> str:
 class AttentionTap:
     """Records query, key and value of one attention call as its kernel gets them: after rotation, norms and cache.
 
-    Fused kernels return no scores, and recomputing a projection would have to know each family's own. So for the one
-    call inside `with`, the module's config names a kernel that takes notes and hands over to the real one.
+    Fused kernels return no scores, and recomputing a projection would need the code of each family. So we select a
+    recording attention kernel for the one call inside `with`; it stores query, key and value, and then calls the
+    original kernel.
     """
 
     KERNEL = "fastadasp_tap"
@@ -149,11 +151,11 @@ class AttentionTap:
         self.query_BHTd: Any = None
         """None until attention has been called."""
         self.found_BTHd: Any = None
-        """What the kernel has answered."""
+        """The output of the kernel; None until attention has been called."""
 
     @property
     def shape(self) -> ScoreShape:
-        """What the kernel was told to do to scores."""
+        """The changes of attention scores that the kernel was asked for (soft cap, sinks)."""
         return ScoreShape(self.told.get("softcap"), self.told.get("s_aux"))
 
     @property

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from fastadasp.engine.decoder import AttentionTap
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.encoder_attention import EncoderAttention, count_runs, tokens_per_clip
 
 
 class EncoderTap:
-    """What the audio encoder's last attention saw when it last ran.
+    """The inputs of the audio encoder's last attention layer when the encoder last ran.
 
     Found in encoders whose layers have `self_attn` in transformers' attention interface, as Whisper's and all shaped
     like it. Of several encoders the first counts.
@@ -60,12 +61,12 @@ class EncoderTap:
                 if self.attention is not None
                 else "it has none in transformers' attention interface"
             )
-            raise ValueError(
+            raise UnsupportedError(
                 f"this method needs attention of the audio encoder, which {self.model_name} does not show ({reason}); "
                 "choose a method that looks at the embeddings alone, or one inside the decoder"
             )
         if tap.calls > 1:
-            raise ValueError(
+            raise UnsupportedError(
                 f"this method needs attention between all frames of a clip, and the audio encoder of {self.model_name} "
                 f"reads {tap.calls} pieces that do not attend to each other; choose a method that looks at the "
                 "embeddings alone, or one inside the decoder"

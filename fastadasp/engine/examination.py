@@ -25,10 +25,10 @@ FEWER = 4
 
 @dataclass(frozen=True, eq=False)
 class Tail:
-    """What a decoder does after its last layer."""
+    """The part of a decoder after its last layer."""
 
     norm: nn.Module | None = None
-    """What the last layer's output goes through, if anything."""
+    """The norm after the last layer; None where there is none."""
     whole: bool = False
     """Whether the decoder wants as many tokens there as before its first layer."""
 
@@ -39,7 +39,7 @@ _known: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], tuple[Proof
 
 
 def examine(decoder: Any, device: torch.device, model: Any = None) -> tuple[tuple[Proof, ...], Tail]:
-    """For each layer of `decoder`: how the layer is cut in two, or why not. Done anew only after something changed.
+    """How each layer of `decoder` is cut in two, or why it cannot be cut. The result is kept until something changes.
 
     model: what holds the decoder; the short prompt goes through it where it is in shards (FSDP2), whose parts cannot
     run before the whole.
@@ -67,7 +67,7 @@ def _kind(layer: nn.Module) -> tuple[Any, ...]:
 
 
 def _code(forward: Any) -> Any:
-    """What tells a function from another at the same address later; holds no model."""
+    """The code of a function, which distinguishes it from a later function at the same address; holds no model."""
     return getattr(getattr(forward, "__func__", getattr(forward, "func", forward)), "__code__", None)
 
 
@@ -196,7 +196,7 @@ def _quiet(decoder: nn.Module) -> Iterator[None]:
 
 
 def _configs(decoder: nn.Module) -> list[Any]:
-    """Those that ask for a flash kernel, which takes neither all masks nor all devices and types: the structure of a
-    layer does not depend on the kernel."""
+    """The configs that ask for a flash kernel. Such a kernel takes neither all masks nor all devices and types, and the
+    structure of a layer does not depend on the kernel."""
     configs = [getattr(module, "config", None) for module in decoder.modules()]
     return [config for config in configs if "flash" in str(getattr(config, "_attn_implementation", ""))]

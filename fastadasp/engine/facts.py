@@ -16,7 +16,7 @@ from fastadasp.engine.halves import Layer
 from fastadasp.ops.attention import attention_rows
 
 ROWS, TOKENS = 2, 11
-"""Of the short prompt that layers are proved with."""
+"""Rows and tokens of the short prompt with which layers are proved."""
 TOLERANCE = {torch.float32: 2e-3, torch.float64: 1e-6, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Greatest difference, relative to what a layer adds; half of the tokens must stay below."""
 MARKER = "fastadasp_marker"
@@ -25,7 +25,7 @@ MARKER = "fastadasp_marker"
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """What a layer was called with in the short prompt."""
+    """The arguments with which a layer was called in the short prompt."""
 
     hidden_BTD: Tensor
     inputs: dict[str, Any]
@@ -40,7 +40,7 @@ class Call:
 
 
 def empty_cache(config: Any) -> DynamicCache:
-    """As `generate()` makes one, with layers that forget nothing."""
+    """An empty cache as `generate()` makes it, but with layers that forget nothing."""
     cache = DynamicCache(config=config)
     cache.layers = whole_layers(cache)
     return cache

@@ -29,7 +29,7 @@ class Fewer:
 
     forward: Any
     call: Call
-    """What the layer was called with for the whole prompt."""
+    """The arguments with which the layer was called for the whole prompt."""
     attention: Any
     """The layer's attention."""
     window: int | None
@@ -64,7 +64,7 @@ class Fewer:
         return None
 
     def _read(self, columns: Sequence[int], inputs: dict[str, Any], cached: int = 0) -> Tensor:
-        """What the layer gives for some of the tokens alone, of which the first `cached` are in the cache already."""
+        """The layer's output for some of the tokens alone, of which the first `cached` are in the cache already."""
         new = list(columns[cached:])
         hidden_BKD = self.call.hidden_BTD[:, new]
         columns_BK = torch.tensor(new, device=hidden_BKD.device).expand(ROWS, -1)
@@ -72,7 +72,7 @@ class Fewer:
         return leading(self.forward(hidden_BKD, **{**inputs, "attention_mask": mask, **self._positions(columns_BK)}))
 
     def _among_masked(self, kept: Sequence[int]) -> Tensor:
-        """What the layer gives for all tokens where those that are not kept are masked."""
+        """The layer's output for all tokens, where the tokens that are not kept are masked."""
         hidden_BTD = self.call.hidden_BTD
         real_BT = torch.zeros(ROWS, TOKENS, dtype=torch.bool, device=hidden_BTD.device)
         real_BT[:, list(kept)] = True

@@ -71,17 +71,17 @@ class Reached(BaseException):
 
 @dataclass(frozen=True, eq=False)
 class Attended:
-    """What is known after the first half."""
+    """The result of the first half of a layer."""
 
     hidden_BTD: Tensor
     """The residual stream after attention (in parallel layers, the input and attention's output)."""
     entered_BTD: Tensor | None = None
     """The layer's input, where the second half begins with it."""
     attention_BTD: Tensor | None = None
-    """Attention's output, likewise."""
+    """Attention's output, where the second half needs it apart from the residual stream."""
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> "Attended":
-        """The same after `move` has been done to all tokens."""
+        """The result with `move` applied to all its tensors of tokens."""
         if self.entered_BTD is None or self.attention_BTD is None:
             return Attended(move(self.hidden_BTD))
         entered_BSD, attention_BSD = move(self.entered_BTD), move(self.attention_BTD)
@@ -178,14 +178,14 @@ def leading(output: Any) -> Tensor:
 
 
 def padded(output: Any, columns: int) -> Any:
-    """What a layer returns, with `columns` zeros before its first tensor's tokens (none after; negative cuts)."""
+    """The output of a layer with `columns` zeros put before the tokens of its first tensor; a negative number cuts."""
     if isinstance(output, Tensor):
         return pad(output, (0, 0, columns, 0))
     return type(output)((padded(output[0], columns), *output[1:]))
 
 
 def named_inputs(forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
-    """What a layer is called with: its hidden states, and the rest by name."""
+    """The arguments of a call of a layer: the hidden states, and all others by name."""
     if not args:
         kwargs = dict(kwargs)
         return kwargs.pop("hidden_states"), kwargs

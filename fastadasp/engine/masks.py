@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fastadasp.engine.decoder import implementation_of
+from fastadasp.errors import UnsupportedError
 
 
 def padding_of(mask: Any, rows: int, length: int) -> Tensor | None:
@@ -35,7 +36,7 @@ def padding_of(mask: Any, rows: int, length: int) -> Tensor | None:
         return None
     for entry in found:
         if bool(allowed(entry).triu(1)[:, 0, :-1].any(-1).logical_and(_real(entry)[:, :-1]).any()):
-            raise ValueError(
+            raise UnsupportedError(
                 "merging() cannot make this prompt's attention masks anew: the model lets tokens see later ones "
                 "(images, or a prefix); reduce prompts of text and audio, which are read from left to right"
             )
@@ -97,7 +98,7 @@ class MaskCheck:
         if not self._wrong or not bool(torch.stack([wrong for _, wrong in self._wrong]).any()):
             return
         index = next(index for index, wrong in self._wrong if bool(wrong))
-        raise ValueError(
+        raise UnsupportedError(
             "merging() makes masks anew after a reduction, causal ones, within the layer's window; for this prompt "
             f"layer {index} uses a mask of another kind (chunks, tokens that see later ones, or biases of positions). "
             "Shorten the prompt if it is longer than a chunk, or choose another model"

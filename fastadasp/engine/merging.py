@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import check_kernel, find_decoder, layers_of
+from fastadasp.engine.device import input_device
 from fastadasp.engine.encoder import EncoderTap
 from fastadasp.engine.examination import Tail, examine
 from fastadasp.engine.halves import Halves
@@ -30,6 +31,7 @@ from fastadasp.engine.session import Session
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.engine.valid_frames import valid_frames
 from fastadasp.engine.watch import Unwatched, Watch
+from fastadasp.errors import UnsupportedError
 from fastadasp.reduction.method import MergeMethod
 from fastadasp.reduction.stages import Stages
 
@@ -37,7 +39,7 @@ __all__ = ["MergeTrace", "merging"]
 
 
 class Loaded(Protocol):
-    """What holds a model of transformers, such as what `fastadasp.load` returns."""
+    """An object that holds a model of transformers, such as the result of `fastadasp.load`."""
 
     @property
     def transformers_model(self) -> PreTrainedModel:
@@ -68,8 +70,8 @@ def merging(
     position for each token left. Columns that are padding in every row are left out. The block serves the thread that
     opens it, threads started inside, and older threads that run in a context copied inside (`asyncio.to_thread`).
     Another thread may finish the answer that it is writing; its new prompts are refused, since nothing tells whether
-    they are meant. The model is as before afterwards,
-    also after an exception. A cache filled inside is of no use outside.
+    they are meant. The model is restored when the block ends, also after an exception. Do not reuse a KV cache that was
+    filled inside the block after the block has ended.
 
     Raises ValueError for a model, cache, mask or layer that cannot work, RuntimeError for a second block on one model
     and for a prompt of an older thread.
@@ -98,24 +100,23 @@ def merging(
 
 
 GUESSES = "_get_candidate_generator"
-"""What `generate()` calls first in assisted and prompt look-up decoding."""
+"""The method that `generate()` calls first in assisted and prompt look-up decoding."""
 
 
-def _block(
-    model: Any, decoder: Any, method: MergeMethod, audio_mask_BT: Tensor, trace: MergeTrace, watch: Watch
-) -> Block:
-    """What is known of a block from the start; ValueError, before anything is replaced, where it cannot work."""
+def _block(model: Any, decoder: Any, method: MergeMethod, audio_BT: Tensor, trace: MergeTrace, watch: Watch) -> Block:
+    """The facts about a block that are known from the start. Raises ValueError, before anything is replaced, where the
+    block cannot work."""
     layers, halves, tail = layers_of(decoder), tuple[Halves, ...](), Tail()
     stages = Stages.of(method, len(layers))
     if stages.patched:
-        device = next(decoder.parameters()).device
-        device = audio_mask_BT.device if device.type == "meta" else device
+        device = input_device(decoder)
+        device = audio_BT.device if device.type == "meta" else device
         for index in stages.patched:
             _check_kernels(layers[index], stages)
         proofs, tail = examine(decoder, device, model)
         halves = tuple(_proved(layers[index], index, proof, stages) for index, proof in enumerate(proofs))
     encoder = EncoderTap(model)
-    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, encoder, audio_mask_BT, trace, watch)
+    return Block(decoder, list(layers), halves, tail.norm, tail.whole, stages, encoder, audio_BT, trace, watch)
 
 
 def _check_kernels(layer: Any, stages: Stages) -> None:
@@ -131,7 +132,7 @@ def _proved(layer: Any, index: int, proof: Any, stages: Stages) -> Any:
     if index not in stages.patched:
         return proof
     if isinstance(proof, str):
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not support {type(layer).__name__} (layer {index}): {proof}. It cuts a layer after "
             "attention; choose a model whose layers read residual + attention, then residual + MLP"
         )

@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from fastadasp.engine.decoder import decoders
 from fastadasp.engine.encoder import find_encoder
+from fastadasp.errors import UnsupportedError
 
 
 def model_inside(given: Any) -> Any:
@@ -26,7 +27,7 @@ def model_inside(given: Any) -> Any:
         if isinstance(module, PreTrainedModel) and not inside:
             found[name] = module
     if len(found) > 1:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() needs one model of transformers; {type(model).__name__} holds {len(found)} "
             f"({', '.join('.' + name for name in found)}); pass the one that reads the audio and writes the text"
         )
@@ -35,7 +36,7 @@ def model_inside(given: Any) -> Any:
 
 
 def _listener(model: PreTrainedModel) -> PreTrainedModel:
-    """Of a model of several that generate, such as Qwen2.5-Omni, the only one that hears and writes; else the model."""
+    """The only part that hears and writes, of a model with several generating parts (Qwen2.5-Omni); else the model."""
     parts = [part for part in model.children() if isinstance(part, PreTrainedModel) and hasattr(part, "generate")]
     hearing = [part for part in parts if find_encoder(part) is not None and len(decoders(part)) == 1]
     return hearing[0] if len(hearing) == 1 else model

@@ -1,4 +1,4 @@
-"""What happens to one prompt while the decoder reads it: methods decide, tokens move, caches are shortened.
+"""The prefill of one prompt: while the decoder reads it, methods decide, tokens move, and caches are shortened.
 
 B rows (left-padded; beams expanded), T columns, S columns after a reduction, D hidden channels, d channels per head.
 """
@@ -21,6 +21,7 @@ from fastadasp.engine.ragged import store_unevenly
 from fastadasp.engine.span import KeyMask, Span
 from fastadasp.engine.trace import MergeTrace
 from fastadasp.engine.watch import Watch
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.assignment import apply
 from fastadasp.ops.rotary import Rotary
 from fastadasp.reduction.cache_method import CacheMethod
@@ -32,18 +33,19 @@ from fastadasp.reduction.state import DecoderParts, InputState, LayerState
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What is known when a `with merging(...)` block begins."""
+    """The facts that are known when a `with merging(...)` block begins."""
 
     decoder: Any
     layers: Sequence[Layer]
     halves: Sequence[Halves]
-    """Of each layer; empty where no layer is touched."""
+    """How each layer is cut in two; empty where no layer is touched."""
     final_norm: nn.Module | None
     refill: bool
     """Whether the decoder wants as many tokens after its last layer as before its first."""
     stages: Stages
     encoder: EncoderTap
-    audio_mask_BT: Tensor
+    audio_BT: Tensor
+    """bool: which tokens of the prompt are audio, one row for all beams of it."""
     trace: MergeTrace
     watch: Watch
 
@@ -58,13 +60,13 @@ class Prefill:
     def __init__(self, block: Block, span: Span, rows: int) -> None:
         """span: the prompt as it came; rows: of the batch, beams expanded."""
         self.block, self.prompt = block, span
-        self.beams = rows // len(block.audio_mask_BT)
+        self.beams = rows // len(block.audio_BT)
         self.amounts = block.stages.for_rows(span.layout, self._flops())
         layers = len(block.layers)
         self.spans = [span] * layers
-        """By layer: its input."""
+        """The input of each layer."""
         self.cached: list[KeyMask] = [span.key_mask] * layers
-        """By layer: what it has cached."""
+        """The cached keys of each layer."""
         self.positions: Tensor | None = None
         """(..., T): those that the rotary embedding was asked for; None without a rotary embedding."""
         self.refilled = 0
@@ -84,9 +86,9 @@ class Prefill:
         inputs |= span.inputs(attention, hidden_BTD, inputs, halves)
         cache = cache_of(inputs)
         entered = [earlier.layout.audio for earlier in self.spans[: index + 1]]
-        removal = self.amounts.removal(index, entered)
+        n_remove = self.amounts.n_remove(index, entered)
         evictions = self.amounts.evictions(index, span.layout) if cache is not None else ()
-        if removal is None and not any(evictions):
+        if n_remove is None and not any(evictions):
             return self._refill(index, forward(hidden_BTD, **inputs), hidden_BTD.shape[1])
         check_window(halves.windowed, span.layout.width)
         layer = self.block.layers[index]
@@ -94,11 +96,11 @@ class Prefill:
             attended = first_half(layer, forward, halves, hidden_BTD, inputs)
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             state = self._state(index, attended.hidden_BTD, tap, inputs)
-            state = replace(state, n_remove=removal or (), affordable=self.amounts.affordable(index, entered))
+            state = replace(state, n_remove=n_remove or (), affordable=self.amounts.affordable(index, entered))
             if self.block.stages.cache is not None and any(evictions):
                 with self.block.watch.reducing(state.hidden_BTD.device):
                     self._evict(self.block.stages.cache, replace(state, n_remove=evictions), cache)
-            if self.block.stages.decoder is not None and removal is not None:
+            if self.block.stages.decoder is not None and n_remove is not None:
                 with self.block.watch.reducing(state.hidden_BTD.device):
                     attended = self._reduce(self.block.stages.decoder, state, attended, cache)
         output = second_half(layer, forward, halves, attended, inputs)
@@ -111,7 +113,7 @@ class Prefill:
         return padded(output, self.refilled) if self.refilled else output
 
     def _state(self, index: int, hidden_BTD: Tensor, tap: AttentionTap, inputs: dict[str, Any]) -> LayerState:
-        """What a method sees of a layer."""
+        """The state of a layer that a method sees."""
         layer, halves = self.block.layers[index], self.block.halves[index]
         projection = None if halves.projection is None else layer.get_submodule(halves.projection)
         return LayerState(
@@ -132,8 +134,8 @@ class Prefill:
 
     def _reduce_input(self, method: MergeMethod, hidden_BTD: Tensor) -> Tensor:
         """Let the method shorten the prompt before layer 0."""
-        removal = self.amounts.input_removal(self.prompt.layout.audio)
-        if removal is None:
+        n_remove = self.amounts.n_remove_at_input(self.prompt.layout.audio)
+        if n_remove is None:
             return hidden_BTD
         device = hidden_BTD.device
         span = self.prompt.state(device)
@@ -141,7 +143,7 @@ class Prefill:
             state = InputState(
                 **span,
                 layer=0,
-                n_remove=removal,
+                n_remove=n_remove,
                 hidden_BTD=hidden_BTD,
                 decoder=self._parts(hidden_BTD),
                 attend_encoder=partial(self.block.encoder.read, self.beams, span["audio_BT"]),
@@ -199,12 +201,12 @@ class Prefill:
         return PaperFlops(config.hidden_size, width or 4 * config.hidden_size)
 
     def _parts(self, hidden_BTD: Tensor) -> DecoderParts:
-        """What methods may use of the decoder's weights."""
+        """The weights and functions of the decoder that methods may use."""
 
         def future_rotary(count: int) -> Rotary:
             decoder = self.block.decoder
             if self.positions is None or not self.block.halves[0].rotated:
-                raise ValueError(
+                raise UnsupportedError(
                     f"this method needs the rotary positions of tokens to come, and {type(decoder).__name__} does not "
                     "show them (learned or relative positions, or a rotation of another kind); choose another method"
                 )
@@ -222,7 +224,7 @@ class Prefill:
 def check_window(window: int | None, tokens: int) -> None:
     """Refuse methods where attention does not reach back to the first of `tokens` tokens: they would see more."""
     if window is not None and tokens > window:
-        raise ValueError(
+        raise UnsupportedError(
             f"merging() does not reduce in a layer of sliding-window attention beyond its window: {tokens} tokens, "
             f"window {window}; shorten the prompt, choose merge.layer among the layers of full attention, or load the "
             "model with sliding_window=None"

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fastadasp.errors import UnsupportedError
+
 QUERY, KEY = ("q_proj", "query", "q"), ("k_proj", "key", "k")
 
 
@@ -18,7 +20,7 @@ def head_output(projection: Any, heads: int, head: int, value_BTd: Tensor) -> Te
     called, with zeros for the other heads. ValueError without a projection.
     """
     if projection is None:
-        raise ValueError(
+        raise UnsupportedError(
             "this method needs each head's own output, but attention's heads do not meet in a projection of their "
             "size here; choose a method that looks at keys, queries or hidden states"
         )
@@ -40,7 +42,7 @@ def query_and_key_weights(attention: Any, hidden_BTD: Tensor) -> tuple[Tensor, T
         next((getattr(attention, name) for name in names if hasattr(attention, name)), None) for names in (QUERY, KEY)
     ]
     if found[0] is None or found[1] is None:
-        raise ValueError(
+        raise UnsupportedError(
             f"this method needs the query and key projections of layer 0, and {type(attention).__name__} has none of "
             "the names q_proj and k_proj (they are fused or factored); choose another method"
         )

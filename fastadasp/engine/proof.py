@@ -27,9 +27,10 @@ from fastadasp.engine.fewer import KEPT, Fewer, of_whole_prompt
 from fastadasp.engine.halves import Halves, Layer, first_half, leading, second_half
 
 COARSE = 0.5
-"""The same for some of the tokens in quantised layers, where activations may be rounded by all that a call gives."""
+"""The greatest difference for some of the tokens in quantised layers, where the rounding of activations may depend on
+all tokens of a call."""
 Proof = Halves | str
-"""How a layer is cut, or why the layer cannot be."""
+"""How a layer is cut in two, or the reason why the layer cannot be cut."""
 
 
 def prove(layer: Layer, forward: Any, call: Call, output: Any) -> Proof:

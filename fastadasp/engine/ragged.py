@@ -14,6 +14,7 @@ from transformers.cache_utils import DynamicLayer
 from fastadasp.engine.decoder import implementation_of
 from fastadasp.engine.halves import Halves
 from fastadasp.engine.span import KeyMask
+from fastadasp.errors import UnsupportedError
 from fastadasp.ops.assignment import Assignment
 from fastadasp.ops.layout import padding_mask
 from fastadasp.reduction.state import LayerState
@@ -34,7 +35,7 @@ class RaggedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untype
         real = padding_mask(lengths, stored.keys.device)
         real = torch.ones(rows * heads, self.width, dtype=torch.bool, device=self.device) if real is None else real
         self.head_P, self.column_P = real.nonzero(as_tuple=True)
-        """Where each token stands in the rectangle."""
+        """Row and column of each token in the padded rectangle."""
         self.keys, self.values = (x.flatten(0, 1)[self.head_P, self.column_P] for x in (stored.keys, stored.values))
         self.new_keys, self.new_values = (x[:, :, :0].clone() for x in (stored.keys, stored.values))
 
@@ -116,7 +117,7 @@ def check_masks_by_head(attention: Any) -> None:
     """Refuse attention kernels that mask all heads alike."""
     implementation = implementation_of(attention)
     if "flash" in implementation:
-        raise ValueError(
+        raise UnsupportedError(
             f"{implementation!r} masks all heads alike, but budgets by head leave each its own tokens; load the model "
             "with attn_implementation='sdpa' or 'eager' (hardware.attention)"
         )

@@ -16,7 +16,7 @@ class Memory(Protocol):
     """Answers calls of an encoder, by what it knows or by computing."""
 
     def __call__(self, compute: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """What `compute(*args, **kwargs)` returns."""
+        """The result of `compute(*args, **kwargs)`, computed or remembered."""
 
 
 _memories: "weakref.WeakKeyDictionary[nn.Module, list[Memory]]" = weakref.WeakKeyDictionary()

@@ -22,7 +22,7 @@ from fastadasp.engine.span import Span
 
 
 class Session:
-    """Where the latest prompt of a block stands."""
+    """The state of a block's latest prompt: how much of it was read, and in which cache."""
 
     def __init__(self, block: Block) -> None:
         self.block = block
@@ -74,7 +74,7 @@ class Session:
         if self.block.stages.patched:
             check_cache(inputs.get("past_key_values"))
             inputs["attention_mask"] = padding_of(inputs.get("attention_mask"), rows, tokens)
-        prompt = self.block.audio_mask_BT.shape[1]
+        prompt = self.block.audio_BT.shape[1]
         if not self.guessing or tokens <= prompt or inputs.get("past_key_values") is None:
             return self._read_prompt(forward, inputs)
         first = self._read_prompt(forward, _columns(inputs, 0, prompt) | _mask(inputs, prompt))
@@ -117,7 +117,7 @@ class Session:
     def _masks(self, prompt: Tensor, real_BT: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The audio mask of each row, and what is no padding; ValueError where they do not fit the prompt."""
         rows, length = prompt.shape[:2]
-        mask_rows, mask_length = self.block.audio_mask_BT.shape
+        mask_rows, mask_length = self.block.audio_BT.shape
         if self._whole != mask_length or rows % mask_rows:
             raise ValueError(
                 f"audio_mask is {mask_rows} x {mask_length}, but the decoder reads a prompt of {rows} x {self._whole}: "
@@ -129,7 +129,7 @@ class Session:
             real_BT = None  # not of the usual kind, and nothing is reduced
         if real_BT is not None and real_BT.shape != (rows, length):
             raise ValueError(f"attention_mask must be 2-D of shape {(rows, length)}, got {tuple(real_BT.shape)}")
-        audio_BT = self.block.audio_mask_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
+        audio_BT = self.block.audio_BT[:, :length].to(prompt.device).repeat_interleave(rows // mask_rows, 0)
         return audio_BT, real_BT
 
     def _use_whole_caches(self, inputs: dict[str, Any]) -> None:
@@ -170,7 +170,7 @@ class Session:
         return output
 
     def _tokens_read(self, cache: Any) -> int:
-        """By what layer 0 has cached since the prompt, of which candidates that were refused have been taken back."""
+        """Tokens read so far, by the length of layer 0's cache, which candidates that were refused have left again."""
         first = cache.layers[0]
         evicts = isinstance(first, EvictingLayer)
         later = first.later if evicts else cache.get_seq_length() - self._filled
@@ -194,7 +194,7 @@ class Session:
         return torch.nn.functional.pad(real_BT.long(), (0, tokens - self._cut - real_BT.shape[1]), value=1)
 
     def _not_yet_read(self, inputs: dict[str, Any], whole: int, read: int) -> dict[str, Any]:
-        """What is left of the new tokens where transformers, counting by a shortened cache, gives some again."""
+        """The arguments without tokens that were read before; a shortened cache makes transformers repeat some."""
         given, new = _tokens(inputs).shape[1], whole - read
         if given <= new:
             return inputs

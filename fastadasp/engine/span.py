@@ -102,7 +102,7 @@ class Span:
         return positions
 
     def state(self, device: torch.device) -> dict[str, Any]:
-        """What a method's state says of this span."""
+        """The fields of a method's state that describe this span."""
         bias_BT = self.key_mask.bias_BT
         return {
             "layout": self.layout,
@@ -132,7 +132,7 @@ def _last(columns: Columns, width: int) -> Columns:
 
 
 def at_columns(table: Tensor | None, columns: Columns | None, dimension: int) -> Tensor | None:
-    """What a table (..., T, ...) over the prompt as it came has at `columns` of its dimension -1 or -2."""
+    """The entries of a table (..., T, ...) over the prompt as it came at `columns` of its dimension -1 or -2."""
     if table is None or columns is None:
         return table
     if isinstance(columns, slice):

@@ -1,4 +1,4 @@
-"""What the latest prefill inside a `merging()` block did."""
+"""The record of the latest prefill inside a `merging()` block."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,8 @@ class MergeTrace:
         self.cache_bytes = 0
         """Keys and values after the prompt, padding and beams included; 0 without a cache."""
         self.cached_biases: list[Tensor | None] = []
-        """By layer, (B, S) beams expanded: what attention adds to the scores of the keys that it holds, if anything."""
+        """For each layer, (B, S) with beams expanded: the numbers that attention adds to the scores of the cached keys;
+        None for none."""
         self._entering: Layout | None = None
         self._left: list[Layout] = []
         self._cached: list[tuple[int, ...]] = []

@@ -31,6 +31,8 @@ MULTIPLE = 8
 """Lengths are rounded up to a multiple, so that a GPU meets few distinct shapes."""
 GROUP_SHARE = 0.75
 """Clips shorter than this share of the longest one in their group are read in a group of their own."""
+NOISY = 250
+"""Frames (5 s) of padding that are read, with noise in them, to see whether the encoder hides them."""
 WORTHWHILE_SHARE = 0.9
 """Above this share of the whole length nothing is left out."""
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 3e-2, torch.float16: 1e-2}
@@ -85,7 +87,7 @@ class _Reader:
     whole: Callable[..., Any]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the encoder returns, computed from valid frames where that gives the same."""
+        """The encoder's output, computed from valid frames alone where that gives the same output."""
         call = None if torch.compiler.is_compiling() else _Call.of(self.encoder, args, kwargs)
         if call is None or not call.worthwhile or _proved.get(self.encoder, True) is False:
             return self.whole(*args, **kwargs)
@@ -97,42 +99,39 @@ class _Reader:
     def _hides_padding(self, call: "_Call") -> bool:
         """Whether the shortest clip's valid frames come out the same without its padding, and with noise in its place.
 
-        The noise makes a small part of padding tell as much as a large one.
+        The noise makes a small part of padding tell as much as a large one: NOISY frames of it are read, not all 30 s.
         """
         clip = call.rows([min(range(len(call.frames)), key=call.frames.__getitem__)])
         noisy = clip.with_noise(clip.kept * _stride(self.encoder))
         with torch.no_grad():
-            expected = self.whole(*noisy.args, **noisy.kwargs).last_hidden_state
+            expected = self._trimmed(noisy, _rounded(clip.kept + NOISY)).last_hidden_state
             length = clip.frames[0] * expected.shape[1] // clip.length
-            got = self._trimmed(clip).last_hidden_state[:, :length].float()
+            got = self._trimmed(clip, clip.kept).last_hidden_state[:, :length].float()
         expected = expected[:, :length].float()
         bound = TOLERANCE.get(clip.features.dtype, TOLERANCE[torch.float16])
         return bool((got - expected).norm() <= bound * expected.norm())
 
     def _read(self, call: "_Call") -> Any:
-        """In one call if somebody listens, who would hear the last call only."""
+        """The encoder's output, by groups of like lengths; in one call where a method listens to the encoder."""
         groups = [list(range(len(call.frames)))] if is_listened_to(self.encoder) else _groups(call.frames)
         if len(groups) == 1:
-            return self._trimmed(call)
-        outputs = [self._trimmed(call.rows(group)) for group in groups]
+            return self._trimmed(call, call.kept)
+        outputs = [self._trimmed(part, part.kept) for part in map(call.rows, groups)]
         order = torch.tensor([row for group in groups for row in group]).argsort()
         merged = torch.cat([output.last_hidden_state for output in outputs])
         outputs[0].last_hidden_state = merged[order.to(merged.device)]
         return outputs[0]
 
-    def _trimmed(self, call: "_Call") -> Any:
-        """The encoder's own forward; what its parts are given is cut to the longest valid clip on the way."""
-        if call.kept >= WORTHWHILE_SHARE * call.length:
+    def _trimmed(self, call: "_Call", kept: int) -> Any:
+        """The encoder's own forward; what its parts are given is cut to `kept` encoder frames on the way."""
+        if kept >= WORTHWHILE_SHARE * call.length:
             return self.whole(*call.args, **call.kwargs)
         encoder, layers = self.encoder, self.encoder.layers
         with ExitStack() as undo:
             for hook in (
-                encoder.conv1.register_forward_pre_hook(partial(_cut_features, call.kept * _stride(encoder))),
+                encoder.conv1.register_forward_pre_hook(partial(_cut_features, kept * _stride(encoder))),
                 encoder.conv2.register_forward_hook(partial(_pad_channels, call.length)),
-                *(
-                    layer.register_forward_pre_hook(partial(_cut_layer, call.kept), with_kwargs=True)
-                    for layer in layers
-                ),
+                *(layer.register_forward_pre_hook(partial(_cut_layer, kept), with_kwargs=True) for layer in layers),
                 layers[-1].register_forward_hook(partial(_pad_frames, call.length)),
             ):
                 undo.callback(hook.remove)

@@ -45,14 +45,15 @@ class Answers:
     `cold`: 1 for a process's first batch under a method; `peak_bytes`: device memory in use at the worst moment, 0 on
     a CPU. On a GPU only: `peak_bytes_above_weights` and, where NVML tells it, `energy_j` of the whole device.
     """
+    audio_tokens: Sequence[int] = ()
+    """Audio tokens of each prompt, before any reduction."""
     likelihoods: Sequence[Mapping[str, tuple[tuple[float, ...], ...]]] = ()
     """Where given answers were scored, of each row: by option, for each wording, the log-likelihood of each token."""
 
 
-def answer(
-    adapter: ModelAdapter, method: MergeMethod, generation: Generation, inputs: "BatchFeature", audio_BT: Tensor
-) -> Answers:
+def answer(adapter: ModelAdapter, method: MergeMethod, generation: Generation, inputs: "BatchFeature") -> Answers:
     """Answer with the engine that `generation` asks for; ConfigError where that cannot decode so."""
+    audio_BT = adapter.audio_mask(inputs)
     reason = _obstacle(adapter, method, generation, audio_BT)
     if generation.engine is Engine.static and reason:
         raise ConfigError(f"generation.engine=static is not possible: {reason}; use generation.engine=auto")
@@ -67,10 +68,10 @@ def score_options(
     adapter: ModelAdapter,
     method: MergeMethod,
     inputs: "BatchFeature",
-    audio_BT: Tensor,
     options: Sequence[Mapping[str, Sequence[str]]],
 ) -> Answers:
     """Score each row's `options`, by key the wordings of each, instead of generating; ids and texts stay empty."""
+    audio_BT = adapter.audio_mask(inputs)
 
     def scored(watch: MergeClock) -> Answers:
         ids = [[adapter.answer_ids(text) for texts in row.values() for text in texts] for row in options]
@@ -79,7 +80,7 @@ def score_options(
         cost |= {"decode_steps": done.passes, "prompt_copies": 1}
         by_key = [_by_option(row, scores) for row, scores in zip(options, done.likelihoods, strict=True)]
         empty = torch.zeros(len(options), 0, dtype=torch.int64, device=audio_BT.device)
-        return Answers(empty, [""] * len(options), done.trace, cost, by_key)
+        return Answers(empty, [""] * len(options), done.trace, cost, likelihoods=by_key)
 
     return _measured(adapter, method, audio_BT, scored)
 
@@ -108,7 +109,8 @@ def _measured(
     cost = {**answers.cost, "merge_s": clock.seconds, "encoder_s": encoder.seconds, "cold": int(cold)}
     if cache is not None:
         cost["clips_known"] = cache.found - known
-    return replace(answers, cost=cost | _on_gpu(adapter.model, device, began_j))
+    counts = audio_BT.sum(1).tolist()
+    return replace(answers, cost=cost | _on_gpu(adapter.model, device, began_j), audio_tokens=counts)
 
 
 def _on_gpu(model: nn.Module, device: torch.device, began_j: float | None) -> dict[str, float]:

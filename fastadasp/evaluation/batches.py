@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from fastadasp.data.audio import AudioError
 from fastadasp.data.audio.decoders.ffmpeg import may_help
 from fastadasp.models.base import Heard
+from fastadasp.models.served.troubles import may_answer_now
 from fastadasp.process.stopwatch import taken
 from fastadasp.tasks.base import Example, Prediction
 
@@ -31,13 +32,14 @@ class Batch:
 
 
 def finished(predictions: Iterable[Prediction]) -> set[str]:
-    """Ids of predictions that stand; not those of audio for which the library that reads it is there by now.
+    """Ids of predictions that stand; not those of audio for which the library that reads it is there by now, nor those
+    that a server in trouble has not given.
 
     Of predictions with equal ids, the last one counts.
     """
     stand: set[str] = set()
     for prediction in predictions:
-        if prediction.error is None or not may_help(prediction.error):
+        if prediction.error is None or not (may_help(prediction.error) or may_answer_now(prediction.error)):
             stand.add(prediction.id)
         else:
             stand.discard(prediction.id)

@@ -18,6 +18,8 @@ from fastadasp.errors import InputError
 from fastadasp.process.cluster import Team
 from fastadasp.process.signals import name_of, stop_if_told
 
+LOST = 75
+"""Status of a process that ends because another one of the run has gone."""
 GRACE_S = 10.0
 """Seconds that a process gets to end by itself, before it is killed."""
 
@@ -64,12 +66,12 @@ def _wait(children: Sequence["subprocess.Popen[bytes]"]) -> None:
     running = dict(enumerate(children))
     while running:
         stop_if_told()
-        for rank, child in list(running.items()):
-            status = child.poll()
-            if status:
-                raise ProcessError(f"process {rank} of {len(children)} {_ending(child, status)}")
-            if status is not None:
-                del running[rank]
+        ended = {rank: status for rank, child in running.items() if (status := child.poll()) is not None}
+        # One that was killed comes first: others may have ended because they lost it.
+        for rank in sorted(ended, key=lambda one: ended[one] == LOST):
+            if ended[rank]:
+                raise ProcessError(f"process {rank} of {len(children)} {_ending(children[rank], ended[rank])}")
+            del running[rank]
         time.sleep(0.05)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.evaluation.trainer_settings import local_processes, trainer_problems
+from fastadasp.models.placing import Spread
 from fastadasp.process.cores import usable_cores
 
 if TYPE_CHECKING:
@@ -35,8 +36,17 @@ class Hardware:
     """Of the weights: auto | float32 | bfloat16 | float16; auto: bfloat16 where a GPU has it, else float32."""
     attention: str = "auto"
     """Kernel: auto | sdpa | eager | flash_attention_2; auto: flash_attention_2 where installed, else sdpa."""
-    device_map: str | None = None
-    """accelerate's placement of a model that is too large for one GPU, e.g. `auto`; null: one device."""
+    device_map: Any = None
+    """accelerate's placement of a model that is too large for one GPU: `auto`, or a device for each part by its name
+    (`{model.language_model: cuda:0, model.audio_tower: cpu}`; `disk` is one, too); parts that are not named go to
+    `device`. null: one device."""
+    max_memory: dict[str, Any] = field(default_factory=dict)
+    """Memory that `device_map=auto` may fill, by device: `{"0": 20GiB, cpu: 60GiB}`."""
+    offload_folder: str | None = None
+    """Folder for weights on the disk that cannot be read from the checkpoint as they stand."""
+    compile: str | None = None
+    """Backend of `torch.compile` for the model's forward pass, such as `inductor`; null: not compiled. Each new shape
+    of a batch may compile anew."""
     batch_size: int = 8
     """Examples in one batch; halved and retried where memory runs out."""
     batch_tokens: int | None = None
@@ -71,6 +81,12 @@ class Hardware:
             if value is not None and not 0 < value < float("inf"):
                 problems.append(f"hardware.{name} must be a number above 0, got {value}")
         problems += trainer_problems(self.trainer)
+        try:
+            spread = self.spread
+        except ConfigError as error:
+            spread, problems = None, [*problems, str(error)]
+        if spread is None and self.device_map is None and (self.max_memory or self.offload_folder is not None):
+            problems.append("hardware.max_memory and hardware.offload_folder need a hardware.device_map, such as auto")
         if self.device_map is not None and not problems and (local_processes(self.trainer) or 1) != 1:
             problems.append(
                 f"hardware.device_map={self.device_map} spreads one model over all GPUs, so that "
@@ -78,6 +94,11 @@ class Hardware:
             )
         if problems:
             raise ConfigError("\n".join(problems))
+
+    @property
+    def spread(self) -> Spread | None:
+        """The placement over several devices; None for one."""
+        return None if self.device_map is None else Spread(self.device_map, self.max_memory, self.offload_folder)
 
 
 @dataclass(frozen=True)
@@ -88,12 +109,14 @@ class Placement:
     """lightning's name: cpu | cuda | mps."""
     dtype: str
     attention: str
-    device_map: str | None = None
-    """accelerate's placement over several devices; None: one device."""
+    spread: Spread | None = None
+    """A placement over several devices; None: one device."""
     threads: int | None = None
     """CPU threads of torch; None: torch's own choice."""
     encoder_cache_gb: float | None = None
     """Of encoder outputs that are kept on the disk; None: none."""
+    compile: str | None = None
+    """Backend of `torch.compile`; None: not compiled."""
 
 
 def resolve(hardware: Hardware) -> Placement:
@@ -123,7 +146,7 @@ def resolve(hardware: Hardware) -> Placement:
             dtype,
         )
     threads = threads_of_a_job(hardware)
-    return Placement(device, dtype, attention, hardware.device_map, threads, hardware.encoder_cache_gb)
+    return Placement(device, dtype, attention, hardware.spread, threads, hardware.encoder_cache_gb, hardware.compile)
 
 
 def computes(dtype: str) -> bool:
@@ -157,8 +180,11 @@ def use_threads(placement: Placement) -> None:
 def load(adapter: "ModelAdapter", placement: Placement, device: str | None = None) -> "PreTrainedModel":
     """Load an adapter's model where and as `placement` says; every command loads a model by this function.
 
+    Raises ModelError where the adapter does not keep the rules of docs/add-a-model.md.
+
     device: torch's name of one of several devices, such as `cuda:1`; None: that of the placement.
     """
+    from fastadasp.models.contract import check_model
     from fastadasp.models.encoder_cache import attach
 
     use_threads(placement)
@@ -166,8 +192,21 @@ def load(adapter: "ModelAdapter", placement: Placement, device: str | None = Non
         device=device or placement.accelerator,
         dtype=placement.dtype,
         attention=placement.attention,
-        device_map=placement.device_map,
+        device_map=placement.spread,
     )
+    check_model(adapter, model)
+    if placement.compile is not None:
+        compile_forward(model, placement.compile)
     if placement.encoder_cache_gb is not None:
         attach(model, placement.encoder_cache_gb)
     return model
+
+
+def compile_forward(model: "PreTrainedModel", backend: str) -> None:
+    """Let torch compile the model's forward pass, which it does when it is first used. ConfigError for no backend."""
+    import torch
+
+    known = torch.compiler.list_backends(exclude_tags=())
+    if backend not in known:
+        raise ConfigError(f"hardware.compile={backend} is no backend of torch.compile; it has {', '.join(known)}")
+    model.compile(backend=backend)

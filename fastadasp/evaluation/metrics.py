@@ -11,12 +11,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fastadasp.data.manifest import MAX_REPORTED
-from fastadasp.evaluation.cost import ExactCost, Reduction, cost_of
-from fastadasp.evaluation.roofline import Limits
 from fastadasp.evaluation.session import Session
-from fastadasp.evaluation.spent import where_time_goes
-from fastadasp.evaluation.totals import Batches, Total, gather
-from fastadasp.reduction.method import Site
+from fastadasp.evaluation.took import spent_of
+from fastadasp.evaluation.totals import Total, gather
 from fastadasp.tasks.base import Prediction
 from fastadasp.tasks.counted import Counting, intervals
 from fastadasp.tasks.spread import Spread
@@ -55,18 +52,15 @@ def results(
 
     The first is the same in every repetition, and however many processes there were. name: the fingerprint of the run.
     """
-    setup, dtype = session.setup, session.placement.dtype
-    noted, batches, exact = Noted(), Batches(), ExactCost(setup.adapter.shape, dtype)
-    layer = -1 if setup.method.site is Site.input else setup.method.layer
-    removed = Reduction(layer, in_caches=setup.method.site is Site.cache)
-    limits = Limits(setup.adapter.shape, dtype, setup.hardware, setup.generation.num_beams)
-    gather(predictions, noted, batches, exact, removed, limits)
+    setup = session.setup
+    noted, spent = Noted(), spent_of(session)
+    gather(predictions, noted, *spent.totals)
     began = time.perf_counter()
     counting, spread = Counting(setup.task), Spread(setup.task)
     quality = setup.task.metrics(predictions, counting.add, spread.add)
     bounds = {name: asdict(found) for name, found in intervals(setup.task, counting.done(), RESAMPLES).items()}
     scoring_s = time.perf_counter() - began
-    cost = cost_of(batches) | limits.shares(batches) | where_time_goes(batches, scoring_s)
+    cost = spent.measured(scoring_s)
     choices = HydraConfig.get().runtime.choices
     settings = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     return {
@@ -88,10 +82,10 @@ def results(
             "layer_ratio": setup.method.layer_ratio,
             "flops_reduction": cfg.merge.flops_reduction,
             "tokens_kept": cfg.merge.tokens_kept,
-            "measured": removed.share,
+            "measured": spent.removed,
         },
-        "cost": exact.means,
-        "layers": exact.layers,
+        "cost": spent.exact,
+        "layers": spent.layers,
         **_origins(session, noted.origins, len(predictions)),
         "config": {key: value for key, value in settings.items() if key not in ("logger", "logged", "output_dir")},
     }, cost

@@ -19,8 +19,9 @@ from fastadasp.evaluation.session import Session
 from fastadasp.evaluation.staging import Staged
 from fastadasp.evaluation.turns import Turns
 from fastadasp.measuring.memory_guard import ran_out
+from fastadasp.models.contract import check_batch
 from fastadasp.process.signals import Handler, restore, stop_if_told
-from fastadasp.tasks.base import Example, Prediction
+from fastadasp.tasks.base import Example, Prediction, unanswered
 
 
 class EvalModule(LightningModule):
@@ -36,17 +37,19 @@ class EvalModule(LightningModule):
         self.session = session
         self.batches = batches
         self.signal_handlers = signal_handlers
+        self.checked = False
+        """Whether a batch has been held to the rules of an adapter."""
 
     def setup(self, stage: str) -> None:
         """Load the weights on this process's device."""
-        load(self.session.setup.adapter, self.session.placement, self.session.device)
+        load(self.session.setup.local, self.session.placement, self.session.device)
 
     def test_dataloader(self) -> ReadAhead | Staged:
         """The batches that this process takes: audio is read ahead by workers, and brought to the GPU by a thread."""
         session = self.session
         alone = session.meeting.team.size == 1
         read = ReadAhead(
-            PreparedBatches(self.batches, session.setup.adapter.prepare, session.setup.adapter.heard),
+            PreparedBatches(self.batches, session.setup.local.prepare, session.setup.local.heard),
             Turns(self.batches, session.meeting.take),
             length=len(self.batches) if alone else None,
             workers=session.setup.hardware.num_workers,
@@ -60,7 +63,7 @@ class EvalModule(LightningModule):
         return {_ids(group): self._encoded(group) for group in self._together(batch)}
 
     def _encoded(self, items: Sequence[tuple[Example, Any]]) -> Any:
-        return self.session.setup.adapter.encode([prepared for _, prepared in items])
+        return self.session.setup.local.encode([prepared for _, prepared in items])
 
     def on_test_start(self) -> None:
         """Put back the signal handlers that lightning has replaced: a signal ends a run at once, not a batch later."""
@@ -74,19 +77,7 @@ class EvalModule(LightningModule):
         """Answer one batch and store it; examples without readable audio are stored as failed."""
         stop_if_told()
         torch.manual_seed(self.session.seed + batch.index)  # sampling does not depend on what ran before
-        failed = [
-            Prediction(
-                id=example.id,
-                text="",
-                answer="",
-                reference=example.reference,
-                error=error,
-                seconds=example.seconds,
-                meta=example.meta,
-                origin=self.session.origin,
-            )
-            for example, error in batch.failed
-        ]
+        failed = [unanswered(example, error, self.session.origin) for example, error in batch.failed]
         began = time.perf_counter()
         answered = [answer for group in self._together(batch) for answer in self._answer(batch, group)]
         self.session.store.append([*_with_times(answered, batch.spent, time.perf_counter() - began), *failed])
@@ -95,7 +86,7 @@ class EvalModule(LightningModule):
         """The batch's prepared examples, apart where the model cannot read them at once."""
         groups: dict[Hashable, list[tuple[Example, Any]]] = {}
         for item in batch.ready:
-            groups.setdefault(self.session.setup.adapter.batch_key(item[1]), []).append(item)
+            groups.setdefault(self.session.setup.local.batch_key(item[1]), []).append(item)
         return list(groups.values())
 
     def on_test_end(self) -> None:
@@ -119,13 +110,15 @@ class EvalModule(LightningModule):
         return self._answer(batch, items[:half]) + self._answer(batch, items[half:])
 
     def _generate(self, batch: PreparedBatch, items: Sequence[tuple[Example, Any]]) -> list[Prediction]:
-        setup, adapter = self.session.setup, self.session.setup.adapter
+        setup, adapter = self.session.setup, self.session.setup.local
         ids = _ids(items)
         inputs = batch.inputs[ids] if ids in batch.inputs else self._encoded(items)
-        audio_BT = adapter.audio_mask(inputs)
-        answers = self._respond([example for example, _ in items], inputs, audio_BT)
+        if not self.checked:
+            check_batch(adapter, [prepared for _, prepared in items], inputs)
+            self.checked = True
+        answers = self._respond([example for example, _ in items], inputs)
         cost = {"batch": batch.index, "batch_size": len(items), **answers.cost}
-        audio = audio_BT.sum(1).tolist()
+        audio = answers.audio_tokens
         prompt = inputs["attention_mask"].sum(1).tolist()
         lengths, ended = _answer_lengths(answers.ids, adapter.model.generation_config.eos_token_id)
         likelihoods = answers.likelihoods or [{}] * len(items)
@@ -152,14 +145,14 @@ class EvalModule(LightningModule):
             for row, (example, _) in enumerate(items)
         ]
 
-    def _respond(self, examples: Sequence[Example], inputs: Any, audio_BT: Tensor) -> Answers:
+    def _respond(self, examples: Sequence[Example], inputs: Any) -> Answers:
         """What the task asks for: the model's own words, the likelihoods of given options, or both."""
-        adapter, method, task = self.session.setup.adapter, self.session.setup.method, self.session.setup.task
+        adapter, method, task = self.session.setup.local, self.session.setup.method, self.session.setup.task
         options = [task.wordings(example) for example in examples]
-        scored = score_options(adapter, method, inputs, audio_BT, options) if any(options) else None
+        scored = score_options(adapter, method, inputs, options) if any(options) else None
         if scored is not None and not task.generates:
             return scored
-        answers = answer(adapter, method, self.session.setup.generation, inputs, audio_BT)
+        answers = answer(adapter, method, self.session.setup.generation, inputs)
         return answers if scored is None else replace(answers, likelihoods=scored.likelihoods)
 
 

@@ -65,7 +65,7 @@ def _solve(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
     prompts = _prompts(setup, examples)
     if not any(audio for audio, _ in prompts):
         raise ConfigError("merge.flops_reduction cannot be met: no audio of this run can be read")
-    shape = setup.adapter.shape
+    shape = setup.local.shape
     method = solve_ratio(setup.method, prompts, shape.layers, lambda tokens: paper_prompt_flops(tokens, shape))
     asked = setup.method.stage_with_target
     (ratio,) = (stage.ratio for stage in method.stages() if stage.site is asked.site)
@@ -95,7 +95,7 @@ def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
     prompts = _prompts(setup, examples)
     for audio, text in dict.fromkeys(prompts):
         try:
-            solve_ratio(setup.method, [(audio, text)], setup.adapter.shape.layers, lambda _: 0.0)
+            solve_ratio(setup.method, [(audio, text)], setup.local.shape.layers, lambda _: 0.0)
         except ConfigError as error:
             raise ConfigError(f"a prompt of this run has {audio} audio and {text} other tokens: {error}") from error
     return {"tokens_kept": setup.method.stage_with_target.tokens_kept, "prompts": len(prompts)}
@@ -103,7 +103,7 @@ def _check_each(setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
 
 def _prompts(setup: Setup, examples: Sequence[Example]) -> list[Prompt]:
     """Token counts of all examples whose audio can be read."""
-    batches = PreparedBatches(planned(setup), partial(_count, setup.adapter))
+    batches = PreparedBatches(planned(setup), partial(_count, setup.local))
     everything = range(len(batches))
     reader = ReadAhead(batches, everything, length=len(batches), workers=setup.hardware.num_workers)
     return [tokens for batch in reader for _, tokens in batch.ready]

@@ -15,6 +15,7 @@ from fastadasp.config.fingerprint import fingerprint
 from fastadasp.errors import InputError
 from fastadasp.evaluation.batches import finished
 from fastadasp.evaluation.children import run_in_children
+from fastadasp.evaluation.elsewhere import check_alone, elsewhere
 from fastadasp.evaluation.hardware import resolve, use_threads
 from fastadasp.evaluation.logged import numbers
 from fastadasp.evaluation.loggers import begin, check_loggers, send
@@ -27,6 +28,7 @@ from fastadasp.evaluation.team import team_of
 from fastadasp.evaluation.trainer import answer_left, quiet_lightning
 from fastadasp.evaluation.turns import Meeting
 from fastadasp.measuring.provenance import provenance
+from fastadasp.models.base import ModelAdapter
 from fastadasp.process.cluster import Team
 from fastadasp.process.signals import lead, stoppable
 from fastadasp.tasks.base import Prediction
@@ -50,9 +52,12 @@ def evaluate(cfg: DictConfig, setup: Setup, media: Media | None = None) -> float
 
 def _evaluate(cfg: DictConfig, setup: Setup, media: Media | None) -> float:
     quiet_lightning()
-    placement = resolve(setup.hardware)
+    is_local = isinstance(setup.adapter, ModelAdapter)
+    placement = resolve(setup.hardware) if is_local else elsewhere(setup)
     use_threads(placement)
     team, gpus = team_of(setup.hardware, placement)
+    if not is_local:
+        check_alone(team)
     setup = at_depth(setup)
     setup.adapter.check(setup.examples)
     lead(team.leads)
@@ -114,7 +119,11 @@ def _prepared(cfg: DictConfig, session: Session, name: str) -> tuple[Session, bo
 
 def _answer(cfg: DictConfig, session: Session, team: Team, gpus: list[int]) -> None:
     """Answer what is left, in this process or in those that it starts."""
-    if team.starts_others:
+    if not isinstance(session.setup.adapter, ModelAdapter):
+        from fastadasp.evaluation.served import ask_left
+
+        ask_left(session)
+    elif team.starts_others:
         run_in_children(with_chosen_layer(cfg), team, session.store.folder, gpus)
     else:
         answer_left(_with_origin(session))

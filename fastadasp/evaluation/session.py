@@ -7,6 +7,7 @@ from fastadasp.evaluation.ratio import settled
 from fastadasp.evaluation.setup import Setup
 from fastadasp.evaluation.store import RunStore
 from fastadasp.evaluation.turns import Meeting
+from fastadasp.models.base import ModelAdapter
 from fastadasp.reduction.stages import Stages
 
 
@@ -38,4 +39,6 @@ class Session:
 
 def at_depth(setup: Setup) -> Setup:
     """`setup` with a method that knows the model's depth. Raises ConfigError where the model has no such layer."""
+    if not isinstance(setup.adapter, ModelAdapter):
+        return setup
     return replace(setup, method=Stages.of(setup.method, setup.adapter.shape.layers).method)

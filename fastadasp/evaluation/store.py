@@ -112,9 +112,13 @@ class RunStore:
             yield from predictions_in(file)
 
     def gathered(self) -> Sequence[Prediction]:
-        """All finished predictions, in the order in which they were stored."""
+        """All finished predictions, in the order in which they were stored.
+
+        Those of one file, as a finished run has it, are read from it when they are asked for, if there are many.
+        """
         found = Gathered(reversed(self._files()))
-        return found.predictions(found.ids)
+        ids = found.ids
+        return stored(found.files[0]) if found.in_order(ids) else found.predictions(ids)
 
     def append(self, predictions: Sequence[Prediction]) -> None:
         """Write predictions so that they survive a kill of this process from now on."""

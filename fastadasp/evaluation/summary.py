@@ -30,6 +30,8 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
     failed = f", {metrics['failed']} failed (counted wrong)" if metrics["failed"] else ""
     rows.append(("examples", f"{metrics['examples']}{failed}"))
     asked, exact = metrics["reduction"], metrics["cost"]
+    if asked["measured"] is None:
+        return [*rows, *_served(exact, cost)]
     rows.append(("audio tokens removed", f"{asked['measured']:.1%} (asked {_requested(asked)})"))
     if exact:
         paper = f"{exact['flops_paper_saved']:.1%} by the paper's formula"
@@ -56,6 +58,25 @@ def _rows(metrics: Mapping[str, Any], cost: Mapping[str, float]) -> list[tuple[s
             rows.append(("peak memory", f"{cost['peak_bytes'] / 2**30:.2f} GiB{above}"))
         if "energy_j" in cost:
             rows.append(("energy", f"{cost['energy_j']:.0f} J of the whole GPU"))
+    return rows
+
+
+def _served(exact: Mapping[str, float], cost: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Rows of a run whose model is behind a server."""
+    rows = [("audio tokens removed", "not known: the server's matter")]
+    if "prompt_tokens" in exact:
+        audio = f", {exact['audio_tokens']:.1f} of them audio" if "audio_tokens" in exact else ""
+        rows.append(("prompt tokens", f"{exact['prompt_tokens']:.1f}{audio}"))
+    if "new_tokens" in exact:
+        rows.append(("tokens of an answer", f"{exact['new_tokens']:.1f}"))
+    for name, label in (("ttft", "time to first token"), ("latency", "latency of a request")):
+        if f"{name}_s" in cost:
+            slow = f"{cost[f'{name}_p95_s'] * 1e3:.1f} ms for 95 % of them"
+            rows.append((label, f"{cost[f'{name}_s'] * 1e3:.1f} ms, at most {slow}"))
+    if cost:
+        rows.append(("throughput", f"{cost['examples_per_s']:.2f} requests/s, {cost['tokens_per_s']:.1f} tokens/s"))
+        rows.append(("real-time factor", f"{cost['rtf']:.4f}"))
+        rows.append(("attempts", f"{cost['attempts']:.0f} for {cost['requests']:.0f} answers"))
     return rows
 
 

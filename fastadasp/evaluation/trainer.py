@@ -13,6 +13,7 @@ from fastadasp.evaluation.batches import finished, planned
 from fastadasp.evaluation.module import EvalModule
 from fastadasp.evaluation.reading import explained_reader_loss
 from fastadasp.evaluation.session import Session
+from fastadasp.evaluation.strategy import distributed
 from fastadasp.process.signals import handlers, stop_if_told
 
 
@@ -23,9 +24,10 @@ def answer_left(session: Session) -> None:
     seed_everything(session.seed, verbose=False)
     # Lightning takes the rank from variables that may be left over.
     rank_zero_only.rank = session.meeting.team.rank  # type: ignore[attr-defined]
+    alone = session.meeting.team.size == 1
     trainer = Trainer(
-        **_trainer_settings(session),
-        plugins=[LightningEnvironment()],  # the processes of the run are known; lightning is not to look for others
+        **(_single(session) if alone else distributed(session.meeting, session.device)),
+        **_of_terminal(session),
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -38,13 +40,19 @@ def answer_left(session: Session) -> None:
     stop_if_told()
 
 
-def _trainer_settings(session: Session) -> Mapping[str, Any]:
-    """What lightning is told of the device and of the terminal; how many processes there are is not its business."""
+def _single(session: Session) -> Mapping[str, Any]:
+    """What lightning is told of the device of a run of one process; it is not to look for others."""
     on_gpu = session.placement.accelerator == "cuda"
-    given = session.setup.hardware.trainer
     return {
         "accelerator": "gpu" if on_gpu else session.placement.accelerator,
         "devices": [session.gpu] if on_gpu else 1,
+        "plugins": [LightningEnvironment()],
+    }
+
+
+def _of_terminal(session: Session) -> Mapping[str, Any]:
+    given = session.setup.hardware.trainer
+    return {
         "enable_progress_bar": session.meeting.team.rank == 0 and given.get("enable_progress_bar", True),
         "profiler": given.get("profiler"),
     }

@@ -50,8 +50,8 @@ class Turns:
 class Meeting:
     """How the processes of a run agree on who takes which batch, and wait for each other.
 
-    Where one process has started the others (`Launcher.here`), that one waits for them by their process ids; tasks of
-    Slurm and processes of torchrun, whose parents know nothing of the run, wait for each other.
+    Where one process has started the others (`Launcher.here`), that one watches them by their process ids too, and has
+    prepared the run's folder before; tasks of Slurm and processes of torchrun wait until the first of them has.
     run: the run's name, which tells its messages from those of other runs of the same processes.
     """
 
@@ -74,8 +74,6 @@ class Meeting:
 
         try:
             self._store = PrefixStore(self._run, _store(self.team))
-            if self.team.launcher is Launcher.here:
-                return
             self._store.add("here", 1)
             _until(lambda: self._counted("here") >= self.team.size, START_S)
             init_process_group("gloo", store=self._store, rank=self.team.rank, world_size=self.team.size)
@@ -89,7 +87,7 @@ class Meeting:
 
     def tell(self, work: bool, problem: str = "") -> None:
         """Of the leading process: whether there is work for the others, or the problem for which they must end."""
-        if self._group is not None and self._store is not None:
+        if self._store is not None:
             self._store.set("begin", json.dumps({"work": work, "problem": problem}))
 
     def hear(self) -> bool:
@@ -97,7 +95,7 @@ class Meeting:
 
         Raises TeamError where that one cannot begin.
         """
-        if self._group is None or self._store is None:
+        if self._store is None or self.team.launcher is Launcher.here:
             return True
         store = self._store
         try:
@@ -118,11 +116,11 @@ class Meeting:
         except RuntimeError as error:
             raise self._lost(error) from error
 
-    def end(self) -> None:
-        """Wait until all processes have stored their answers. Raises TeamError where one has ended before."""
+    def wait(self) -> None:
+        """Wait until all processes have come to the same place. Raises TeamError where one has ended before."""
         if self._group is None:
             return
-        from torch.distributed import barrier, destroy_process_group
+        from torch.distributed import barrier
 
         try:
             waiting = barrier(group=self._group, async_op=True)
@@ -131,7 +129,17 @@ class Meeting:
                 waiting.wait()
         except RuntimeError as error:
             raise self._lost(error) from error
+
+    def end(self) -> None:
+        """Wait until all processes have stored their answers. Raises TeamError where one has ended before."""
+        if self._group is None:
+            return
+        from torch.distributed import destroy_process_group
+
+        try:
+            self.wait()
         finally:
+            self._group = None
             destroy_process_group()
 
     def _counted(self, name: str) -> int:

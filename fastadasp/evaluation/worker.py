@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from fastadasp.config.messages import explain, is_expected
+from fastadasp.evaluation.children import LOST
 from fastadasp.process.cluster import Launcher, Team
 from fastadasp.process.signals import ignore_requeue, stoppable
 from fastadasp.process.streams import accept_all_signs
@@ -31,9 +32,11 @@ def main(job: Mapping[str, Any]) -> None:
         except Exception as error:
             if not is_expected(error):
                 raise
+            from fastadasp.evaluation.turns import TeamError
+
             json.dump({"problem": explain(error)}, report)
             report.flush()
-            sys.exit(1)
+            sys.exit(LOST if isinstance(error, TeamError) else 1)
 
 
 def answer(job: Mapping[str, Any]) -> None:

@@ -21,21 +21,36 @@ def record(kind: type[T], value: Any, *, others: bool = False) -> T:
     """
     if not isinstance(value, dict):
         raise JsonError(f"must be an object, as in {{...}}, got {shown(value)}")
-    hints, needed = _schema(cast(Hashable, kind))
+    hints, plain, needed = _schema(cast(Hashable, kind))
     if not others and (unknown := [name for name in value if name not in hints]):
         raise JsonError(f"unknown field {shown(unknown[0])}; known are {short(', '.join(hints), 300)}")
     if missing := [name for name in needed if name not in value]:
         raise JsonError(f"field {missing[0]!r} is missing")
-    return kind(**{name: _typed(hints[name], value[name], name, others) for name in hints if name in value})
+    return kind(
+        **{
+            name: item if type(item) in plain[name] else _typed(hints[name], item, name, others)
+            for name, item in ((name, value[name]) for name in hints if name in value)
+        }
+    )
 
 
 @cache
-def _schema(kind: Any) -> tuple[dict[str, Any], list[str]]:
-    """Types of all fields, and the names of those without a default."""
+def _schema(kind: Any) -> tuple[dict[str, Any], dict[str, frozenset[type]], list[str]]:
+    """Types of all fields, those types of each that need no further look, and the names of those without a default."""
     hints = get_type_hints(kind)
     own = [field for field in fields(kind) if field.init]
     needed = [field.name for field in own if field.default is MISSING and field.default_factory is MISSING]
-    return {field.name: hints[field.name] for field in own}, needed
+    plain = {field.name: frozenset(_without_parts(hints[field.name])) for field in own}
+    return {field.name: hints[field.name] for field in own}, plain, needed
+
+
+def _without_parts(hint: Any) -> list[type]:
+    """The types of values that are right as they stand."""
+    origin, inner = _parts(hint)
+    if origin in (Union, types.UnionType):
+        optional = [type(None)] if type(None) in inner else []
+        return [*_without_parts(next(kind for kind in inner if kind is not type(None))), *optional]
+    return [hint] if hint in (str, int, float, bool, type(None)) else []
 
 
 def _typed(hint: Any, value: Any, place: str, others: bool) -> Any:

@@ -61,7 +61,7 @@ class Runner:
 
     def evaluate(self, cfg: DictConfig, setup: Setup) -> None:
         """Run one composed configuration, or find it done, without a table; raises what ends it."""
-        if self._share:
+        if self._share and isinstance(setup.adapter, ModelAdapter):
             files = contents({f"model.{key}": value for key, value in cfg.model.items()})
             setup = replace(setup, adapter=self._adapter(setup.adapter, files, str(cfg.task)))
         with redirect_stdout(StringIO()):  # a line for each run is printed instead

@@ -29,10 +29,10 @@ class BlendInput(InputMethod):
     """
 
     positions: Positions = Positions.original
-    """Rotary positions after fusing, as in all methods. `original` keeps the distances in time, without
+    """Rotary positions after fusing (see `MergeMethod`). `original` keeps the distances in time, without
     which much is lost. `packed` is for servers, whose positions are contiguous."""
     proportional: bool = field(default=True, kw_only=True)
-    """As in all methods; here on by default. Servers take no such bias: set it to false there."""
+    """Proportional attention (see `MergeMethod`), here on by default. Servers take no such bias and need `false`."""
     longest: int = 8
     """The most audio tokens of one segment, more only where so few segments must hold all tokens."""
     weights: Weights = Weights.norm

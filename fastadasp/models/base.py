@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedModel
 
+    from fastadasp.models.placing import Spread
     from fastadasp.tasks.base import Example
 
 
@@ -92,32 +93,14 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class ModelAdapter(ABC):
-    """A SpeechLM family; its dataclass fields are the schema of `conf/model/<name>.yaml`.
+class Model(ABC):
+    """Whatever can be asked about audio: a model in this process (`ModelAdapter`), or one behind a server.
 
-    Built cheaply (no weights are touched before `load`), so that every configuration error surfaces first.
+    Its dataclass fields are the schema of `conf/model/<name>.yaml`.
     """
 
     tokens_per_second: ClassVar[float] = 25.0
     """Audio tokens for a second of speech."""
-
-    @abstractmethod
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """Load processor and weights; afterwards `model` gives the model in eval mode.
-
-        device: torch device such as `cpu` or `cuda:0`; dtype: `float32`, `bfloat16` or `float16`;
-        attention: `sdpa`, `eager` or `flash_attention_2`; device_map: accelerate's, or None for one device.
-        """
-
-    @property
-    @abstractmethod
-    def model(self) -> "PreTrainedModel":
-        """The loaded transformers model."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> DecoderShape:
-        """The decoder's dimensions."""
 
     @abstractmethod
     def prepare(self, example: "Example") -> Any:
@@ -131,13 +114,39 @@ class ModelAdapter(ABC):
         """Raise ConfigError where the model cannot take what an example holds; called before weights are loaded."""
         return
 
-    @abstractmethod
-    def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
-        """Audio tokens and all other tokens of one prompt; needs no weights."""
-
     def expected_tokens(self, example: "Example") -> int:
         """About how many tokens the prompt of an example has, before its audio is read: what batches are planned by."""
         return round(example.seconds * self.tokens_per_second) + len(example.instruction) // 4 + _TEMPLATE
+
+
+@dataclass(frozen=True)
+class ModelAdapter(Model):
+    """A SpeechLM family, whose weights this process loads.
+
+    Built cheaply (no weights are touched before `load`), so that every configuration error surfaces first.
+    """
+
+    @abstractmethod
+    def load(self, *, device: str, dtype: str, attention: str, device_map: "Spread | None" = None) -> "PreTrainedModel":
+        """Load processor and weights; afterwards `model` gives the model in eval mode.
+
+        device: torch device such as `cpu` or `cuda:0`; dtype: `float32`, `bfloat16` or `float16`;
+        attention: `sdpa`, `eager` or `flash_attention_2`; device_map: several devices; None for one.
+        """
+
+    @property
+    @abstractmethod
+    def model(self) -> "PreTrainedModel":
+        """The loaded transformers model."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> DecoderShape:
+        """The decoder's dimensions."""
+
+    @abstractmethod
+    def prompt_tokens(self, prepared: Any) -> tuple[int, int]:
+        """Audio tokens and all other tokens of one prompt; needs no weights."""
 
     @abstractmethod
     def encode(self, prepared: Sequence[Any]) -> "BatchFeature":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
     from fastadasp.data.audio import Samples
+    from fastadasp.models.placing import Spread
     from fastadasp.tasks.base import Example
 
 _LEAST_SECONDS = 0.1
@@ -51,8 +52,6 @@ class ChatSpeechLM(Pretrained):
     """What stands in a system turn before the user's; empty: no such turn."""
     answer_start: str = ""
     """How every answer begins: the prompt ends with these words."""
-    adapter: str | None = None
-    """Folder inside the checkpoint with LoRA weights for audio, which are put on (needs peft)."""
     equal_lengths: bool = False
     """Only put recordings of equal length into a batch, for encoders whose result depends on the padding."""
     arguments: dict[str, bool] = field(default_factory=dict)
@@ -85,7 +84,10 @@ class ChatSpeechLM(Pretrained):
     def _read_processor(self) -> "ProcessorMixin":
         from fastadasp.models.hf.parts import load_processor
 
-        processor = load_processor(self._source, self.revision)
+        return load_processor(self._source, self.revision)
+
+    def _fitted(self, processor: "ProcessorMixin") -> "ProcessorMixin":
+        """As in Pretrained: with a chat template, wherever it is from."""
         of_tokenizer = getattr(getattr(processor, "tokenizer", None), "chat_template", None)
         processor.chat_template = self.chat_template or getattr(processor, "chat_template", None) or of_tokenizer
         return processor
@@ -102,8 +104,10 @@ class ChatSpeechLM(Pretrained):
 
         return speech_class(self.config)
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        """As in SpeechLM; where an encoder has no such attention kernel, the decoder alone gets it."""
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
+        """The model on its device; where an encoder lacks the attention kernel, only the decoder gets the kernel."""
         build = partial(self._from_files, device=device, dtype=dtype, device_map=device_map)
         try:
             return build(attention=attention)
@@ -195,7 +199,7 @@ class ChatSpeechLM(Pretrained):
         self.__dict__["_whole_seconds"] = seconds  # the dataclass is frozen: it is the run's config
 
     def _conversation(self, content: str | Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-        """As in SpeechLM, with the system's turn."""
+        """The turns of a chat: the system's turn, if there is one, and one user turn."""
         system: Content = self.system if isinstance(content, str) else [{"type": "text", "text": self.system}]
         return [*([{"role": "system", "content": system}] if self.system else []), *super()._conversation(content)]
 
@@ -228,12 +232,14 @@ class ChatSpeechLM(Pretrained):
 
     def encode(self, prepared: Sequence[PreparedChat]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
-        batch = self._process(prepared).to(self.model.device, self.model.dtype)
+        from fastadasp.engine.device import input_device
+
+        batch = self._process(prepared).to(input_device(self.model), self.model.dtype)
         batch.update(self.arguments)
         return batch
 
     def audio_mask(self, inputs: "BatchFeature") -> "Tensor":
-        """As in ModelAdapter; some tokenizers pad with the token that stands for audio."""
+        """(B, T) bool: which positions are audio; some tokenizers pad with the token that stands for audio."""
         mask: Tensor = super().audio_mask(inputs) & inputs["attention_mask"].bool()
         return mask
 
@@ -251,26 +257,17 @@ class ChatSpeechLM(Pretrained):
         parts = [FORMS["parts"](len(item.audio), item.text, "", self.audio_first) for item in prepared]
         return call_with_chats(self.processor, [self._conversation(content) for content in parts], audio, rate)
 
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
-        """As in ModelAdapter; LoRA weights for audio that come with the checkpoint are on."""
-        model = super().load(device=device, dtype=dtype, attention=attention, device_map=device_map)
-        if self.adapter is not None:
-            with self._explained(f"its adapter {self.adapter}"):
-                options = {"subfolder": self.adapter, "revision": self.revision}
-                model.load_adapter(self._source, adapter_kwargs=options)
-        if getattr(model, "_hf_peft_config_loaded", False):
-            model.enable_adapters()
-        return model
-
     def texts(self, ids: "Tensor") -> list[str]:
-        """As in ModelAdapter; of a recogniser that writes speakers and times along, the transcript."""
+        """The texts of generated ids; only the transcript, where a recogniser also writes speakers and times."""
         texts = super().texts(ids)
         transcript = getattr(self.processor, "extract_transcription", None)
         return texts if transcript is None else [str(transcript(text)) for text in texts]
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
-        """As in SpeechLM. Where that is not possible, each beam reads the audio itself, if a row of features is a row
-        of the batch."""
+        """`inputs` with the audio read already, once for all beams.
+
+        Where that is not possible, each beam reads the audio itself, if a row of features is a row of the batch.
+        """
         from fastadasp.models.hf.parts import reads_embeddings
 
         if reads_embeddings(self.model):

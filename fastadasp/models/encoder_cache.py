@@ -49,7 +49,7 @@ class EncoderCache:
         """Bytes written since the folder was looked through; None: it was not yet."""
 
     def __call__(self, compute: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """As in `engine.remembered.Memory`."""
+        """The encoder's output for a call, read from the disk where it is known (see `engine.remembered.Memory`)."""
         from fastadasp.engine.remembered import is_listened_to
 
         clips = _clips(args, kwargs)

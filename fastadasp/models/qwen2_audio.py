@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.pretrained import Pretrained
-from fastadasp.models.speechlm import SpeechLM, pad_left
-from fastadasp.models.transfer import to_device
+from fastadasp.models.speechlm import SpeechLM
+from fastadasp.models.transfer import pad_left, to_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,6 +101,8 @@ class Qwen2AudioFamily(SpeechLM, ABC):
         import torch
         from transformers import BatchFeature
 
+        from fastadasp.engine.device import input_device
+
         ids = [row["input_ids"] for row in prepared]
         batch = BatchFeature(
             {
@@ -110,7 +112,7 @@ class Qwen2AudioFamily(SpeechLM, ABC):
                 "feature_attention_mask": torch.cat([row["feature_attention_mask"] for row in prepared]),
             }
         )
-        return to_device(batch, self.model.device)
+        return to_device(batch, input_device(self.model))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.qwen2_audio import Qwen2AudioFamily
+from fastadasp.models.random_weights import check_multiples, drawn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
+
+    from fastadasp.models.placing import Spread
 
 _SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
 
@@ -33,10 +36,7 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for whole, parts in (("hidden", "heads"), ("heads", "kv_heads"), ("encoder_hidden", "encoder_heads")):
-            if getattr(self, parts) < 1 or getattr(self, whole) % getattr(self, parts):
-                given = f"{getattr(self, whole)} and {getattr(self, parts)}"
-                raise ConfigError(f"model.{whole} must be a multiple of model.{parts}, got {given}")
+        check_multiples(self, [("hidden", "heads"), ("heads", "kv_heads"), ("encoder_hidden", "encoder_heads")])
         if self.vocab < (least := 256 + len(_SPECIAL_TOKENS)):
             raise ConfigError(f"model.vocab must be at least {least} (bytes and special tokens), got {self.vocab}")
 
@@ -71,18 +71,18 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
         audio_token = tokenizer.convert_tokens_to_ids(self.processor.audio_token)
         return Qwen2AudioConfig(audio_config=encoder, text_config=decoder, audio_token_index=audio_token)
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        import torch
-
-        if device_map is not None:
-            raise ConfigError(f"hardware.device_map={device_map} needs a checkpoint; random weights take one device")
-        # Drawn on the device itself: 8 billion numbers take a second on a GPU, minutes on a CPU.
-        on_gpu = [torch.device(device)] if device.startswith("cuda") else []
-        with torch.random.fork_rng(on_gpu), torch.device(device):
-            torch.manual_seed(self.weight_seed)
-            return self._model_class()._from_config(
-                self.config, dtype=getattr(torch, dtype), attn_implementation=attention
-            )
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
+        return drawn(
+            self._model_class(),
+            self.config,
+            seed=self.weight_seed,
+            device=device,
+            dtype=dtype,
+            attention=attention,
+            device_map=device_map,
+        )
 
     def _model_class(self) -> "type[PreTrainedModel]":
         from transformers import Qwen2AudioForConditionalGeneration

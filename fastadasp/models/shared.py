@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import BatchFeature, PreTrainedModel
 
+    from fastadasp.models.placing import Spread
     from fastadasp.tasks.base import Example
 
 
@@ -28,7 +29,7 @@ class SharedAdapter(ModelAdapter):
     inner: ModelAdapter
     _prepared: dict[Any, Any] = field(default_factory=dict, init=False)
     _encoded: "dict[str, _Encoded]" = field(default_factory=dict, init=False)
-    _placement: dict[str, str | None] = field(default_factory=dict, init=False)
+    _placement: "dict[str, str | Spread | None]" = field(default_factory=dict, init=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Data-loader workers get the adapter without what is kept."""
@@ -39,12 +40,17 @@ class SharedAdapter(ModelAdapter):
         self._prepared.clear()
         self._encoded.clear()
 
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
+    def load(self, *, device: str, dtype: str, attention: str, device_map: "Spread | None" = None) -> "PreTrainedModel":
         """Load processor and weights; afterwards `model` gives the model in eval mode.
 
         Weights that are loaded already, with the same placement, are kept.
         """
-        placement = {"device": device, "dtype": dtype, "attention": attention, "device_map": device_map}
+        placement: dict[str, str | Spread | None] = {
+            "device": device,
+            "dtype": dtype,
+            "attention": attention,
+            "device_map": device_map,
+        }
         if placement != self._placement:
             from fastadasp.engine.encoder import find_encoder
             from fastadasp.engine.remembered import remember

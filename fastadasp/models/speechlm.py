@@ -2,46 +2,36 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.files.text import short
-from fastadasp.models.base import Generation, Heard, ModelAdapter, ModelError
+from fastadasp.models.base import Generation, ModelAdapter, ModelError
 from fastadasp.models.checks import check_prompt
 from fastadasp.models.embedding import prompt_embeddings
-from fastadasp.process.stopwatch import spent_on
+from fastadasp.models.prompting import Prompting
 from fastadasp.reduction.flops import DecoderShape
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
-    from fastadasp.data.audio import Samples
-    from fastadasp.tasks.base import Example
-
-_DECLARED_S, _DECLARED_SHARE = 0.15, 0.02
-"""Seconds and share by which a declared length may differ from what is read without a remark: codecs fill frames."""
+    from fastadasp.models.placing import Spread
 
 
 @dataclass(frozen=True)
-class SpeechLM(ModelAdapter):
+class SpeechLM(Prompting, ModelAdapter):
     """An audio encoder and a decoder-only LLM behind one transformers class."""
 
-    max_seconds: float = 600.0
-    """Longest audio of one prompt; a longer one is an error, never cut silently."""
-    instructions: dict[str, str] = field(default_factory=dict)
-    """This model's own wording by task name, where the task's general one does not suit it. `{instruction}` and the
-    fields of the manifest line (`{question}`, `{language}`, ...) are replaced."""
     date: str = "2025-01-01"
     """What chat templates that write a date (`strftime_now`) take for today, as year-month-day: a prompt that changed
     with the calendar would change the answers of a run without changing the run's name."""
 
     def __post_init__(self) -> None:
-        if self.max_seconds <= 0:
-            raise ConfigError(f"model.max_seconds must be above 0, got {self.max_seconds}")
+        super().__post_init__()
         try:
             date.fromisoformat(self.date)
         except ValueError:
@@ -56,27 +46,35 @@ class SpeechLM(ModelAdapter):
         """The model's config; no weights are touched."""
 
     @abstractmethod
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        """The model on its device; arguments as in `load`."""
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
+        """The model on its device; `load` explains the arguments."""
 
     @cached_property
     def processor(self) -> "ProcessorMixin":
         """The processor; `prepare` needs it, so that data-loader workers build it too."""
-        return self._build_processor()
+        from fastadasp.models.spectrogram import quickened
+
+        return quickened(self._build_processor())
 
     @cached_property
     def config(self) -> "PreTrainedConfig":
         """The model's config, which is read before the weights."""
         return self._build_config()
 
-    def load(self, *, device: str, dtype: str, attention: str, device_map: str | None = None) -> "PreTrainedModel":
+    def load(self, *, device: str, dtype: str, attention: str, device_map: "Spread | None" = None) -> "PreTrainedModel":
         """Load processor and weights; afterwards `model` gives the model in eval mode.
 
         Of the checkpoint's generation config, only token ids are used; its decoding settings are dropped.
         """
+        self._use(self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval())
+        return self.model
+
+    def _use(self, model: "PreTrainedModel") -> None:
+        """Take `model` for this adapter's; its generation config is replaced."""
         from transformers import GenerationConfig
 
-        model = self._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map).eval()
         tokenizer = self.processor.tokenizer
         # generate() fills settings left unset (top_k, penalties, ...) from here, but the run's config is what counts.
         model.generation_config = GenerationConfig(
@@ -84,7 +82,6 @@ class SpeechLM(ModelAdapter):
             pad_token_id=_pad_token_id(tokenizer),
         )
         self.__dict__["_model"] = model  # the dataclass is frozen: it is the run's config
-        return model
 
     @property
     def loaded(self) -> bool:
@@ -224,80 +221,6 @@ class SpeechLM(ModelAdapter):
         if not ids:
             raise ConfigError(f"the option {text!r} has no token in this model's vocabulary: its likelihood is unknown")
         return torch.tensor(ids)
-
-    def wording(self, example: "Example") -> str:
-        """The text of the prompt as this model wants it. Raises ConfigError when it cannot be worded."""
-        for token in self.reserved:
-            if token in example.instruction or token in example.context:
-                raise ConfigError(
-                    f"example {example.id}: its instruction holds {token}, which marks a part of the prompt for this "
-                    "model; change the manifest's text or the task's instruction"
-                )
-        return f"{example.context}{self._question(example)}"
-
-    def _question(self, example: "Example") -> str:
-        template = None if example.verbatim else self.instructions.get(example.task)
-        if template is None:
-            return example.instruction
-        fields: Mapping[str, object] = {**example.meta, "instruction": example.instruction}
-        try:
-            return template.format_map(fields)
-        except (KeyError, ValueError, IndexError) as error:
-            raise ConfigError(
-                f"model.instructions.{example.task}={template!r} cannot be filled ({error}) for example {example.id}; "
-                f"it may use {', '.join(f'{{{name}}}' for name in fields)}"
-            ) from error
-
-    def read(self, example: "Example") -> list["Samples"]:
-        """The example's audio files in prompt order; together at most `max_seconds`. Raises AudioError.
-
-        What they turn out to be is kept for `heard`.
-        """
-        from fastadasp.data.audio import AudioError
-        from fastadasp.data.listen import listen
-
-        if not example.audio:
-            raise AudioError(f"example {example.id} has no audio; a prompt needs at least one audio file")
-        rate = self.sampling_rate
-        with spent_on("read"):
-            files = [listen(source, self.max_seconds, rate, example.reading) for source in example.audio]
-        audio = [file.samples for file in files]
-        seconds = sum(map(len, audio)) / rate
-        if seconds > self.max_seconds:
-            raise AudioError(
-                f"example {example.id}: its {len(audio)} files hold {seconds:.1f} s together, over the limit of "
-                f"{self.max_seconds:g} s for one prompt (model.max_seconds)"
-            )
-        remarks = [
-            f"{source} {text}" for source, file in zip(example.audio, files, strict=True) for text in file.remarks
-        ]
-        if example.seconds and abs(seconds - example.seconds) > max(_DECLARED_S, _DECLARED_SHARE * seconds):
-            remarks.append(
-                f"{example.audio[0]}: {seconds:.2f} s of audio were read, where the manifest or the file's header says "
-                f"{example.seconds:g} s; what was read counts"
-            )
-        self._heard[_heard_key(example)] = Heard(seconds, tuple(remarks))
-        return audio
-
-    @property
-    def _heard(self) -> dict[Any, Heard]:
-        found: dict[Any, Heard] = self.__dict__.setdefault("_heard_by_files", {})  # the dataclass is frozen
-        return found
-
-    def heard(self, example: "Example") -> Heard | None:
-        """What the audio of an example turned out to be that this process has prepared; None where that is not kept."""
-        return self._heard.get(_heard_key(example))
-
-
-def _heard_key(example: "Example") -> tuple[object, ...]:
-    return example.audio, example.reading, example.seconds
-
-
-def pad_left(sequences: Sequence["Tensor"], value: int) -> "Tensor":
-    """(B, T) from rows of unlike lengths."""
-    from torch.nn.utils.rnn import pad_sequence
-
-    return pad_sequence(list(sequences), batch_first=True, padding_value=value, padding_side="left")
 
 
 def _pad_token_id(tokenizer: Any) -> int:

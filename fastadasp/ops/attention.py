@@ -16,7 +16,7 @@ CPU_BLOCK, GPU_BLOCK = 2**20, 2**25
 
 @dataclass(frozen=True, eq=False)
 class ScoreShape:
-    """What a layer does to its scores besides the product, the scaling and the softmax."""
+    """The changes that a layer makes to its scores besides the product, the scaling and the softmax."""
 
     softcap: float | None = None
     """c: scores s become c · tanh(s / c) (Gemma 2); None for no cap."""

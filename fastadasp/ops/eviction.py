@@ -54,8 +54,11 @@ def evict_lowest_of_all_heads(
     least: Sequence[int],
     removed: Sequence[int],
 ) -> Assignment:
-    """As `evict_lowest`, but the heads of row b lose `removed[b]` candidates on average: G times as many go, those that
-    score lowest in any head. Each head keeps the `least[b]` candidates that score best in it, beside the newest.
+    """Evict `G * removed[b]` candidates of row b in all, those with the lowest scores in any of its G heads.
+
+    So the heads of a row lose `removed[b]` candidates on average, and unlike numbers each. Each head keeps the
+    `least[b]` candidates that score best in this head, beside the newest; the other arguments are those of
+    `evict_lowest`.
 
     How many tokens a head is left with is known to the device alone.
     """

@@ -1,4 +1,4 @@
-"""What the host knows about a left-padded batch, so that output lengths need no device synchronisation.
+"""The host's knowledge of a left-padded batch, by which output lengths need no device synchronisation.
 
 B rows, T columns. A row reads: padding, text, audio and text in turns (several runs of audio are legal), text.
 """

@@ -52,8 +52,8 @@ def _products(x_BND: Tensor, longest: int) -> Tensor:
     own_BKWD = padded_BND[:, longest - 1 :].reshape(batch, blocks, BLOCK, channels)
     product_BKWV = own_BKWD @ padded_BND.unfold(1, BLOCK + longest - 1, BLOCK)
     at_WL = torch.arange(BLOCK, device=x_BND.device)[:, None] + torch.arange(longest - 1, -1, -1, device=x_BND.device)
-    product_BKWL: Tensor = product_BKWV.gather(3, at_WL.expand(batch, blocks, -1, -1))
-    return product_BKWL.flatten(1, 2)[:, :width]
+    found_BKWL: Tensor = product_BKWV.gather(3, at_WL.expand(batch, blocks, -1, -1))
+    return found_BKWL.flatten(1, 2)[:, :width]
 
 
 def _later(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Each of them raises `Stopped`, so that `finally` blocks and context managers run
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,9 +57,13 @@ def stoppable(by_interrupt: bool = True) -> Iterator[None]:
         _received = None
     for number in ours:
         signal.signal(number, _stop)
+    tell = sys.unraisablehook
+    # Raised inside a destructor or a C library's callback, it is dropped there, and raised again by `stop_if_told`.
+    sys.unraisablehook = lambda dropped: None if isinstance(dropped.exc_value, Stopped) else tell(dropped)
     try:
         yield
     finally:
+        sys.unraisablehook = tell
         for number, handler in ours.items():
             signal.signal(number, handler)
 

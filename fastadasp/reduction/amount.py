@@ -8,7 +8,7 @@ from fastadasp.errors import ConfigError
 
 @dataclass(frozen=True)
 class Amount:
-    """One of the settings of a method that say how much goes: `merge.ratio=0.3` is `Amount("ratio", 0.3)`."""
+    """How much a method is to remove. Example: `merge.ratio=0.3` is `Amount("ratio", 0.3)`."""
 
     kind: str
     """A key of KINDS."""
@@ -23,11 +23,11 @@ class Amount:
 
     @property
     def is_target(self) -> bool:
-        """Whether the ratio is to be solved from it, which depends on the prompt."""
+        """Whether the ratio must be solved from this amount, and therefore depends on the prompt."""
         return self.kind in ("flops_reduction", "tokens_kept")
 
     def described(self, ratio: float) -> str:
-        """What was asked for, in words. ratio: the one that was solved where this is a target."""
+        """The amount in words. ratio: the solved ratio, where the amount is a target."""
         if self.kind == "layer_ratio":
             return f"{self.value:.2%} of what is left at each merging layer"
         if self.kind == "flops_reduction":

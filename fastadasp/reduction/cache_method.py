@@ -1,4 +1,4 @@
-"""What a method that shortens the key-value cache is.
+"""The base class of methods that shorten the key-value cache.
 
 B rows, T columns, G key-value heads. Each head of a layer keeps its own tokens; as many as the others, but for methods
 that are `uneven`.
@@ -67,21 +67,21 @@ class CacheMethod(MergeMethod):
         return 0
 
     def removable(self, audio: int, text: int) -> int:
-        """Audio tokens, or all."""
+        """Number of audio tokens, or with `protect_text=false` of all tokens."""
         return audio if self.protect_text else audio + text
 
     def removable_tokens(self, layout: "Layout") -> tuple[int, ...]:
-        """Of each row of a batch, how many tokens may go."""
+        """Removable tokens of each row of a batch."""
         return layout.audio if self.protect_text else layout.tokens
 
     def eviction(self, removable: int, layer: int, layers: int) -> int:
-        """Of a row's removable tokens, how many leave the cache of `layer`, one of `layers`."""
+        """How many of a row's removable tokens leave the cache of `layer`, one of `layers`."""
         if layer < self.layer or self.given_ratio == 0:
             return 0
         return removable - self.kept(removable, layer, layers)
 
     def kept_tokens(self, state: "LayerState") -> tuple[int, ...]:
-        """For each row, its budget: how many of its removable tokens stay in this layer's cache."""
+        """The budget of each row: how many of its removable tokens stay in this layer's cache."""
         removable = self.removable_tokens(state.layout)
         return tuple(tokens - count for tokens, count in zip(removable, state.n_remove, strict=True))
 
@@ -92,7 +92,7 @@ class CacheMethod(MergeMethod):
         return state.audio_BT.new_ones(state.audio_BT.shape) if state.real_BT is None else state.real_BT
 
     def windows(self, state: "LayerState") -> tuple[int, ...]:
-        """For each row, how many of its newest removable tokens are safe."""
+        """How many of the newest removable tokens of each row are safe."""
         return tuple(map(self.newest, self.kept_tokens(state)))
 
     def assign(self, state: "LayerState") -> "Assignment":
@@ -100,5 +100,5 @@ class CacheMethod(MergeMethod):
         return state.evict_bottom(self.score(state), self.candidates(state), self.windows(state))
 
     def assign_values(self, state: "LayerState", assignment: "Assignment") -> "Assignment":
-        """What becomes of the values, `assignment` being what becomes of the keys; both have equally many slots."""
+        """The assignment of the values. `assignment` is that of the keys; both have equally many slots."""
         return assignment

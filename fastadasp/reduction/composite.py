@@ -1,4 +1,4 @@
-"""What a method made of other methods is."""
+"""The base class of methods that are composed of other methods."""
 
 from abc import abstractmethod
 from dataclasses import dataclass

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)  # not frozen: OmegaConf cannot fill frozen dataclasses inside others (benchmark.shapes)
 class DecoderShape:
-    """Dimensions of a decoder-only LLM, for FLOPs and memory."""
+    """Dimensions of a decoder-only LLM, for FLOPs and memory. Nothing changes one once it is made."""
 
     layers: int
     hidden: int

@@ -1,4 +1,4 @@
-"""What a method that acts before the decoder is."""
+"""The base class of methods that act before the decoder."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,3 +15,8 @@ class InputMethod(MergeMethod):
     """
 
     site: ClassVar[Site] = Site.input
+
+
+def removed_tokens(audio: int, ratio: float) -> int:
+    """Of `audio` tokens, how many a method that acts before the decoder removes."""
+    return int(audio * ratio)

@@ -1,4 +1,4 @@
-"""What a token-reduction method is."""
+"""The base class of all token-reduction methods, with the settings that all of them share."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, replace
@@ -42,7 +42,7 @@ class MergeMethod(ABC):
     """Rotary positions afterwards. `packed`: contiguous, text after the audio keeps its own (the released code);
     `original`: a fused token keeps the position of its first token."""
     seed: int = 0
-    """For methods that draw at random; others ignore it."""
+    """Seed of methods that draw at random; other methods ignore the seed."""
     earlier_caches: bool = field(default=False, kw_only=True)
     """After each reduction inside the decoder, do the same to what the layers up to there have cached: keys and values
     are fused or dropped like their tokens, so that every layer's cache is short. Only decoding sees the difference."""
@@ -51,14 +51,14 @@ class MergeMethod(ABC):
     while decoding, a token is attended to as if every prompt token that it stands for were there, by the log of their
     number added to its scores. `sdpa` and `eager` kernels take that, flash attention does not."""
     flops_reduction: float | None = field(default=None, kw_only=True)
-    """Share of the prefill's FLOPs to save, in [0, 1), instead of `ratio`, which is solved from it."""
+    """Share of the prefill's FLOPs to save, in [0, 1), from which `ratio` is then solved."""
     tokens_kept: float | None = field(default=None, kw_only=True)
-    """Audio tokens to keep, instead of `ratio` and averaged like it: below 1 a share, from 1 on a number (at most as
-    many as the prompt has)."""
+    """Audio tokens to keep, instead of `ratio` and averaged over the same layers. A value below 1 is a share; a value
+    from 1 on is a number of tokens, at most as many as the prompt has."""
 
     site: ClassVar[Site] = Site.decoder
-    """Where it acts. `decoder`: between attention and MLP of its layers; `input`: once, before layer 0, where layer and
-    schedule mean nothing; `cache`: on what a layer has cached of the prompt (see CacheMethod)."""
+    """Where the method acts. `decoder`: between attention and MLP of its layers; `input`: once, before layer 0, where
+    layer and schedule mean nothing; `cache`: on what a layer has cached of the prompt (see CacheMethod)."""
 
     def __post_init__(self) -> None:
         for name, kind in enum_fields(type(self)):
@@ -88,7 +88,7 @@ class MergeMethod(ABC):
         return replace(self, layer=layer)
 
     def check_at_most_half(self) -> None:
-        """For a method that fuses tokens two by two: ConfigError where one layer is to remove more than half."""
+        """Raise ConfigError where one layer is to remove more than half, for methods that fuse tokens two by two."""
         once = self.ratio if self.schedule is Schedule.once else 0.0
         for key, value in (("merge.ratio", once), ("merge.layer_ratio", self.layer_ratio or 0.0)):
             if value > 0.5:
@@ -109,7 +109,7 @@ class MergeMethod(ABC):
 
     @property
     def stage_with_target(self) -> "MergeMethod":
-        """Of a composed method, the stage whose target is to be solved; otherwise the method itself."""
+        """The stage whose target is to be solved, for a method that is composed of several; else the method itself."""
         return self
 
     def with_ratio(self, ratio: float) -> "MergeMethod":

@@ -9,7 +9,7 @@ many FLOPs.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from fastadasp.errors import ConfigError
 from fastadasp.reduction.method import MergeMethod, Schedule
@@ -47,6 +47,7 @@ def overall_ratio(ratios: Sequence[float], layer: int) -> float:
     return sum(after) / len(after)
 
 
+@lru_cache(maxsize=1024)  # a run asks for the same one in every batch
 def solve_layer_ratio(schedule: Schedule, ratio: float, layer: int, layers: int) -> float:
     """The ratio per layer with which `schedule` removes the share `ratio` overall (inverse of `overall_ratio`)."""
     if schedule is Schedule.once or ratio == 0:
@@ -95,7 +96,7 @@ class Plan:
         """The first layer that reduces; None if none does."""
         return next((index for index, ratio in enumerate(self.ratios) if ratio > 0), None)
 
-    def removal(self, layer: int, prompt: int, current: int) -> int:
+    def n_remove(self, layer: int, prompt: int, current: int) -> int:
         """Audio tokens to remove at `layer` from a row that had `prompt` of them and has `current` left."""
         if not self.overall:
             return int(current * self.ratios[layer])
@@ -110,7 +111,7 @@ class Plan:
         """
         last = len(self.ratios) - 1
         if layer == last:
-            return self.removal(layer, entered[0], entered[-1])
+            return self.n_remove(layer, entered[0], entered[-1])
         to_read = sum(self.audio_tokens(entered[0])[1 : last + 1]) - sum(entered[1:])
         return max(0, entered[-1] - -(-to_read // (last - layer)))
 
@@ -118,5 +119,5 @@ class Plan:
         """Audio tokens entering each layer, then leaving the last one (L + 1 counts), if all that is due is removed."""
         counts = [prompt]
         for layer in range(len(self.ratios)):
-            counts.append(counts[-1] - self.removal(layer, prompt, counts[-1]))
+            counts.append(counts[-1] - self.n_remove(layer, prompt, counts[-1]))
         return tuple(counts)

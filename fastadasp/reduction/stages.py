@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from fastadasp.errors import ConfigError
 from fastadasp.ops.layout import Layout
 from fastadasp.reduction.cache_method import CacheMethod
+from fastadasp.reduction.input_method import removed_tokens
 from fastadasp.reduction.method import MergeMethod, Schedule, Site
 from fastadasp.reduction.schedule import Plan
 from fastadasp.reduction.target import Flops, Prompt, solve_ratio
@@ -17,9 +18,9 @@ class Stages:
     """One method, or one for each site: first the input is reduced, then tokens inside the decoder, then the caches."""
 
     method: MergeMethod
-    """What these are the stages of."""
+    """The method that these stages make up."""
     layers: int
-    """Of the decoder."""
+    """Number of decoder layers."""
     input: MergeMethod | None
     decoder: MergeMethod | None
     cache: CacheMethod | None
@@ -28,7 +29,7 @@ class Stages:
 
     @classmethod
     def of(cls, method: MergeMethod, layers: int) -> "Stages":
-        """What `method` is made of; ConfigError where two want the same site or a layer does not exist."""
+        """The stages of `method`. Raises ConfigError where two stages want the same site, or a layer does not exist."""
         method = method.at_depth(layers)
         sites: dict[Site, MergeMethod] = {}
         for stage in method.stages():
@@ -65,7 +66,7 @@ class Stages:
         """Whether attention to a token is to grow with its size."""
         return any(stage is not None and stage.proportional for stage in (self.input, self.decoder))
 
-    @property
+    @cached_property
     def patched(self) -> range:
         """The layers whose forward pass differs from the model's own, from the first that anything happens at."""
         first = self.layers
@@ -90,7 +91,7 @@ class Stages:
         return bool(stage.given_ratio) or stage.adaptive or self.method.has_target
 
     def for_rows(self, layout: Layout, flops: Flops) -> "RowStages":
-        """These stages for each prompt of a batch: a ratio that is `unsolved` depends on the prompt.
+        """These stages for each prompt of a batch: a ratio that follows from a target depends on the prompt.
 
         flops: of a prompt, from its L + 1 token counts. Raises ConfigError for a target out of reach.
         """
@@ -114,16 +115,18 @@ class RowStages:
     """How much goes from each row of a batch."""
 
     rows: Sequence[Stages]
-    """Alike but for their ratios."""
+    """The stages of each row, which differ in their ratios alone."""
 
-    def input_removal(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
+    def n_remove_at_input(self, audio: tuple[int, ...]) -> tuple[int, ...] | None:
         """Audio tokens to remove from each row before layer 0; None if the method is not to be asked."""
-        removed = tuple(int(count * _given_ratio(row.input)) for row, count in zip(self.rows, audio, strict=True))
+        removed = tuple(
+            removed_tokens(count, _given_ratio(row.input)) for row, count in zip(self.rows, audio, strict=True)
+        )
         method = self.rows[0].input
         asked = method is not None and any(audio) and (any(removed) or method.adaptive)
         return removed if asked else None
 
-    def removal(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
+    def n_remove(self, layer: int, entered: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
         """Audio tokens that the decoder's method is to remove from each row at `layer`; None if it is not to be asked.
 
         entered: audio tokens that entered each layer up to this one.
@@ -132,7 +135,7 @@ class RowStages:
         if method is None or not any(current) or not any(row.asks(layer) for row in self.rows):
             return None
         removed = tuple(
-            row.plan.removal(layer, before, now) if row.plan is not None else 0
+            row.plan.n_remove(layer, before, now) if row.plan is not None else 0
             for row, before, now in zip(self.rows, prompt, current, strict=True)
         )
         return removed if any(removed) or method.adaptive else None
@@ -141,7 +144,7 @@ class RowStages:
         """Audio tokens that an adaptive method may remove from each row at `layer`, ahead of the schedule too; all if
         nothing says how many.
 
-        entered: as for `removal`.
+        entered: as for `n_remove`.
         """
         if self.rows[0].decoder is None or not self.rows[0].decoder.adaptive:
             return ()

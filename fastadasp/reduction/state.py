@@ -1,4 +1,4 @@
-"""What a method may look at when it decides.
+"""The state that a method sees when it decides.
 
 B rows (left-padded), T columns, D channels, H query heads, G key-value heads, d channels per head. Everything derived
 is computed when a method first asks for it, so that none pays for what it does not use.
@@ -31,15 +31,17 @@ class DecoderParts:
     """Layer 0's query and key projections, (H · d, D) and (G · d, D); ValueError where they cannot be told apart."""
     head_dim: int
     final_norm: Callable[[Tensor], Tensor]
-    """What the last layer's output goes through before the LM head."""
+    """The norm between the last layer and the LM head."""
     future_rotary: Callable[[int], Rotary]
     """cos and sin of the positions that the next tokens after the prompt will have."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State(Verbs):
-    """What is known at every site: the tokens at hand, and how many of them are to go. `Verbs` turn a decision about
-    them into an assignment."""
+    """The part of a state that every site has: the tokens at hand, and how many of them are to go.
+
+    `Verbs` turn a decision about the tokens into an assignment.
+    """
 
     layer: int
     """Index of the decoder layer, from 0; 0 for what enters it."""
@@ -142,7 +144,7 @@ class LayerState(State):
     lse_BHT: Tensor | None = None
     """float32: natural log-sum-exp of each query's causal scores; None where this layer's attention did not tell it."""
     shape: ScoreShape | None = PLAIN
-    """What else this layer does to its scores; None where its attention does not follow from queries and keys."""
+    """The other changes of this layer's scores; None where attention does not follow from queries and keys."""
 
     @cached_property
     def unrotated_queries_BHTd(self) -> Tensor:
@@ -233,7 +235,7 @@ class LayerState(State):
         return rotate(mean_BH1d, turn)[:, :, 0], covariance_BHdd
 
     def evict_bottom(self, score_BGT: Tensor, candidate_BT: Tensor, newest: tuple[int, ...]) -> Assignment:
-        """For the cache: drop from each head the `n_remove` candidates with the lowest scores, but none of the newest.
+        """Drop from the cache of each head the `n_remove` candidates with the lowest scores, but none of the newest.
 
         score_BGT: or (B, 1, T) for all heads alike. Returns an assignment of B x G rows.
         """

@@ -27,11 +27,11 @@ RENAMED = {
     "evict": "evict_bottom",
     "spread": "from_hull",
 }
-"""What version 0.1 called the members of a state, and their names since."""
+"""Names that the members of a state had in version 0.1, and their present names."""
 
 
 class Verbs:
-    """What a method can do with the tokens of a state."""
+    """The decisions that a method can make about the tokens of a state."""
 
     layout: Layout
     audio_BT: Tensor
@@ -102,7 +102,7 @@ class Verbs:
         return keep_only(keep_BT, self.tokens_left(self.n_remove))
 
     def __getattr__(self, name: str) -> NoReturn:
-        """For a name that is no member; AttributeError that says what an earlier one is called now."""
+        """Raise AttributeError for a name that is no member; the error gives the present name of an earlier one."""
         if name in RENAMED:
             raise AttributeError(
                 f"{type(self).__name__}.{name} is called {RENAMED[name]} since version 0.2; docs/add-a-method.md lists "

@@ -97,10 +97,12 @@ class Block:
     def front(self) -> list[Cell]:
         """The Pareto front, by rising saving: runs that no other beats both in what is saved and in score.
 
-        Savings that round to the same percent count as equal: whole tokens do not meet a target exactly.
+        Savings that round to the same percent count as equal: whole tokens do not meet a target exactly. Runs that
+        missed their amount are no candidates: they are never best.
         """
         best: list[Cell] = []
-        choices = [cell for cells in self.rows.values() for cell in cells if self.spared(cell) >= LEAST_SAVED]
+        every = [cell for cells in self.rows.values() for cell in cells]
+        choices = [cell for cell in every if self.spared(cell) >= LEAST_SAVED and not self.missed(cell)]
         sign = -1 if self.table.higher_is_better else 1
         for cell in sorted(choices, key=lambda cell: (-round(self.spared(cell), 2), sign * cell.score.value)):
             if not best or self.table.better(cell.score.value, best[-1].score.value):

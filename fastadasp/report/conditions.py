@@ -60,15 +60,21 @@ def check_clips(runs: Sequence[Run], tokens: bool = True) -> None:
     """
     first, told = runs[0], SAME if tokens else SAME[:2]
     for run in runs[1:]:
-        if [one.id for one in run.predictions] != [one.id for one in first.predictions]:
-            raise InputError(f"{run.folder} and {first.folder} ran other examples; only like runs can be compared")
+        if len(run.predictions) != len(first.predictions):
+            raise _other_examples(run, first)
         for one, other in zip(run.predictions, first.predictions, strict=True):
+            if one.id != other.id:
+                raise _other_examples(run, first)
             what = next((name for name in told if getattr(one, name) != getattr(other, name)), None)
             if what is not None and not (one.error or other.error):
                 raise InputError(
                     f"{run.folder} and {first.folder} ran other clips under the same ids: {what} of {shown(one.id)} is "
                     f"{shown(getattr(one, what))} and {shown(getattr(other, what))}; only like runs can be compared"
                 )
+
+
+def _other_examples(run: Run, first: Run) -> InputError:
+    return InputError(f"{run.folder} and {first.folder} ran other examples; only like runs can be compared")
 
 
 def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -42,7 +42,8 @@ class _Config:
 
 @dataclass(frozen=True)
 class _Reduction:
-    measured: float
+    measured: float | None
+    """None where the model is behind a server."""
     ratio: float | None = None
 
 

@@ -27,7 +27,7 @@ class _Cell:
     quality: Mapping[str, object]
     asked: Mapping[str, float] | None = None
     difference_from_full_tokens: Interval | None = None
-    audio_tokens_removed: float = 0.0
+    audio_tokens_removed: float | None = 0.0
     flops_paper_saved: float = 0.0
     kv_bytes_saved: float = 0.0
     settings: Mapping[str, object] = field(default_factory=dict)

@@ -46,8 +46,11 @@ class Cell:
 
     @property
     def audio_removed(self) -> float:
-        """Share of the audio tokens that went, as `merge.ratio` counts them; for a cache method, of their cache."""
-        return float(self.facts.get("audio_tokens_removed", 0.0))
+        """Share of the audio tokens that went, as `merge.ratio` counts them; for a cache method, of their cache.
+
+        0 where it is not known: of a model behind a server.
+        """
+        return float(self.facts.get("audio_tokens_removed") or 0.0)
 
     def described(self) -> dict[str, Any]:
         """As JSON, without the answers."""

@@ -85,7 +85,7 @@ def _calibrating(cfg: DictConfig, selection: Selection) -> DictConfig:
 
 
 def _select(setup: Setup, selection: Selection) -> Choice:
-    adapter, placement = setup.adapter, resolve(setup.hardware)
+    adapter, placement = setup.local, resolve(setup.hardware)
     adapter.check(setup.examples)
     batches = [[adapter.prepare(example) for example in batch.examples] for batch in planned(setup)]
     prompts = [adapter.prompt_tokens(prepared) for batch in batches for prepared in batch]

@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 
 from fastadasp.statistics.clusters import Clusters
-from fastadasp.statistics.resampling import resampled
+from fastadasp.statistics.resampling import joined, resampled
 from fastadasp.statistics.score import Floats, Score
 
 COVERAGE = 0.95
@@ -148,28 +148,29 @@ def estimate(
     bare = Estimate(score.one(sums_K), score, len(counts_NK), clusters)
     if bare.method == "wilson" or clusters.count < 2:
         return bare
+    values_GK = joined(values_GK)
     influence_G = influences(values_GK, score)
     linear_error = _error(influence_G)
-    error = linear_error if clusters.count > _JACKKNIFED else _jackknife(values_GK, sums_K, score)
+    error = linear_error if len(values_GK) > _JACKKNIFED else _jackknife(values_GK, sums_K, score)
     if max(error, linear_error) <= _SAME * score.span:
         return bare
     error = max(error, _SAME * 2 * score.span)
     found = Estimate(bare.value, score, bare.clips, clusters, error, linear_error)
     sums_RK = resampled(np.column_stack([values_GK, influence_G, influence_G**2]), resamples, seed)
-    studentised_R = _studentised(sums_RK, found, linear_error)
+    studentised_R = _studentised(sums_RK, found, len(values_GK))
     return replace(found, studentised_R=studentised_R)
 
 
-def _studentised(sums_RK: Floats, found: Estimate, linear_error: float) -> Floats | None:
+def _studentised(sums_RK: Floats, found: Estimate, drawn: int) -> Floats | None:
     """Distances of the resamples' scores from the value, in standard errors of their own, sorted.
 
-    sums_RK: the last two columns sum up influences and their squares. None where too many resamples do not vary.
+    sums_RK: of `drawn` rows each; the last two columns sum up influences and their squares. None where too many
+    resamples do not vary.
     """
-    clusters = found.clusters.count
-    mean_R, square_R = sums_RK[:, -2] / clusters, sums_RK[:, -1] / clusters
-    error_R = np.sqrt(np.maximum(square_R - mean_R**2, 0.0) / (clusters - 1))
-    varies_R = error_R > 1e-6 * linear_error
-    if linear_error <= _SAME * found.score.span or varies_R.mean() < _FEWEST_STUDENTISED:
+    mean_R, square_R = sums_RK[:, -2] / drawn, sums_RK[:, -1] / drawn
+    error_R = np.sqrt(np.maximum(square_R - mean_R**2, 0.0) / (drawn - 1))
+    varies_R = error_R > 1e-6 * found.linear_error
+    if found.linear_error <= _SAME * found.score.span or varies_R.mean() < _FEWEST_STUDENTISED:
         return None
     scores_R = found.score.of(sums_RK[varies_R, :-2])
     studentised_R: Floats = np.sort((scores_R - found.value) / error_R[varies_R])

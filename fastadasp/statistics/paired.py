@@ -11,7 +11,7 @@ import numpy as np
 
 from fastadasp.statistics.clusters import Clusters
 from fastadasp.statistics.intervals import COVERAGE, Estimate, estimate
-from fastadasp.statistics.resampling import flipped
+from fastadasp.statistics.resampling import flipped, joined
 from fastadasp.statistics.score import Floats, Score
 
 _ALL_OF = 13
@@ -48,6 +48,7 @@ def permutation(
     gain_GK = gain_GK[(gain_GK != 0).any(1)]
     if not len(gain_GK):
         return Permutation(1.0, 1, True, 1.0)
+    gain_GK = joined(gain_GK)
     observed = abs(score.one(second_K) - score.one(first_K))
     exact = len(gain_GK) <= _ALL_OF
     if exact:

@@ -14,6 +14,8 @@ RESAMPLES = range(40, 100_001)
 """Numbers of resamples that are allowed: with fewer, none lies beyond either bound of an interval."""
 DRAWN_AT_ONCE = 4_000_000
 """Draws that are held in memory together, whatever the number of clips."""
+MOST_DRAWN = 20_000
+"""Rows up to which each is drawn by itself."""
 
 
 def check_resamples(given: int) -> None:
@@ -23,6 +25,21 @@ def check_resamples(given: int) -> None:
             f"--resamples {given}: it must be a whole number from {RESAMPLES.start} to {RESAMPLES.stop - 1}, such as "
             "2000"
         )
+
+
+def joined(values_GK: Floats) -> Floats:
+    """The counts of clusters, of which at most MOST_DRAWN rows are left: more of them are added up in random groups.
+
+    A million clips would else be drawn ten thousand times each. Groups of equal size, put together at random, have the
+    variance and the skewness of their members, so that drawing (or exchanging) whole groups says the same of the sum;
+    with 20,000 groups the standard error found differs from that of single clips by half a percent, by chance. Equal
+    numbers of clusters are put together alike, so that runs are still compared on the same resamples.
+    """
+    clusters = len(values_GK)
+    if clusters <= MOST_DRAWN:
+        return values_GK
+    group_G = np.random.default_rng(0).permutation(clusters) % MOST_DRAWN
+    return np.stack([np.bincount(group_G, column_G, MOST_DRAWN) for column_G in values_GK.T], axis=1)
 
 
 def resampled(values_GK: Floats, resamples: int, seed: int = 0) -> Floats:

@@ -22,6 +22,7 @@ from fastadasp.sweep.file import Goal, Method, Sweep, read_sweep
 from fastadasp.sweep.lifeline import DISCARDED, PROBLEM
 from fastadasp.sweep.sampling import Seeded
 from fastadasp.sweep.search import OUT_OF_REACH, POINT, Wanted, taken, work
+from fastadasp.sweep.space import configured, size, space
 from fastadasp.sweep.storage import JOURNAL, open_study
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def sweep(asked: Asked) -> "Study":
     """Run a sweep, or what is left of it, and print what was found. Raises SweepError if points failed."""
     wanted, name, url = _wanted(asked)
     study = open_study(url, name, wanted.goals)
-    study.sampler = Seeded(wanted.sweep.method, asked.seed, max(4, min(10, wanted.count // 4)))
+    study.sampler = _sampler(asked, wanted)
     began = datetime.now()
     if not asked.helper:
         print(f"Sweep {name}: {wanted.count} points by {wanted.sweep.method.value}, kept in {_shown(url)}", flush=True)
@@ -80,6 +81,23 @@ def sweep(asked: Asked) -> "Study":
     return study
 
 
+def _sampler(asked: Asked, wanted: Wanted) -> Seeded:
+    cfg = compose(*wanted.sweep.settings, *asked.overrides, hydra=True)
+    return Seeded(
+        wanted.sweep.method,
+        space(wanted.sweep),
+        asked.seed,
+        startup(wanted.count),
+        first=configured(wanted.sweep, cfg),
+        pruned=bool(asked.prune),
+    )
+
+
+def startup(count: int) -> int:
+    """How many points of a Bayesian search of `count` points are spread out before earlier results guide it."""
+    return max(3, min(10, count // 4))
+
+
 def _wanted(asked: Asked) -> tuple[Wanted, str, str]:
     """What is to be done, under which name, and where it is kept."""
     read = read_sweep(asked.file)
@@ -97,7 +115,8 @@ def _wanted(asked: Asked) -> tuple[Wanted, str, str]:
     if any(goal.name == AT_BUDGET for goal in goals) and cfg.logged.flops_budget is None:
         raise ConfigError(f"{AT_BUDGET} needs logged.flops_budget, such as logged.flops_budget=0.3")
     share = not any(goal.name.endswith(TIMED) for goal in goals)
-    wanted = Wanted(read, goals, asked.overrides, min(count, len(points) or count), asked.prune, share, points)
+    count = int(min(count, size(space(read))))
+    wanted = Wanted(read, goals, asked.overrides, count, asked.prune, share, points)
     name = f"{read.name}-{_digest(read, wanted, fingerprint(cfg))}"
     return wanted, name, asked.storage or f"{JOURNAL}{cfg.output_dir}/sweeps/{name}.journal"
 
@@ -121,7 +140,8 @@ def _digest(read: Sweep, wanted: Wanted, settings: str) -> str:
     """
     values = {key: [one.at((n + 0.5) / 16) for n in range(16)] for key, one in read.parameters.items()}
     listed = {key: one.listed for key, one in read.parameters.items() if isinstance(one, Choice)}
-    text = repr((read.method.value, values, listed, wanted.goals, wanted.prune, wanted.share, settings))
+    drawn = space(read)  # trials with other parameters cannot be read
+    text = repr((read.method.value, values, listed, drawn, wanted.goals, wanted.prune, wanted.share, settings))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -153,6 +173,10 @@ def _gpus() -> int:
 def _conclude(study: "Study", wanted: Wanted, began: datetime) -> None:
     done = taken(study, began)
     failed = [point for point, trial in done.items() if PROBLEM in trial.user_attrs]
+    if others := sum(not trial.state.is_finished() for trial in done.values()):
+        print(
+            f"Other processes are still at work on {others} of these points; the same command tells when they are done"
+        )
     for trial in best(study):
         print(f"Best: {_line(trial, wanted.goals)}")
         print(f"      fastadasp run {' '.join((*wanted.sweep.settings, *trial.user_attrs[POINT], *wanted.overrides))}")

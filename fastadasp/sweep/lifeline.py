@@ -21,6 +21,8 @@ MOST_RETRIES = 3
 BEAT, WORKER, RETRIES, PROBLEM = "beat", "worker", "retries", "problem"
 DISCARDED = "discarded"
 """Attributes of trials."""
+GIVEN_BACK = "given back"
+"""What DISCARDED says of a trial whose point another one has taken over."""
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def give_back(study: "Study", trial: "FrozenTrial", counted: bool = True) -> boo
 def _last_word(retries: int) -> tuple[str, Any]:
     if retries > MOST_RETRIES:
         return PROBLEM, f"its process ended {retries} times without a word (out of memory?)"
-    return DISCARDED, "given back"
+    return DISCARDED, GIVEN_BACK
 
 
 def alive(trial: "FrozenTrial") -> bool:

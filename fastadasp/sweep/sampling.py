@@ -1,58 +1,88 @@
-"""How the next point of a sweep is chosen: by Optuna's samplers, with a seed for each trial."""
+"""How the next point of a sweep is chosen: by Optuna's samplers, with a seed for each trial, and no point twice."""
 
+from collections.abc import Mapping, Sequence
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from scipy.stats import qmc
 
-from fastadasp.config.quoting import hydra_value
-from fastadasp.sweep.distributions import Choice, Distribution
-from fastadasp.sweep.file import Method, Point, Sweep, fixed
+from fastadasp.sweep.file import Method
+from fastadasp.sweep.lifeline import DISCARDED, GIVEN_BACK
+from fastadasp.sweep.space import Params, size
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.study import Study
-    from optuna.trial import FrozenTrial, Trial, TrialState
-
-TINY = 1e-12
-"""Quantiles lie between this and 1 minus this: a normal distribution has no value at 0 or 1."""
+    from optuna.trial import FrozenTrial, TrialState
 
 _STRIDE = 1_000_003
 """Between the seeds of two sweeps, so that they share none for fewer trials than this."""
 
+Space = Mapping[str, BaseDistribution]
+
 
 class Seeded(BaseSampler):
-    """A sampler that draws every trial with a seed of its own, made of the sweep's seed and the trial's number.
+    """A sampler that draws every trial with a seed of its own, made of the sweep's seed and the trial's place.
 
-    Several processes thus never draw the same, and what a trial draws does not depend on when its process started.
+    The place counts earlier trials, without those that were given back. Several processes thus never draw alike, and
+    a search that was cut off draws what an unbroken one would have drawn.
+
+    A Bayesian search begins with `first`, the point of the settings without a search, and goes on with a Latin
+    hypercube. After `startup` points, a Gaussian process over all results says where to look next (Optuna's
+    `GPSampler`; with pruning its `TPESampler`, which learns from runs that were given up). A point that an earlier
+    trial has is replaced by the nearest one that none has.
     """
 
-    def __init__(self, method: Method, seed: int, startup: int) -> None:
-        """startup: trials of a Bayesian search that are drawn at random before the first model is made."""
-        self._method, self._seed, self._startup = method, seed, startup
+    def __init__(
+        self, method: Method, drawn: Space, seed: int, startup: int, first: Params | None = None, pruned: bool = False
+    ) -> None:
+        """drawn: what is drawn for a point. startup: points before the first model of the results is made."""
+        self._method, self._space, self._seed, self._startup = method, dict(drawn), seed, startup
+        self._first, self._pruned = dict(first or {}), pruned
         self._now: BaseSampler = RandomSampler(seed)
+        self._place = 0
 
     def before_trial(self, study: "Study", trial: "FrozenTrial") -> None:
         """Take the seed of this trial."""
-        seed = (self._seed * _STRIDE + trial.number) % 2**32
-        self._now = (
-            TPESampler(seed=seed, n_startup_trials=self._startup, multivariate=True, constant_liar=True)
-            if self._method is Method.bayes
-            else RandomSampler(seed)
-        )
+        self._place = len(_earlier(study, trial, GIVEN_BACK))
+        seed = (self._seed * _STRIDE + self._place) % 2**32
+        if self._method is not Method.bayes:
+            self._now = RandomSampler(seed)
+        elif self._pruned:
+            self._now = TPESampler(seed=seed, n_startup_trials=1, multivariate=True, constant_liar=True)
+        else:
+            self._now = GPSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
+        self._rng = np.random.default_rng(seed)
         self._now.before_trial(study, trial)
 
-    def infer_relative_search_space(self, study: "Study", trial: "FrozenTrial") -> "dict[str, BaseDistribution]":
-        """What is drawn together, as the sampler of this trial says."""
-        return self._now.infer_relative_search_space(study, trial)
+    def infer_relative_search_space(self, study: "Study", trial: "FrozenTrial") -> dict[str, BaseDistribution]:
+        """What is drawn together: in a Bayesian search everything."""
+        return self._space if self._method is Method.bayes else {}
 
     def sample_relative(
-        self, study: "Study", trial: "FrozenTrial", search_space: "dict[str, BaseDistribution]"
+        self, study: "Study", trial: "FrozenTrial", search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Values that are drawn together."""
-        return self._now.sample_relative(study, trial, search_space)
+        if not search_space:
+            return {}
+        if self._place < self._startup:
+            chosen = self._planned() | (self._first if self._place == 0 else {})
+        else:
+            chosen = self._now.sample_relative(study, trial, search_space)
+            for name in search_space.keys() - chosen.keys():
+                chosen[name] = self._now.sample_independent(study, trial, name, search_space[name])
+        seen = {tuple(one.params.get(name) for name in search_space) for one in _earlier(study, trial)}
+        return unseen(chosen, search_space, seen, self._rng)
+
+    def _planned(self) -> dict[str, Any]:
+        """A point of a Latin hypercube over all starting points, which has each value of a list about equally often."""
+        row = qmc.LatinHypercube(len(self._space), rng=self._seed).random(self._startup)[self._place]
+        return {name: _quantile(one, float(u)) for (name, one), u in zip(self._space.items(), row, strict=True)}
 
     def sample_independent(
-        self, study: "Study", trial: "FrozenTrial", param_name: str, param_distribution: "BaseDistribution"
+        self, study: "Study", trial: "FrozenTrial", param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """One value by itself."""
         return self._now.sample_independent(study, trial, param_name, param_distribution)
@@ -62,34 +92,53 @@ class Seeded(BaseSampler):
         self._now.after_trial(study, trial, state, values)
 
 
-def drawn(trial: "Trial", sweep: Sweep) -> Point:
-    """The settings that a trial tries."""
-    return tuple(f"{key}={_text(trial, key, one, sweep.method)}" for key, one in sweep.parameters.items())
+def _earlier(study: "Study", trial: "FrozenTrial", without: str = "") -> list["FrozenTrial"]:
+    """The trials before this one but those discarded because of `without`; by default but all that were discarded."""
+    found = study.get_trials(deepcopy=False)[: trial.number]
+    return [
+        one for one in found if DISCARDED not in one.user_attrs or (without and one.user_attrs[DISCARDED] != without)
+    ]
 
 
-def as_params(point: Point, sweep: Sweep) -> dict[str, Any]:
-    """What Optuna calls the values of a point of a grid."""
-    pairs = (setting.partition("=")[::2] for setting in point)
-    return {key: text for key, text in pairs if not fixed(sweep.parameters[key])}
+def unseen(
+    chosen: Mapping[str, Any], drawn: Space, seen: set[tuple[Any, ...]], rng: np.random.Generator
+) -> dict[str, Any]:
+    """The point itself if it is not among `seen`, else the nearest one that is not; the point if there is none.
 
-
-def _text(trial: "Trial", key: str, one: Distribution, method: Method) -> str:
-    """One value as Hydra's command line takes it.
-
-    Optuna sees listed values as such texts, plain ranges as numbers, and of every other distribution the quantile: what
-    a sampler takes for uniform follows the distribution then.
+    Near is what differs in few values, and among those what differs little in ordered ones. rng: chooses among equals.
     """
-    if method is Method.grid or (isinstance(one, Choice) and not (method is Method.random and one.probabilities)):
-        texts = [hydra_value(value) for value in one.listed]
-        return texts[0] if len(texts) == 1 else str(trial.suggest_categorical(key, texts))
-    if isinstance(one, Choice):
-        return hydra_value(one.at(_quantile(trial, key)))
-    if one.bounds is not None:
-        return str(trial.suggest_int(key, *one.bounds))
-    if one.name == "uniform":
-        return hydra_value(trial.suggest_float(key, one.at(0.0), one.at(1.0)))
-    return hydra_value(one.at(_quantile(trial, key)))
+    names = list(drawn)
+    point = tuple(chosen[name] for name in names)
+    if point not in seen or size(drawn) <= len(seen):
+        return dict(chosen)
+    listed = [k for k, name in enumerate(names) if isinstance(drawn[name], CategoricalDistribution | IntDistribution)]
+    for changed in range(1, len(listed) + 1):
+        near: dict[float, list[tuple[Any, ...]]] = {}
+        for which in combinations(listed, changed):
+            for others in product(*(_others(drawn[names[k]], point[k]) for k in which)):
+                new = list(point)
+                for k, (value, _) in zip(which, others, strict=True):
+                    new[k] = value
+                if tuple(new) not in seen:
+                    near.setdefault(sum(far for _, far in others), []).append(tuple(new))
+        if near:
+            nearest = near[min(near)]
+            return dict(zip(names, nearest[int(rng.integers(len(nearest)))], strict=True))
+    return dict(chosen)
 
 
-def _quantile(trial: "Trial", key: str) -> float:
-    return trial.suggest_float(f"{key} (quantile)", TINY, 1 - TINY)
+def _others(one: BaseDistribution, value: Any) -> Sequence[tuple[Any, float]]:
+    """The other values, each with its distance."""
+    if isinstance(one, IntDistribution):
+        return [(other, abs(other - value)) for other in range(one.low, one.high + 1) if other != value]
+    assert isinstance(one, CategoricalDistribution)
+    return [(other, 1.0) for other in one.choices if other != value]
+
+
+def _quantile(one: BaseDistribution, u: float) -> Any:
+    """The value at the quantile u of a uniform distribution over the values."""
+    if isinstance(one, CategoricalDistribution):
+        return one.choices[int(u * len(one.choices))]
+    if isinstance(one, IntDistribution):
+        return one.low + int(u * (one.high - one.low + 1))
+    return one.low + u * (one.high - one.low)  # type: ignore[attr-defined]

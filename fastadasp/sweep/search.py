@@ -1,7 +1,7 @@
 """One process at work on a sweep: it takes a point, runs it or reads it, tells the storage, and takes the next one."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from fastadasp.grid.runner import QUIET, Runner, problem
 from fastadasp.process.signals import stop_if_told
 from fastadasp.sweep.file import Goal, Method, Point, Sweep
 from fastadasp.sweep.lifeline import DISCARDED, PROBLEM, alive, at_work, take_over
-from fastadasp.sweep.sampling import as_params, drawn
+from fastadasp.sweep.space import as_params, settings, space
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -98,11 +98,26 @@ def _next(study: "Study", wanted: Wanted, began: datetime) -> "Trial | None":
         if left is None:
             return None
         study.enqueue_trial(as_params(left, wanted.sweep))
-    return study.ask()
+    elif not waiting and (failed := _failed_before(trials, began, done)) is not None:
+        study.enqueue_trial(failed.params)
+    return study.ask(space(wanted.sweep))
+
+
+def _failed_before(
+    trials: Sequence["FrozenTrial"], began: datetime, done: Mapping[Point, "FrozenTrial"]
+) -> "FrozenTrial | None":
+    """A trial that failed in an earlier command and has not been tried again."""
+    for trial in trials:
+        ended = trial.datetime_complete
+        if PROBLEM in trial.user_attrs and ended is not None and ended < began:
+            point = tuple(trial.user_attrs.get(POINT, ()))
+            if point and point not in done:
+                return trial
+    return None
 
 
 MOST_DRAWS = 10
-"""How many trials there may be for each point: a search that has found its place draws the same points again."""
+"""How many trials there may be for each point: a random search may draw a point again, and so may processes at once."""
 
 
 def _try(study: "Study", trial: "Trial", wanted: Wanted, runner: Runner, began: datetime) -> None:
@@ -110,7 +125,7 @@ def _try(study: "Study", trial: "Trial", wanted: Wanted, runner: Runner, began: 
     from optuna import TrialPruned
     from optuna.trial import TrialState
 
-    point = drawn(trial, wanted.sweep)
+    point = settings(trial.params, wanted.sweep)
     trial.set_user_attr(POINT, list(point))
     _wait_for_earlier(study, trial.number)
     done = taken(study, began, trial.number)
@@ -119,7 +134,7 @@ def _try(study: "Study", trial: "Trial", wanted: Wanted, runner: Runner, began: 
         trial.set_user_attr(DISCARDED, "the sweep had all of its points")
         study.tell(trial, state=TrialState.FAIL)
         return
-    if known is not None and wanted.sweep.method is not Method.bayes:
+    if known is not None:
         trial.set_user_attr(DISCARDED, f"the point of trial {known.number}")
         study.tell(trial, state=TrialState.FAIL)
         return
@@ -151,9 +166,9 @@ def _wait_for_earlier(study: "Study", number: int) -> None:
         time.sleep(0.1)
 
 
-def _values(runner: Runner, wanted: Wanted, settings: Sequence[str]) -> list[float]:
+def _values(runner: Runner, wanted: Wanted, point: Sequence[str]) -> list[float]:
     """The numbers that are searched by, of one run: done now, or read where it was done before."""
-    cfg, folder = compose_run([*QUIET, *wanted.sweep.settings, *settings, *wanted.overrides])
+    cfg, folder = compose_run([*QUIET, *wanted.sweep.settings, *point, *wanted.overrides])
     setup = validate(cfg)
     for _ in _patiently():
         try:

@@ -66,7 +66,7 @@ def _storage(url: str) -> "BaseStorage":
         except (ArgumentError, ImportError) as error:
             raise StorageError(
                 f"--storage {_without_password(url)} cannot be opened: {_first_line(error)}. A database needs "
-                "its driver (PostgreSQL: pip install 'psycopg[binary]')"
+                "its driver (PostgreSQL: pip install 'fastadasp[postgres]')"
             ) from error
         except SQLAlchemyError as error:
             if last:  # the first time, another process may have made the tables at the same moment

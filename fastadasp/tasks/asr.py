@@ -11,7 +11,7 @@ from fastadasp.files.shelf import mapped
 from fastadasp.files.text import shown
 from fastadasp.tasks.base import Example, Prediction
 from fastadasp.tasks.languages import is_unspaced, language_of
-from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalizer, spoken_words, versions
+from fastadasp.tasks.normalizers import Normalizer, Unit, graphemes, normalized, spoken_words, versions
 from fastadasp.tasks.reading.stamps import keeping_stamps, without_stamps
 from fastadasp.tasks.reading.transcripts import unwrap
 from fastadasp.tasks.windows import Windowed
@@ -143,7 +143,7 @@ class ASR(Windowed):
         reference = self._normalized(prediction.reference)
         same = prediction.answer == prediction.reference
         answer = reference if same else self._normalized(prediction.answer)
-        *errors, words = _errors([reference], [answer])
+        *errors, words = (0, 0, 0, len(reference.split())) if answer == reference else _errors(reference, answer)
         return sum(errors), words, *errors, not reference, not answer
 
     def score(self, sums: Sequence[float]) -> float:
@@ -159,14 +159,14 @@ class ASR(Windowed):
 
     def _normalized(self, text: str) -> str:
         text = without_stamps(text) if self.timestamps else text
-        text = normalizer(self._normalizer)(spoken_words(text) if self.conversational else text).strip()
+        text = normalized(spoken_words(text) if self.conversational else text, self._normalizer).strip()
         return graphemes(text) if self._unit is Unit.character else text
 
 
-def _errors(references: list[str], answers: list[str]) -> tuple[int, int, int, int]:
-    """Substitutions, deletions, insertions, and the number of words in the references."""
+def _errors(reference: str, answer: str) -> tuple[int, int, int, int]:
+    """Substitutions, deletions, insertions, and the number of words in the reference."""
     import jiwer
 
-    counts = jiwer.process_words(references, answers)
+    counts = jiwer.process_words([reference], [answer])
     words = counts.hits + counts.substitutions + counts.deletions
     return counts.substitutions, counts.deletions, counts.insertions, words

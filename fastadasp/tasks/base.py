@@ -12,6 +12,7 @@ from fastadasp.data.manifest import Problems, Record
 from fastadasp.data.sources import Source
 from fastadasp.errors import ConfigError
 from fastadasp.files.shelf import mapped
+from fastadasp.tasks.tallies import tallied
 
 if TYPE_CHECKING:
     from fastadasp.statistics.score import Floats, Score
@@ -77,6 +78,20 @@ class Prediction:
     """The answer was cut off: it reached `generation.max_new_tokens` without an end."""
     origin: str = ""
     """Which code, libraries and device made the answer: name of a file in the run's folder `provenance/`."""
+
+
+def unanswered(example: Example, error: str, origin: str) -> Prediction:
+    """The line of an example that has no answer, for the reason `error`."""
+    return Prediction(
+        id=example.id,
+        text="",
+        answer="",
+        reference=example.reference,
+        error=error,
+        seconds=example.seconds,
+        meta=example.meta,
+        origin=origin,
+    )
 
 
 SHOT = "Speech: {text}\nQuestion: {instruction}\nAnswer: {answer}\n\n"
@@ -186,8 +201,7 @@ class Task(ABC):
         """
         sums: list[float] = []
         unanswered = interpreted = 0
-        for prediction in self.gathered(predictions):
-            counts = self.tally(prediction)
+        for (prediction,), (counts,) in tallied(self.tally, self.gathered(predictions)):
             for watch in watching:
                 watch(prediction, counts)
             sums = [total + count for total, count in zip(sums, counts, strict=True)] if sums else list(counts)

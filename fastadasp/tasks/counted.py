@@ -13,6 +13,7 @@ from fastadasp.statistics.clusters import Clusters, Grouping
 from fastadasp.statistics.intervals import Estimate, Interval, estimate
 from fastadasp.statistics.score import Floats, Score
 from fastadasp.tasks.base import Prediction, Task
+from fastadasp.tasks.tallies import tallied
 
 
 class Counting:
@@ -46,10 +47,16 @@ class Counted:
     @classmethod
     def of(cls, task: Task, predictions: Sequence[Prediction], cluster: str | None = None) -> "Counted":
         """Walk through `predictions` once; cluster and errors as in Counting."""
-        counting = Counting(task, cluster)
-        for prediction in task.gathered(predictions):
-            counting.add(prediction, task.tally(prediction))
-        return counting.done()
+        return cls.of_each(task, [predictions], cluster)[0]
+
+    @classmethod
+    def of_each(cls, task: Task, runs: Sequence[Sequence[Prediction]], cluster: str | None = None) -> "list[Counted]":
+        """Walk through the predictions of several runs of the same clips at once."""
+        countings = [Counting(task, cluster) for _ in runs]
+        for predictions, tallies in tallied(task.tally, *map(task.gathered, runs)):
+            for counting, prediction, tally in zip(countings, predictions, tallies, strict=True):
+                counting.add(prediction, tally)
+        return [counting.done() for counting in countings]
 
     def counts(self, score: Score) -> Floats:
         """Those counts that a score takes."""

@@ -13,6 +13,8 @@ _SEVERAL = (
     *("two", "three", "four", "five", "2", "3", "4", "5", "several", "multiple", "many", "different", "various"),
     *("distinct", "separate", "at least two", "a couple of", "more than two", "more than three", "more than 2"),
 )
+_PAIRS = (("man", "woman"), ("woman", "man"), ("male", "female"), ("female", "male"))
+_PLACES, _OTHER = ("second", "other"), ("", "one ", "speaker ", "voice ", "person ")
 _GERMAN = ("sprecher", "sprecherin", "stimme", "person", "mensch")
 _GERMANS = ("stimmen", "personen", "leute", "menschen")
 _ONE_GERMAN = ("ein", "eine", "einen", "einem", "einer", "nur ein", "nur eine", "nur einen", "nur einer")
@@ -110,7 +112,9 @@ class SV(Classification):
                 "are different",
                 "sound different",
             ),
-            *("man and * woman", "woman and * man", "male and * female", "female and * male", "spoken by different"),
+            *(f"{one} and * {other}" for one, other in _PAIRS),
+            *(f"{one} and {place} {noun}is {other}" for one, other in _PAIRS for place in _PLACES for noun in _OTHER),
+            "spoken by different",
             *(f"{count} * {noun}" for count in _SEVERAL_GERMAN for noun in (*_GERMAN, *_GERMANS)),
             *(f"{count} * {noun}" for count in _SEVERAL_SPANISH for noun in (*_SPANISH, *_SPANIARDS)),
             *(f"{count}{noun}" for count in _SEVERAL_CHINESE for noun in _CHINESE),

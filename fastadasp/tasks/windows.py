@@ -51,7 +51,7 @@ class Windowed(Task):
             )
 
     def checked_examples(self) -> Sequence[Example]:
-        """As in Task; with windows, one example for each. Audio is read once to find the places to cut."""
+        """The checked examples; with windows, one for each window. Audio is read once to find the places to cut."""
         examples = super().checked_examples()
         if self.window_seconds is None:
             return examples
@@ -88,7 +88,7 @@ class Windowed(Task):
             return [whole]
 
     def gathered(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
-        """As in Task; with windows, one prediction for each recording (and prompt)."""
+        """The predictions that are scored; with windows, one for each recording (and prompt)."""
         if self.window_seconds is None:
             return predictions
         return kept(self._recordings(predictions))
@@ -119,7 +119,7 @@ class Windowed(Task):
         )
 
     def interpreted(self, prediction: Prediction) -> bool:
-        """As in Task; of joined windows, that the words are not those of one window alone is no news."""
+        """Whether the answer had to be found in a longer text of the model; never so for windows that were joined."""
         return self.window_seconds is None and super().interpreted(prediction)
 
     def details(self, predictions: Sequence[Prediction]) -> dict[str, float]:

@@ -1,134 +1,141 @@
-"""One of each kind of thing, added in a folder of a user's own: nothing of the package is edited."""
+"""One of each kind of thing, written by `fastadasp new` outside the repository: nothing of the package is edited."""
 
-import importlib
 import json
 import os
-import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from fastadasp.cli import ls, new
-from fastadasp.config import paths
+from fastadasp.cli import data, ls, new
+from fastadasp.config.own_folders import VARIABLE, take_folders
 from fastadasp.config.paths import REPOSITORY
-from tests.helpers.configs import SMALLEST_MODEL
-from tests.helpers.mini.parts import tone, tsv
+from fastadasp.errors import ConfigError
+from tests.helpers.mini.parts import text, tone, tsv
 
-TASK = '''
-from dataclasses import dataclass
-from fastadasp.tasks.asr import ASR
-
-
-@dataclass(frozen=True)
-class Shouted(ASR):
-    """Transcripts in capital letters."""
-
-    name = "shouted"
-
-    def parse(self, text, example):
-        return super().parse(text, example).upper()
-'''
-TASK_YAML = """
-_target_: own_task.Shouted
-manifest: {manifest}
-instruction: Shout what you hear.
-"""
-MODEL = '''
-from dataclasses import dataclass
-from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
-
-
-@dataclass(frozen=True)
-class Own(Qwen2AudioRandom):
-    """A family of a user's own."""
-
-    layers: int = 3
-'''
-MODEL_YAML = """# A family of a user's own, with random weights.
-_target_: own_model.Own
-layers: 3
-hidden: 32
-intermediate: 48
-"""
+NEW = {"method": "loudest", "task": "heard", "model": "mine", "corpus": "clips"}
+ALL = ("merge=loudest", "merge.ratio=0.4", "task=heard", "model=mine", "data=clips")
 
 
 @pytest.fixture
-def own(tmp_path: Path, tones: Path) -> Path:
-    """A folder with a method made from the template, a task, a model, and the corpus of docs/data.md."""
-    folder = tmp_path / "own"
-    new.main(["method", "loudest", "--into", str(folder)])
-    for group in ("task", "model", "data"):
-        (folder / group).mkdir()
-    page = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
-    blocks = dict(re.findall(r"```(python|yaml)\n(.*?)```", page, re.DOTALL))
-    (folder / "my_corpus.py").write_text(blocks["python"])
-    (folder / "data" / "my_corpus.yaml").write_text(
-        blocks["yaml"].replace("fastadasp.data.corpora.my_corpus", "my_corpus")
-    )
+def own(tmp_path: Path) -> Path:
+    """A folder with one of each kind, as the templates write them."""
+    return write_all(tmp_path / "own")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A folder in the layout that the corpus of the template reads."""
     for name in ("a.wav", "b.wav"):
-        tone(folder / "clips" / name)
-    tsv(folder / "clips" / "test.tsv", [("file", "text"), ("a.wav", "one"), ("b.wav", "two"), ("c.wav", "")])
-    (folder / "own_task.py").write_text(TASK)
-    (folder / "task" / "shouted.yaml").write_text(TASK_YAML.format(manifest=tones))
-    (folder / "own_model.py").write_text(MODEL)
-    (folder / "model" / "own.yaml").write_text(MODEL_YAML)
+        tone(tmp_path / "files" / name)
+    table = [("file", "text"), ("a.wav", "one"), ("b.wav", "two"), ("c.wav", "")]
+    return tsv(tmp_path / "files" / "test.tsv", table).parent
+
+
+def write_all(folder: Path) -> Path:
+    for kind, name in NEW.items():
+        new.main([kind, name, "--into", str(folder)])
     return folder
 
 
-def run(own: Path, *overrides: str, path: str = "") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(own), str(REPOSITORY), path])}
-    command = [sys.executable, "-m", "fastadasp", "run", *overrides, f"output_dir={own}/outputs", "hardware=cpu"]
-    command += ["hardware.num_workers=0", "generation.max_new_tokens=4", "logger=none"]
-    return subprocess.run(command, env=environment, cwd=own, capture_output=True, text=True, check=False)
+def python(folder: Path, path: Sequence[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
-def test_a_method_a_task_and_a_model_run_from_a_folder_of_ones_own(own: Path) -> None:
-    done = run(own, "--config-dir", str(own), "merge=loudest", "merge.ratio=0.4", "task=shouted", "model=own")
+def run(folder: Path, path: Sequence[Path], corpus: Path, *arguments: str) -> None:
+    """Evaluates one of each kind together, and looks at what the run says of them."""
+    settings = [*ALL, f"data.root={corpus}", "hardware=cpu", "hardware.num_workers=0", "generation.max_new_tokens=4"]
+    done = python(folder, path, "-m", "fastadasp", "run", *settings, "logger=none", *arguments)
     assert done.returncode == 0, done.stderr
-    (file,) = own.glob("outputs/shouted/own/loudest/*/metrics.json")
+    (file,) = folder.glob("outputs/heard/mine/loudest/*/metrics.json")
     metrics = json.loads(file.read_text())
-    assert metrics["examples"] == 5
-    assert metrics["reduction"]["measured"] == pytest.approx(0.4, abs=0.1)
-    answers = [json.loads(line)["answer"] for line in (file.parent / "predictions.jsonl").read_text().splitlines()]
-    assert all(answer == answer.upper() for answer in answers)
+    assert metrics["examples"] == 2
+    assert metrics["reduction"]["measured"] == pytest.approx(0.4, abs=0.1)  # whole tokens of short clips
+    lines = [json.loads(line) for line in (file.parent / "predictions.jsonl").read_text().splitlines()]
+    assert [line["reference"] for line in lines] == ["one", "two"]
 
 
 @pytest.mark.slow
-def test_the_corpus_of_the_documents_runs_from_a_folder_of_ones_own(own: Path) -> None:
-    corpus = ["data=my_corpus", f"data.root={own / 'clips'}"]
-    done = run(own, "--config-dir", str(own), "task=asr", "model=own", *corpus)
-    assert done.returncode == 0, done.stderr
-    (file,) = own.glob("outputs/asr/own/*/*/predictions.jsonl")
-    assert [json.loads(line)["reference"] for line in file.read_text().splitlines()] == ["one", "two"]
-    (own / "clips" / "test.tsv").write_text("file\ttext\n?.wav\tlost\n")
-    refused = run(own, "--config-dir", str(own), "task=asr", "model=own", *corpus)
-    assert "test.tsv, line 2: its recording was lost" in refused.stderr
+def test_one_of_each_runs_from_a_folder_of_ones_own(own: Path, corpus: Path, tmp_path: Path) -> None:
+    run(tmp_path, [REPOSITORY], corpus, "--config-dir", "own")
 
 
 @pytest.mark.slow
-def test_an_installed_package_offers_its_options_by_an_entry_point(own: Path) -> None:
-    (own / "offers.py").write_text("")
-    info = own / "mine-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[fastadasp.conf]\nmine = offers\n")
-    done = run(own, *SMALLEST_MODEL, "merge=loudest", "merge.ratio=0.4", "task=shouted")
-    assert done.returncode == 0, done.stderr
-    assert len(list(own.glob("outputs/shouted/qwen2_audio_random/loudest/*/metrics.json"))) == 1
+def test_one_of_each_runs_from_an_installed_package(corpus: Path, tmp_path: Path) -> None:
+    text(tmp_path / "source" / "mine" / "__init__.py", "")
+    write_all(tmp_path / "source" / "mine")
+    project = """
+    [build-system]
+    requires = ["hatchling"]
+    build-backend = "hatchling.build"
+    [project]
+    name = "mine"
+    version = "1.0"
+    [project.entry-points."fastadasp.conf"]
+    mine = "mine"
+    """
+    text(tmp_path / "source" / "pyproject.toml", project)
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", "site"]
+    installed = python(tmp_path, [], *install, "./source")
+    assert installed.returncode == 0, installed.stderr
+    run(tmp_path, [tmp_path / "site", REPOSITORY], corpus)
 
 
-def test_what_is_added_is_listed_with_its_site(
-    own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow
+def test_the_tests_that_the_templates_write_pass(own: Path) -> None:
+    options = ["-c", os.devnull, "--rootdir", str(own), "-p", "no:cacheprovider", "--import-mode=importlib"]
+    done = python(own, [own, REPOSITORY], "-m", "pytest", *options, str(own))
+    assert done.returncode == 0, done.stdout
+    assert "9 passed" in done.stdout
+
+
+def test_what_is_added_is_listed_and_checked_by_other_commands(
+    own: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(own))
-    monkeypatch.setattr(paths, "_offered", lambda: (own,))
-    importlib.invalidate_caches()
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setenv("PYTHONPATH", "")
+    assert take_folders(["ls", f"--config-dir={own}", "tasks"]) == ["ls", "tasks"]
     capsys.readouterr()
     ls.main(["methods"])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("loudest")]
     assert line.split()[:2] == ["loudest", "decoder"]
-    ls.main(["models"])
-    assert "A family of a user's own, with random weights." in capsys.readouterr().out
+    ls.main(["corpora"])
+    assert "Clips (task): what data.root holds, in one line." in capsys.readouterr().out
+    data.main(["check", "clips", f"root={corpus}", "--task", "heard"])
+    assert capsys.readouterr().out == "clips: 2 examples, no problem\n2 examples; left out: 1 (text empty)\n"
+    tsv(corpus / "test.tsv", [("file", "text"), ("?.wav", "lost")])
+    with pytest.raises(SystemExit, match="1"):
+        data.main(["check", "clips", f"root={corpus}"])
+    assert "test.tsv, line 2: its recording was lost" in capsys.readouterr().err
+
+
+def test_a_folder_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--config-dir must be followed by a folder that exists.*; got 'nowhere'"):
+        take_folders(["run", "--config-dir", "nowhere"])
+    with pytest.raises(ConfigError, match="got ''"):
+        take_folders(["run", "-cd"])
+
+
+def test_a_new_thing_like_another_is_a_yaml_file_alone(tmp_path: Path) -> None:
+    (file,) = new.write("task", "mood", tmp_path, "er")
+    first, *settings = file.read_text().splitlines()
+    assert first == "# mood: task=er with other settings. Say here in one line what it is."
+    assert settings == (REPOSITORY / "conf" / "task" / "er.yaml").read_text().splitlines()[1:]
+    (dense,) = new.write("task", "lectures", tmp_path, "asr")
+    assert dense.read_text().startswith("# @package _global_\n# lectures: task=asr with other settings.")
+    with pytest.raises(ConfigError, match=r"--like eer: task=eer does not exist; did you mean er"):
+        new.write("task", "other", tmp_path, "eer")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Loud", "'Loud' cannot name an option"), ("fastadasp", "merge=fastadasp exists already: .*fastadasp.yaml")],
+)
+def test_names_that_cannot_be_used_are_refused(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        new.write("method", name, tmp_path)

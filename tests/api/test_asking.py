@@ -235,3 +235,66 @@ def test_what_cannot_be_loaded_says_what_to_do(tmp_path: Path, monkeypatch: pyte
 def test_the_package_is_typed_and_its_face_is_named_in_the_stub() -> None:
     assert (PACKAGE / "py.typed").is_file()
     assert {"load", "transcribe", "ask", "Answer", "SpeechModel", "Generation"} <= set(dir(fastadasp))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"method": "fastadasp"},
+            r"method must be a method with its settings, such as FastAdaSP\(ratio=0.3\), got 'fast",
+        ),
+        ({"method": FastAdaSP}, "got the class FastAdaSP"),
+        ({"generation": {"max_new_tokens": 3}}, r"generation must be a Generation\(\.\.\.\)"),
+        ({"model": "tiny"}, r"model must be what fastadasp\.load\(\.\.\.\) gives, got a str"),
+        ({"question": None}, "0 questions are given for 1 recordings"),
+        ({"question": [3]}, "question must be a text, or a list with a text for each recording"),
+        ({"task": "ast"}, "task='ast' is no task; did you mean "),
+        ({"audio": [0.1, 0.2]}, r"audio\[0\] is a float; .*a list is one of recordings, so give numbers as numpy"),
+        ({"audio": b"RIFF"}, r"audio\[0\] is a bytes; a recording is a file's path"),
+        ({"audio": (np.zeros(9), 16000.0)}, r"must be a whole number of Hz, got 16000\.0; a pair is \(samples, rate\)"),
+        ({"audio": (16000, np.zeros(9))}, "must be a whole number of Hz, got a ndarray"),
+    ],
+)
+def test_arguments_of_another_kind_are_told_at_once(
+    model: SpeechModel, clips: list[dict], wrong: dict, message: str
+) -> None:
+    given = {"model": model, "audio": files(clips)[0], "question": "What?", "progress": False, **wrong}
+    with pytest.raises(InputError, match=message):
+        fastadasp.ask(**given)
+
+
+def test_an_open_file_is_refused_as_one(model: SpeechModel, clips: list[dict]) -> None:
+    with files(clips)[0].open("rb") as opened, pytest.raises(RecordingError, match=r"audio\[0\] is a BufferedReader"):
+        fastadasp.transcribe(model, opened, progress=False)
+
+
+def test_a_long_recording_is_transcribed_window_by_window(
+    model: SpeechModel, clips: list[dict], tmp_path: Path
+) -> None:
+    """Three clips with silence between them: windows end in the silence, and hold what each clip holds."""
+    parts = [np.pad(soundfile.read(file)[0], (0, 16000)) for file in files(clips)[:3]]
+    soundfile.write(tmp_path / "long.wav", np.concatenate(parts), 16000)
+    alone = fastadasp.transcribe(model, files(clips)[:3], progress=False)
+    seconds = max(len(part) for part in parts) / 16000 + 0.5
+    cut, whole = fastadasp.transcribe(
+        model, [tmp_path / "long.wav", files(clips)[0]], window_seconds=seconds, batch_size=2, progress=False
+    )
+    assert len(cut.text.split()) > 0.6 * len(" ".join(answer.text for answer in alone).split())
+    assert whole.text == alone[0].text and cut.complete and cut.error is None
+    assert cut.audio_tokens > max(answer.audio_tokens for answer in alone)
+
+
+def test_windows_need_one_recording_and_a_length(model: SpeechModel, clips: list[dict], tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"audio\[0\] is a prompt of 2 recordings.*window_seconds=None"):
+        fastadasp.transcribe(model, [files(clips)[:2]], window_seconds=10, progress=False)
+    with pytest.raises(ConfigError, match="window_seconds must be at least 1"):
+        fastadasp.transcribe(model, files(clips)[0], window_seconds=0.1, progress=False)
+    (tmp_path / "empty.wav").touch()
+    (answer,) = fastadasp.transcribe(model, tmp_path / "empty.wav", window_seconds=10, keep_going=True, progress=False)
+    assert answer.error is not None and answer.text == ""
+
+
+def test_a_model_behind_a_server_is_not_loaded() -> None:
+    with pytest.raises(ConfigError, match="model=openai has no weights that this process could load"):
+        fastadasp.load("openai")

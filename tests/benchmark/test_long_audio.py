@@ -162,14 +162,14 @@ def test_columns_of_the_tables() -> None:
     per_token = 2 * 2 * 8 * 2
     prompt_bytes = (185 * 2 + 135 * 4) * per_token
     assert row["cache_bytes"] == 2 * 5 * prompt_bytes
-    flops = prefill_flops(tokens, SHAPE.decoder)
+    flops = prefill_flops(tokens, SHAPE)
     assert row["prefill_mfu"] == pytest.approx(2 * 5 * flops / 2e9), "transformers reads a row for each beam"
     layers = layer_figures(SHAPE, tokens, "bfloat16")
     assert sum(layers["flops"]) + 2 * 32 * 64 == pytest.approx(flops)
     assert sum(layers["flops_paper"]) == paper_flops(tokens[:-1], 32, 48)
     assert sum(layers["cache_bytes"]) == prompt_bytes
     written = 6 * 5 * per_token  # halfway through ten steps, in six layers
-    read = weight_bytes(SHAPE.decoder, "bfloat16") + 2 * 5 * (prompt_bytes + written)
+    read = weight_bytes(SHAPE, "bfloat16") + 2 * 5 * (prompt_bytes + written)
     assert row["decode_mbu"] == pytest.approx(10 * read / 4e9)
     assert (row["merge_share"], row["ttft_s"]) == (0.25, 2.5)
     assert (row["cache_bytes_measured"], row["peak_bytes"], row["energy_j"]) == (9, 7, 3.0)
@@ -177,7 +177,7 @@ def test_columns_of_the_tables() -> None:
     row = figures(case, shared, SAMPLE, SHAPE, "bfloat16", Limits(1e9, 1e9, "data sheet"))
     assert row["cache_bytes"] == 2 * prompt_bytes
     assert row["prefill_mfu"] == pytest.approx(2 * flops / 2e9)
-    read = weight_bytes(SHAPE.decoder, "bfloat16") + 2 * (prompt_bytes + 5 * written)
+    read = weight_bytes(SHAPE, "bfloat16") + 2 * (prompt_bytes + 5 * written)
     assert row["decode_mbu"] == pytest.approx(10 * read / 4e9)
 
 
@@ -204,7 +204,7 @@ def test_ratios_are_over_full_tokens_of_the_same_path_and_over_the_released_appr
 
 
 def test_meters() -> None:
-    model = build(SHAPE.decoder, device="cpu", dtype="float32", attention="sdpa")
+    model = build(SHAPE, device="cpu", dtype="float32", attention="sdpa")
     read = prompt(SHAPE, 8, 2, model)
     assert read.span == (57, 157) and read.embeddings_BTD.shape == (2, 185, 32)
     contender = Contender(Way.static, Schedule.constant, 0.5, 1)

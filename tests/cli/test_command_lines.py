@@ -1,15 +1,12 @@
 """No command line ends in a traceback or hangs, of those that once did and of many that are drawn."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from experiments.tools.command_lines import BAD, apart, command_lines, end_of, small_run
-from fastadasp.config.paths import REPOSITORY
+from tests.helpers.warm import RUN, warm
 
 KNOWN = [
     ["merge=null"],
@@ -18,6 +15,7 @@ KNOWN = [
     ["merge._target_=null"],
     ["--resolve"],
     ["=3"],
+    ["merge=[fastadasp,snapkv]"],
     ["task.instruction=say (it)"],
     ["hardware.trainer.devices=99"],
     ["hardware.trainer.precision=16-mixed"],
@@ -55,16 +53,7 @@ def test_drawn_command_lines_end_in_a_message_or_in_work(tones: Path) -> None:
 def test_the_same_holds_for_processes(tones: Path, tmp_path: Path) -> None:
     before = [*small_run(tmp_path, tones), "task.limit=1", "generation.max_new_tokens=1"]
     for arguments in command_lines(12, seed=7):
-        done = subprocess.run(
-            [sys.executable, REPOSITORY / "run.py", *before, *arguments],
-            capture_output=True,
-            check=False,
-            cwd=tmp_path,
-            timeout=120,
-            env={
-                **{key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"},
-                "HOME": str(tmp_path),
-            },
-        )
-        assert b"Traceback" not in done.stdout + done.stderr, json.dumps(arguments)
-        assert done.returncode in (0, 1, 2), json.dumps(arguments)
+        process = warm(RUN, *before, *arguments, cwd=tmp_path, HOME=str(tmp_path))
+        output, errors = process.communicate(timeout=300)
+        assert "Traceback" not in output + errors, json.dumps(arguments)
+        assert process.returncode in (0, 1, 2), json.dumps(arguments)

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fastadasp.config.paths import REPOSITORY
-from tests.cli.test_stopping import start
 from tests.helpers.configs import SMALLEST_MODEL, composed, options
-
-RUN = REPOSITORY / "run.py"
+from tests.helpers.warm import RUN, fresh
 
 
 @pytest.mark.parametrize("name", options("cluster"))
@@ -32,7 +29,7 @@ def test_a_launcher_leaves_the_metrics_of_a_plain_run(launcher: str, tones: Path
     common += ["generation.max_new_tokens=2", "hardware.num_workers=0", "merge.ratio=0.5"]
     found = []
     for name, more in (("plain", []), ("launched", ["-m", f"hydra/launcher={launcher}"])):
-        process = start(tmp_path, RUN, *more, *common, f"output_dir={tmp_path}/{name}")
+        process = fresh(RUN, *more, *common, f"output_dir={tmp_path}/{name}", cwd=tmp_path)
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
         (file,) = tmp_path.glob(f"{name}/*/*/*/*/metrics.json")

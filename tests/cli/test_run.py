@@ -1,31 +1,14 @@
 """`python run.py` as a user starts it: in a process of its own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from fastadasp.config.paths import REPOSITORY
 from tests.helpers.configs import SMALLEST_MODEL
-
-RUN = REPOSITORY / "run.py"
-
-
-def start(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.Popen[str]:
-    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+from tests.helpers.warm import RUN, fresh, warm
 
 
 @pytest.mark.parametrize(
@@ -39,8 +22,8 @@ def start(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.Popen[str]:
     ],
 )
 def test_a_wrong_setting_ends_in_a_short_message(arguments: list[str], message: str, tmp_path: Path) -> None:
-    process = start(RUN, "model=qwen2_audio_random", f"output_dir={tmp_path}", *arguments)
-    _, errors = process.communicate(timeout=60)
+    process = fresh(RUN, "model=qwen2_audio_random", f"output_dir={tmp_path}", *arguments)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert message in errors
     assert "Traceback" not in errors
@@ -56,7 +39,7 @@ def test_help_and_wrong_settings_load_neither_torch_nor_lightning(tmp_path: Path
         "print('LOADED', sorted({'torch', 'lightning', 'transformers', 'wandb', 'numpy'} & set(sys.modules)))"
     )
     for arguments in (["--help"], ["merge.ratioo=1"], ["model=qwen2_audio_random", "merge.ratio=1.5"]):
-        output, _ = start("-c", script, RUN, *arguments, f"output_dir={tmp_path}").communicate(timeout=60)
+        output, _ = fresh("-c", script, RUN, *arguments, f"output_dir={tmp_path}").communicate(timeout=300)
         assert output.splitlines()[-1] == "LOADED []"
 
 
@@ -64,13 +47,14 @@ def test_a_missing_manifest_and_a_bad_line_end_in_a_short_message(tones: Path, t
     tones.write_text(tones.read_text() + '{"id": "six", "audio": "1.wav"}\n')
     for manifest, message in ((tmp_path / "none.jsonl", "none.jsonl"), (tones, "line 6: field 'text' is missing")):
         common = ("model=qwen2_audio_random", "hardware=cpu", f"output_dir={tmp_path}/out", "task=asr")
-        process = start(RUN, *common, f"task.manifest={manifest}", cwd=tmp_path)
-        _, errors = process.communicate(timeout=60)
+        process = fresh(RUN, *common, f"task.manifest={manifest}", cwd=tmp_path)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 1
         assert message in errors
         assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_metrics(tones: Path, tmp_path: Path) -> None:
     def arguments(outputs: str) -> list[str]:
         common = ["task=asr", f"task.manifest={tones}", "hardware=cpu", "hardware.batch_size=1", "merge.ratio=0.5"]
@@ -80,12 +64,12 @@ def test_a_killed_run_resumes_to_the_same_metrics(tones: Path, tmp_path: Path) -
         found = list(tmp_path.glob("killed/asr/*/*/*/predictions.jsonl"))
         return found[0].read_text().splitlines(keepends=True) if found else []
 
-    whole = start(RUN, *arguments("whole"), cwd=tmp_path)
+    whole = fresh(RUN, *arguments("whole"), cwd=tmp_path)
     output, errors = whole.communicate(timeout=300)
     assert whole.returncode == 0, errors
     assert "audio tokens removed" in output
 
-    killed = start(RUN, *arguments("killed"), cwd=tmp_path)
+    killed = warm(RUN, *arguments("killed"), cwd=tmp_path)
     while len(predictions()) < 2 and killed.poll() is None:
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
@@ -93,7 +77,7 @@ def test_a_killed_run_resumes_to_the_same_metrics(tones: Path, tmp_path: Path) -
     before = [line for line in predictions() if line.endswith("\n")]
     assert 2 <= len(before) < 5, "the run was not caught half-way"
 
-    resumed = start(RUN, *arguments("killed"), cwd=tmp_path)
+    resumed = warm(RUN, *arguments("killed"), cwd=tmp_path)
     _, errors = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, errors
     (first,), (second,) = (list(tmp_path.glob(f"{name}/*/*/*/*/metrics.json")) for name in ("whole", "killed"))
@@ -103,16 +87,17 @@ def test_a_killed_run_resumes_to_the_same_metrics(tones: Path, tmp_path: Path) -
     assert [json.loads(line)["id"] for line in after] == [f"tone-{number}" for number in range(1, 6)]
 
 
+@pytest.mark.slow
 def test_a_parallel_multirun_uses_the_same_folders_as_single_runs(tones: Path, tmp_path: Path) -> None:
     common = [*SMALLEST_MODEL, "task=asr", f"task.manifest={tones}", "task.limit=1", "hardware=cpu"]
     common += ["generation.max_new_tokens=2", f"output_dir={tmp_path}/out"]
     parallel = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    sweep = start(RUN, *parallel, *common, "merge=fastadasp,average", "merge.ratio=0.5", cwd=tmp_path)
+    sweep = warm(RUN, *parallel, *common, "merge=fastadasp,average", "merge.ratio=0.5", cwd=tmp_path)
     _, errors = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, errors
     folders = {path.parent.parent.name: path.parent for path in tmp_path.glob("out/*/*/*/*/metrics.json")}
     assert set(folders) == {"fastadasp", "average"}
-    single = start(RUN, *common, "merge=average", "merge.ratio=0.5", cwd=tmp_path)
+    single = warm(RUN, *common, "merge=average", "merge.ratio=0.5", cwd=tmp_path)
     output, errors = single.communicate(timeout=300)
     assert single.returncode == 0, errors
     assert str(folders["average"]) in output

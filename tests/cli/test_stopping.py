@@ -4,15 +4,14 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
-from fastadasp.config.paths import REPOSITORY
 from tests.helpers.configs import SMALLEST_MODEL
+from tests.helpers.warm import RUN, Warm, fresh, warm
 
 pytestmark = pytest.mark.slow
 
@@ -38,31 +37,18 @@ def settings(tones: Path, tmp_path: Path) -> list[str]:
     return [*SMALLEST_MODEL, *clips, "generation.max_new_tokens=400", f"output_dir={tmp_path}/out"]
 
 
-def start(folder: Path, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
-    kept = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        env={**kept, "PYTHONPATH": str(REPOSITORY), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
-    )
-
-
 def answered(folder: Path) -> list[Path]:
     return list(folder.glob("out/*/*/*/*/predictions*.jsonl"))
 
 
-def stop(process: "subprocess.Popen[str]", folder: Path, number: int) -> str:
+def stop(process: "Popen[str] | Warm", folder: Path, number: int) -> str:
     """Signal a command once the first answer is there; returns what it says on stderr."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not answered(folder) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     assert process.poll() is None, process.communicate()
     process.send_signal(number)
-    return process.communicate(timeout=60)[1]
+    return process.communicate(timeout=300)[1]
 
 
 @pytest.mark.parametrize("kind", ["multirun", "joblib", "grid", "sweep", "processes"])
@@ -76,7 +62,7 @@ def test_nothing_is_started_after_a_sigterm(kind: str, settings: list[str], tmp_
         "sweep": ["sweep", tmp_path / "sweep.yaml", *settings],
         "processes": ["run", *settings, "hardware.trainer.devices=2"],
     }[kind]
-    process = start(tmp_path, "-m", "fastadasp", *command)
+    process = warm("-m", "fastadasp", *command, cwd=tmp_path)
     errors = stop(process, tmp_path, signal.SIGTERM)
     assert process.returncode == 143, errors
     assert "Stopped by SIGTERM. What was answered is kept" in errors and "Traceback" not in errors
@@ -89,13 +75,13 @@ def test_nothing_is_started_after_a_sigterm(kind: str, settings: list[str], tmp_
 
 
 def test_an_interrupted_run_goes_on_where_it_stood(settings: list[str], tmp_path: Path) -> None:
-    process = start(tmp_path, REPOSITORY / "run.py", *settings)
+    process = fresh(RUN, *settings, cwd=tmp_path)
     assert "Stopped by SIGINT" in stop(process, tmp_path, signal.SIGINT)
     assert process.returncode == 130
     (file,) = answered(tmp_path)
     before = file.read_text().splitlines()
-    again = start(tmp_path, REPOSITORY / "run.py", *settings)
-    _, errors = again.communicate(timeout=120)
+    again = warm(RUN, *settings, cwd=tmp_path)
+    _, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     after = file.read_text().splitlines()
     assert 1 <= len(before) < len(after) == 5 and set(before) <= set(after)
@@ -108,7 +94,7 @@ def test_slurms_notice_has_the_job_requeued(settings: list[str], tmp_path: Path)
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     slurm = {"SLURM_JOB_ID": "4711", "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     path = f"{program.parent}:{os.environ['PATH']}"
-    process = start(tmp_path, REPOSITORY / "run.py", *settings, PATH=path, **slurm)
+    process = warm(RUN, *settings, cwd=tmp_path, PATH=path, **slurm)
     errors = stop(process, tmp_path, signal.SIGUSR1)
     assert process.returncode == 138 and "Slurm has requeued job 4711." in errors
     assert (tmp_path / "called").read_text() == "requeue 4711\n"
@@ -119,8 +105,8 @@ def test_slurms_notice_has_the_job_requeued(settings: list[str], tmp_path: Path)
 def test_odd_terminals_and_folders_are_no_obstacle(settings: list[str], tones: Path, tmp_path: Path) -> None:
     odd = ["task.limit=1", "generation.max_new_tokens=2", "output_dir='x[/red]y'", "hydra.job.chdir=true"]
     odd += [f"task.manifest={tones.relative_to(tmp_path)}"]
-    process = start(tmp_path, REPOSITORY / "run.py", *settings, *odd, PYTHONIOENCODING="ascii")
-    output, errors = process.communicate(timeout=120)
+    process = warm(RUN, *settings, *odd, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "x[/red]y" in output and output.isascii()
     assert len(list(tmp_path.glob("x[[]/red]y/*/*/*/*/metrics.json"))) == 1, "paths count from where it was called"

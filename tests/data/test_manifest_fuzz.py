@@ -5,7 +5,8 @@ from pathlib import Path
 
 from fastadasp.data.manifest import ManifestError
 from fastadasp.tasks.asr import ASR
-from tests.data.fuzzed_manifests import COUNT, OTHERS, Lines, audio, cases, outcomes
+from tests.data.fuzzed_manifests import COUNT, OTHERS, Lines, cases
+from tests.data.manifest_outcomes import audio, outcomes
 
 LONGEST_LINE = 420
 

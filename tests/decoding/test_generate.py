@@ -13,6 +13,7 @@ from tests.helpers.answers import ALIKE, END, NEW_TOKENS, UNLIKE, ending, plain,
 from tests.helpers.tiny_decoders import left_padded, tiny_decoder
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("beams", [1, 4])
 @pytest.mark.parametrize("rows", [ALIKE, UNLIKE], ids=["alike", "unlike"])
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from transformers import Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditio
 from fastadasp import FastAdaSP, MergeMethod, NoReduction, merging
 from fastadasp.decoding.options import score
 from fastadasp.decoding.prefill import has_several_positions
+from tests.helpers.weights import enlarge
 
 AUDIO_TOKEN, BEGIN, END = 199, 195, 196
 MELS = 16
@@ -33,10 +34,7 @@ def thinker() -> Qwen2_5OmniThinkerForConditionalGeneration:
     )
     torch.manual_seed(0)
     model = Qwen2_5OmniThinkerForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4)
+    enlarge(model)
     model.generation_config.eos_token_id = None
     return model
 

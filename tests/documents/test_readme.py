@@ -9,7 +9,7 @@ from tests.helpers.configs import composed
 
 README = (REPOSITORY / "README.md").read_text()
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
-EXAMPLES = re.compile(r"/(loudest|keywords|my_family|my_corpus)\.")
+EXAMPLES = re.compile(r"/(loudest|my_\w+|heard_words|mood)\.(py|yaml)$")
 """What the documents tell how to add."""
 RUNS = re.findall(r"python run\.py (?!--help)([^#\n]*)", README)
 

@@ -9,7 +9,7 @@ from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from torch import Tensor, nn
 from transformers import PreTrainedModel, StaticCache
 
-from fastadasp import Average, FastAdaSP, NoReduction, merging
+from fastadasp import Average, FastAdaSP, MergeMethod, NoReduction, SnapKV, Stride, merging
 from tests.helpers.tiny_decoders import generated, left_padded, prompt, snapshot, tiny_decoder, untouched
 
 PROMPTS = [prompt(5, 60, 7), prompt(3, 40, 9, seed=1)]
@@ -153,6 +153,20 @@ def test_a_sliding_window_is_refused_where_a_method_would_look_beyond() -> None:
         merging(model, FastAdaSP(ratio=0.5), AUDIO),
     ):
         model.generate(IDS, attention_mask=REAL, max_new_tokens=3, do_sample=False)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [FastAdaSP(ratio=0.5, layer=1), SnapKV(0.5, window=8), Stride(0.5), FastAdaSP(0.5, layer=1, earlier_caches=True)],
+    ids=["decoder", "cache", "input", "earlier caches"],
+)
+def test_a_sliding_window_that_is_longer_than_the_prompt_changes_nothing(method: MergeMethod) -> None:
+    """Mistral's default is 4,096; transformers gives such layers caches that cannot be shortened."""
+    answers = [
+        generated(tiny_decoder("mistral", layers=4, sliding_window=window), method, PROMPTS, **GREEDY)
+        for window in (None, 90)
+    ]
+    assert torch.equal(*answers)
 
 
 @torch.no_grad()

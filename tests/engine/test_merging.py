@@ -40,6 +40,7 @@ def model() -> Iterator[PreTrainedModel]:
         yield model
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("settings", [GREEDY, BEAMS], ids=["greedy", "beams"])
 @pytest.mark.parametrize("method", [NoReduction(), FastAdaSP(), FastAdaSP(ratio=1e-6)], ids=["none", "zero", "tiny"])
@@ -56,6 +57,7 @@ def test_without_a_reduction_the_answer_is_the_unpatched_models(
     assert torch.equal(trace.tokens, real.sum(1).expand(LAYERS, -1))
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("settings", [GREEDY, BEAMS], ids=["greedy", "beams"])
 @pytest.mark.parametrize("schedule", Schedule)
 @pytest.mark.parametrize(

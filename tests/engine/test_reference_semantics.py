@@ -134,6 +134,7 @@ class Reference:
         return torch.cat(out)
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("kv_heads", [4, 2], ids=["mha", "gqa"])
 @pytest.mark.parametrize(("schedule", "ratio"), [("once", 0.5), ("constant", 0.1), ("decay", 0.15)])

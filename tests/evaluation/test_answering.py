@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 from transformers import BatchFeature
 
 from fastadasp import FastAdaSP, MergeMethod
@@ -14,6 +12,7 @@ from fastadasp.evaluation import answering
 from fastadasp.merge.h2o import H2O
 from fastadasp.models.base import Engine, Generation
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
+from tests.helpers.weights import enlarge
 
 SECONDS = (0.6, 1.4)
 
@@ -23,10 +22,7 @@ def model() -> tuple[Qwen2AudioRandom, BatchFeature]:
     """An adapter, and a batch of two tones of unlike lengths."""
     adapter = Qwen2AudioRandom(layers=5, hidden=32, intermediate=48, encoder_layers=1)
     loaded = adapter.load(device="cpu", dtype="float32", attention="sdpa")
-    with torch.no_grad():
-        for parameter in loaded.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4)  # so that every token matters
+    enlarge(loaded)
     rows = []
     for seconds in SECONDS:
         tone = np.sin(np.arange(int(seconds * 16000)) * 2 * math.pi * 220 / 16000).astype(np.float32)
@@ -39,8 +35,7 @@ def model() -> tuple[Qwen2AudioRandom, BatchFeature]:
 def answer(model: tuple[Qwen2AudioRandom, BatchFeature], method: MergeMethod, **generation: object) -> tuple:
     """Ids, texts, decoding steps and what is left after each layer."""
     adapter, inputs = model
-    audio: Tensor = adapter.audio_mask(inputs)
-    done = answering.answer(adapter, method, Generation(max_new_tokens=10, **generation), inputs, audio)
+    done = answering.answer(adapter, method, Generation(max_new_tokens=10, **generation), inputs)
     return done.ids.tolist(), done.texts, done.cost["decode_steps"], done.trace.audio_tokens.tolist()
 
 
@@ -86,13 +81,11 @@ def test_cost_of_a_batch(model: tuple[Qwen2AudioRandom, BatchFeature], engine: E
     adapter, inputs = model
     generation = Generation(max_new_tokens=10, num_beams=2, engine=engine)
     method = FastAdaSP(ratio=0.5, layer=1)
-    first, second = (
-        answering.answer(adapter, method, generation, inputs, adapter.audio_mask(inputs)).cost for _ in range(2)
-    )
+    first, second = (answering.answer(adapter, method, generation, inputs).cost for _ in range(2))
     assert (first["cold"], second["cold"]) == (1, 0)
     assert second["prompt_copies"] == (1 if engine is Engine.static else 2)
     assert 0 < second["merge_s"] < second["prefill_s"] <= second["ttft_s"]
     assert second["ttft_s"] < second["prefill_s"] + second["decode_s"]
     assert second["peak_bytes"] == 0 and "energy_j" not in second
-    full = answering.answer(adapter, FastAdaSP(layer=1), generation, inputs, adapter.audio_mask(inputs)).cost
+    full = answering.answer(adapter, FastAdaSP(layer=1), generation, inputs).cost
     assert (full["cold"], full["merge_s"]) == (1, 0)

@@ -12,10 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fastadasp.config.paths import REPOSITORY
 from fastadasp.evaluation import children
 from fastadasp.evaluation.children import ProcessError, _ended_at_exit, _wait
 from fastadasp.process.signals import Stopped, stoppable
+from tests.helpers.configs import SMALLEST_MODEL
+from tests.helpers.warm import RUN, Warm, warm
 
 BUSY = "import time; time.sleep(600)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
@@ -75,25 +76,16 @@ def test_a_signal_to_the_waiting_process_ends_the_others() -> None:
 
 
 @pytest.fixture
-def two(tones: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def two(tones: Path, tmp_path: Path) -> Iterator[Warm]:
     """`run.py` with two processes, on clips that take it a while."""
-    from tests.helpers.configs import SMALLEST_MODEL
-
     command = [*SMALLEST_MODEL, "task=asr", f"task.manifest={tones}", "hardware=cpu", "hardware.batch_size=1"]
     command += ["hardware.trainer.devices=2", "generation.max_new_tokens=400", f"output_dir={tmp_path}/out"]
-    with subprocess.Popen(
-        [sys.executable, REPOSITORY / "run.py", *command],
-        cwd=tmp_path,
-        env={key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with warm(RUN, *command, cwd=tmp_path) as process:
         yield process
         process.kill()
 
 
-def members(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+def members(process: Warm) -> list[psutil.Process]:
     while process.poll() is None:
         found = [
             one for one in psutil.Process(process.pid).children() if "evaluation.worker" in " ".join(one.cmdline())
@@ -105,21 +97,17 @@ def members(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_while_it_starts_ends_the_run_with_its_rank(
-    two: "subprocess.Popen[str]", tmp_path: Path
-) -> None:
+def test_a_process_that_is_killed_while_it_starts_ends_the_run_with_its_rank(two: Warm, tmp_path: Path) -> None:
     first, second = members(two)
     second.kill()
-    _, errors = two.communicate(timeout=60)
+    _, errors = two.communicate(timeout=300)
     assert two.returncode == 1
     assert "process 1 of 2 was killed (SIGKILL)" in errors and "Traceback" not in errors
     assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.slow
-def test_the_processes_of_a_killed_run_end_by_themselves_and_their_answers_stay(
-    two: "subprocess.Popen[str]", tmp_path: Path
-) -> None:
+def test_the_processes_of_a_killed_run_end_by_themselves_and_their_answers_stay(two: Warm, tmp_path: Path) -> None:
     both = members(two)
     while not (found := list(tmp_path.glob("out/*/*/*/*/predictions*.jsonl"))) and two.poll() is None:
         time.sleep(0.02)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from fastadasp.cli import new
+from fastadasp.config import paths
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError
 from fastadasp.grid import spec
 from fastadasp.grid.__main__ import main
 from fastadasp.grid.runner import Runner
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
-from tests.helpers.configs import SMALLEST_MODEL, composed
+from tests.helpers.configs import METHODS, SMALLEST_MODEL, composed
 
 GRID = """
 title: Two methods
@@ -84,6 +86,28 @@ def test_a_grid_of_which_a_cell_fails_runs_the_others_and_does_not_end_with_stat
     assert "2 of 9 cells failed" in printed.err
     assert "asr: ours, 0.04" in printed.out.split("broken, 0.9")[0], "cells before the failed one"
     assert "at the input, 0.04: wer" in printed.out, "and after it"
+
+
+def test_a_method_that_no_row_names_gets_a_row_by_its_site(tmp_path: Path) -> None:
+    new.write("method", "loudest", tmp_path / "own")
+    others = sorted(set(METHODS) - {"tova", "fastadasp", "samp", "knorm"})
+    file = tmp_path / "grid.yaml"
+    file.write_text(GRID.format(model="model=tiny") + f"all_but: [{', '.join(others)}]\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "own_folders", lambda: [tmp_path / "own"])
+        patch.syspath_prepend(tmp_path / "own")
+        rows = spec.read(file).rows()
+    assert [row.name for row in rows] == ["ours", "at the input", "cache", "loudest", "tova"]
+    assert [row.amount for row in rows[-2:]] == ["merge.flops_reduction", "merge.ratio"]
+    file.write_text(GRID.format(model="model=tiny") + "all_but: [touva]\n")
+    with pytest.raises(ConfigError, match="all_but names methods that do not exist: touva"):
+        spec.read(file).rows()
+
+
+def test_every_method_has_a_row_in_the_tables_or_is_left_out_by_name() -> None:
+    grid = spec.read(REPOSITORY / "experiments" / "grids" / "tiny.yaml")
+    named = {setting.removeprefix("merge=") for row in grid.rows() for setting in row.settings}
+    assert set(METHODS) == (named & set(METHODS)) | set(grid.all_but or ())
 
 
 def test_the_grids_of_the_repository_compose_cell_by_cell() -> None:

@@ -10,6 +10,8 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from tests.helpers.weights import enlarge
+
 VOCABULARY, HIDDEN, LAYERS = 99, 32, 2
 
 _SIZES: dict[str, Any] = {
@@ -166,10 +168,7 @@ def tiny_model(auto_class: Any, name: str, **own: Any) -> PreTrainedModel:
         model: PreTrainedModel = auto_class.from_config(config).eval()
     if sum(parameter.numel() for parameter in model.parameters()) > 5_000_000:
         raise ValueError(f"{name} does not get small by the usual settings")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1 and parameter.is_floating_point():
-                parameter.mul_(4)
+    enlarge(model)
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     return model

@@ -1,13 +1,17 @@
 """Composed configurations, and the options of the groups."""
 
+import re
 from copy import deepcopy
 from functools import cache
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from fastadasp.config.build import build
-from fastadasp.config.compose import compose
+from fastadasp.config.compose import compose, lenient
+from fastadasp.config.meaning import as_meant
 from fastadasp.config.paths import CONF
 from fastadasp.reduction.method import MergeMethod
 
@@ -29,14 +33,36 @@ METHODS = options("merge")
 
 
 def composed(*overrides: str) -> DictConfig:
-    """The config of `python run.py <overrides>`, Hydra's own node included."""
+    """The config of `python run.py <overrides>`, Hydra's own node included.
+
+    Hydra composes the chosen options once, and values of single keys are put into a copy, as it does itself at the end:
+    that is ten times as fast. What Hydra notes of the overrides (`hydra.overrides`) lacks these values.
+    """
+    values = [override for override in overrides if _VALUE.match(override)]
+    cfg = _of_options(*(override for override in overrides if override not in values)).copy()
+    for override in OverridesParser.create().parse_overrides(list(map(lenient, values))):
+        if override.is_sweep_override():
+            return compose(*overrides, hydra=True)
+        try:
+            OmegaConf.update(cfg, override.key_or_group, override.value())
+        except OmegaConfBaseException:  # to be told in Hydra's words
+            return compose(*overrides, hydra=True)
+    return as_meant(cfg)
+
+
+_VALUE = re.compile(r"(?!hydra\.)\w+(\.\w+)+=")
+"""An override of a single key: options have no dot in their group's name."""
+
+
+@cache
+def _of_options(*overrides: str) -> DictConfig:
     return compose(*overrides, hydra=True)
 
 
 @cache
 def composed_method(*overrides: str) -> MergeMethod:
     """The method of `python run.py <overrides>`; methods are frozen, so that tests may share one."""
-    built: MergeMethod = build(compose(*overrides).merge, "merge")
+    built: MergeMethod = build(composed(*overrides).merge, "merge")
     return built
 
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers as t
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from tests.helpers import voxtral_files
 
 DECODER = {
     "vocab_size": 320,
@@ -101,6 +104,16 @@ class Family:
         return folder
 
 
+class Voxtral(Family):
+    """A family whose tokenizer and chat template are those of mistral-common."""
+
+    def save(self, folder: Path) -> Path:
+        """Write the checkpoint; the test is skipped where mistral-common is not installed."""
+        pytest.importorskip("mistral_common", reason="make -f experiments/peers/Makefile voxtral has it installed")
+        voxtral_files.save(folder, WHISPER, DECODER)
+        return folder
+
+
 def whisper_like(name: str, decoder: str, mels: int = 128, **settings: Any) -> Callable[[int], Any]:
     """A model of an encoder shaped like Whisper's and a decoder of a known type."""
 
@@ -111,7 +124,11 @@ def whisper_like(name: str, decoder: str, mels: int = 128, **settings: Any) -> C
             "num_mel_bins": mels,
             **settings.get("encoder", {}),
         }
-        text = {**(EIGHT_CHANNELS if decoder == "qwen3" else DECODER), "model_type": decoder}
+        text = {
+            **(EIGHT_CHANNELS if decoder == "qwen3" else DECODER),
+            "model_type": decoder,
+            **settings.get("text", {}),
+        }
         config = getattr(t, f"{name}Config")(
             audio_config=encoder, text_config=text, audio_token_id=audio, **settings.get("config", {})
         )
@@ -257,6 +274,7 @@ FAMILIES: dict[str, Family] = {
         "<|begin_of_audio|>{audio}<|end_of_audio|>",
         further=("<|begin_of_audio|>", "<|end_of_audio|>"),
     ),
+    "voxtral": Voxtral(lambda _: None, lambda *_: None, "[AUDIO]"),
     "qwen3_asr": Family(
         whisper_like(
             "Qwen3ASR",

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from fastadasp import MergeMethod, merging
+from tests.helpers.weights import enlarge
 
 VOCABULARY = 97
 LAYERS = 12
@@ -55,10 +56,7 @@ def tiny_decoder(
         **{**extra, **settings},
     )
     model = model_class(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4)
+    enlarge(model)
     return model
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from transformers import Qwen2AudioConfig, Qwen2AudioEncoderConfig, Qwen2AudioForConditionalGeneration, Qwen2Config
 
+from tests.helpers.weights import enlarge
+
 AUDIO_TOKEN = 96
 LAYERS = 4
 FRAMES = 240
@@ -39,10 +41,7 @@ def tiny_speech_model(attention: str = "sdpa") -> Qwen2AudioForConditionalGenera
     torch.manual_seed(0)
     config = Qwen2AudioConfig(audio_config=encoder, text_config=decoder, audio_token_index=AUDIO_TOKEN)
     model = Qwen2AudioForConditionalGeneration._from_config(config, attn_implementation=attention).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4)
+    enlarge(model)
     model.generation_config.eos_token_id = None
     return model
 

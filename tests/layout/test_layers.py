@@ -22,6 +22,7 @@ ROOMS = (
     "engine",
     "decoding",
     "models",
+    "serving",
     "measuring",
     "evaluation",
     "api",

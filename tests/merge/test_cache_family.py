@@ -53,6 +53,7 @@ METHODS = [
 ]
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize(("method", "rules"), METHODS, ids=lambda value: type(value).__name__)
 def test_caches_and_answers_are_the_oracles(method: CacheMethod, rules: tuple[Any, ...], attention: str) -> None:

@@ -48,6 +48,7 @@ METHODS = [
 ]
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize(("method", "score"), METHODS, ids=lambda value: str(getattr(value, "ratio", "")))
 def test_caches_and_answers_are_the_oracles(method: CacheMethod, score: Score, attention: str) -> None:

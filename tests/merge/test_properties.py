@@ -62,6 +62,7 @@ def answers(name: str) -> tuple[Tensor, MergeTrace]:
     return answered(ROWS, method(name))
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("beams", [1, 2])
 @torch.no_grad()

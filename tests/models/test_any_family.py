@@ -1,6 +1,5 @@
 """`model=hf`: a family that no file names, what is said where something cannot be found, and what cannot be reduced."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -205,43 +204,3 @@ def test_the_name_of_the_audio_token_can_be_given(folder: Path) -> None:
     )
     with pytest.raises(ModelError, match=r"writes 0 times <other>"):
         _ = ChatSpeechLM(path=str(folder), audio_token="<other>").listening
-
-
-@pytest.mark.parametrize(
-    ("family", "reason"),
-    [
-        ("voxtral_realtime", "adds the embedding of each audio frame to that of one text token"),
-        ("kyutai_speech_to_text", "sums the embeddings of a text token and of the audio's codes at each step"),
-    ],
-)
-def test_families_whose_audio_has_no_tokens_are_refused_with_the_reason(
-    family: str, reason: str, tmp_path: Path
-) -> None:
-    kind = transformers.AutoConfig.for_model(family)
-    (tmp_path / "config.json").write_text(json.dumps({**kind.to_diff_dict(), "model_type": family}))
-    with pytest.raises(ModelError, match=rf"token reduction cannot apply to {family}: it {reason}"):
-        _ = ChatSpeechLM(path=str(tmp_path)).shape
-
-
-def test_a_decoder_of_mamba_layers_is_refused_with_the_layer_and_left_as_it_was() -> None:
-    blocks = ["attention", "mlp", "mamba", "attention"]
-    config = transformers.NemotronHConfig(
-        **{**DECODER, "num_hidden_layers": 4},
-        head_dim=8,
-        mamba_num_heads=4,
-        mamba_head_dim=16,
-        ssm_state_size=8,
-        n_groups=2,
-        layers_block_type=blocks,
-    )
-    torch.manual_seed(0)
-    model = transformers.NemotronHForCausalLM(config).eval()
-    ids = torch.randint(1, 300, (1, 10), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        before = model(ids).logits
-        with (
-            pytest.raises(ValueError, match=r"does not support NemotronHBlock .*attention"),
-            merging(model, FastAdaSP(ratio=0.5, layer=0), (torch.arange(10) % 9 > 2)[None]),
-        ):
-            model(ids)
-        assert torch.equal(model(ids).logits, before)

@@ -15,6 +15,7 @@ from fastadasp.data.audio import AudioError
 from fastadasp.errors import ConfigError
 from fastadasp.models.base import Generation
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
+from fastadasp.reduction.schedule import Plan
 from fastadasp.tasks.base import Example
 
 GREEDY = Generation(max_new_tokens=8)
@@ -67,6 +68,7 @@ def test_a_batch_is_what_the_processor_makes_of_it(adapter: Qwen2AudioRandom, tm
     assert texts == processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("num_beams", [1, 3])
 @pytest.mark.parametrize("ratio", [0.0, 0.4])
 def test_an_example_gets_the_same_answer_alone_and_in_a_batch(
@@ -82,6 +84,28 @@ def test_an_example_gets_the_same_answer_alone_and_in_a_batch(
             return adapter.generate(inputs, generation)[0].tolist()
 
     assert answers(prepared) == [answers([row])[0] for row in prepared]
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_ratio_of_zero_is_the_unpatched_class(adapter: Qwen2AudioRandom, tmp_path: Path, beams: int) -> None:
+    inputs = adapter.encode([adapter.prepare(example(tmp_path, 2.0)), adapter.prepare(example(tmp_path, 0.6))])
+    plain = adapter.model.generate(**inputs, max_new_tokens=5, num_beams=beams)[:, inputs["input_ids"].shape[1] :]
+    with merging(adapter.model, Average(ratio=0.0, layer=1), adapter.audio_mask(inputs)):
+        ids, _ = adapter.generate(inputs, Generation(max_new_tokens=5, num_beams=beams))
+    assert torch.equal(ids, plain)
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+def test_every_layer_holds_the_tokens_of_the_schedule(
+    adapter: Qwen2AudioRandom, tmp_path: Path, schedule: Schedule
+) -> None:
+    inputs = adapter.encode([adapter.prepare(example(tmp_path, 4.0))])  # 100 audio tokens
+    method = Average(layer_ratio=0.2, layer=1, schedule=schedule)
+    with merging(adapter.model, method, adapter.audio_mask(inputs)) as trace, torch.no_grad():
+        adapter.model(**inputs)
+    left = [int(tokens[0]) for tokens in trace.audio_tokens]
+    assert left == list(Plan.of(method, 4).audio_tokens(100)[1:])
+    assert left[:2] == [100, 80], "a fifth goes at layer 1"
 
 
 @pytest.mark.parametrize("seconds", [1 / 16_000, 0.02, 0.05, 0.069, 0.07])

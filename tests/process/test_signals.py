@@ -113,6 +113,28 @@ def test_handlers_that_a_library_has_replaced_are_put_back() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+def test_a_signal_inside_a_destructor_is_not_printed_but_ends_the_next_piece_of_work(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __del__(self) -> None:
+            os.kill(os.getpid(), self.number)
+            _ = 1 / (self.number - signal.SIGURG)
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # pytest keeps what it is told
+    with stoppable():
+        del [Dying(signal.SIGURG)][0]
+        assert "ZeroDivisionError" in capfd.readouterr().err, "other errors are told"
+        del [Dying(signal.SIGTERM)][0]
+        with pytest.raises(Stopped):
+            stop_if_told()
+    assert capfd.readouterr().err == ""
+    assert sys.unraisablehook is sys.__unraisablehook__
+
+
 def test_a_forked_process_dies_of_the_signal_as_any_other() -> None:
     script = (
         "import os, signal, sys\n"

@@ -139,7 +139,7 @@ def test_whatever_goes_early_the_layers_read_as_much_as_planned(
     planned, entered = plan.audio_tokens(audio), [audio]
     for index in range(12):
         most = plan.affordable(index, entered)
-        due = plan.removal(index, audio, entered[-1])
+        due = plan.n_remove(index, audio, entered[-1])
         if entered == list(planned[: index + 1]):
             assert most >= due
         gone = chance.randint(min(due, most), most) if index >= layer else 0

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from fastadasp import FastAdaSP
+from fastadasp import FastAdaSP, Schedule
 from fastadasp.merge.average import Average
 from fastadasp.ops.layout import Layout
-from fastadasp.reduction import stages
+from fastadasp.reduction import schedule, stages
 from fastadasp.reduction.flops import PaperFlops
 from fastadasp.reduction.stages import Stages
 from tests.helpers.method_states import masks
@@ -40,7 +40,7 @@ def solved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def removals(method: Any, rows: list[tuple[int, int, int]], hidden: int = 64) -> tuple[int, ...] | None:
     """What one batch loses at layer 2, its block and its FLOPs formula being made anew."""
     layout = Layout.of(*map(torch.Tensor.bool, masks(rows)))
-    return Stages.of(method, 8).for_rows(layout, PaperFlops(hidden, 4 * hidden)).removal(2, [layout.audio] * 3)
+    return Stages.of(method, 8).for_rows(layout, PaperFlops(hidden, 4 * hidden)).n_remove(2, [layout.audio] * 3)
 
 
 def test_batches_of_equal_prompts_solve_once(solved: list[tuple[int, int]]) -> None:
@@ -65,3 +65,14 @@ def test_another_target_method_or_decoder_is_solved_by_itself(solved: list[tuple
 def test_a_method_without_a_hash_works_all_the_same(solved: list[tuple[int, int]]) -> None:
     rows = [(3, 60, 5)]
     assert removals(Listed(flops_reduction=0.3), rows) == removals(Average(flops_reduction=0.3), rows)
+
+
+def test_a_schedule_is_solved_once_for_all_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved: list[float] = []
+    bisect = schedule.bisect
+    monkeypatch.setattr(schedule, "bisect", lambda *args: solved.append(args[1]) or bisect(*args))
+    schedule.solve_layer_ratio.cache_clear()
+    method = FastAdaSP(ratio=0.31, schedule=Schedule.constant)
+    first, second = (removals(method, [(3, 60, 5)]) for _ in range(2))
+    assert first == second
+    assert solved == [0.31]

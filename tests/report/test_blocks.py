@@ -50,6 +50,7 @@ def test_a_method_that_misses_its_amount_is_marked_and_never_best(add: Add, tmp_
     (block,) = blocks(table)
     assert [name for name, cells in block.rows.items() if block.missed(cells[0])] == ["deep"]
     assert [cell.score.value for cell in block.best(("flops_reduction", 0.5))] == [33 / 40]
+    assert [cell.score.value for cell in block.front()] == [33 / 40, 30 / 40], "nor is it on the front"
     lines = {line.split("|")[1].strip(): line for line in markdown(table).splitlines() if line.startswith("|")}
     assert re.search(r"\| 90\.0 \[.*\] ✗ 3\.6 % \|$", lines["deep"])
     assert re.search(r"\| \*\*82\.5\*\*.*\] 47\.0 % \|$", lines["frame"]) and "**" not in lines["fastadasp"]

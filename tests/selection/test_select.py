@@ -1,8 +1,6 @@
 """`python -m fastadasp.selection` and `merge.layer=auto`, end to end with random weights."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +10,11 @@ from fastadasp.cli.select import FOLDERS
 from fastadasp.config.build import build
 from fastadasp.config.chosen_layer import selection_folder, with_chosen_layer
 from fastadasp.config.compose import compose
-from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError
 from fastadasp.models.qwen2_audio_random import Qwen2AudioRandom
 from fastadasp.selection.select import select
 from tests.helpers.configs import SMALLEST_MODEL, composed
+from tests.helpers.warm import warm
 
 
 def test_a_choice_is_kept_and_used_by_runs_that_ask_for_it(
@@ -77,10 +75,9 @@ def test_the_clips_that_are_scored_are_refused(tones: Path) -> None:
 
 def test_the_command_line_takes_the_keys_of_a_run_and_leaves_no_runs_folder(tmp_path: Path) -> None:
     settings = ["task=er", "model=qwen2_audio_random", f"output_dir={tmp_path}", "merge.ratio=0.3"]
-    command = [sys.executable, "-m", "fastadasp.selection", *settings]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
-    assert done.returncode == 1
-    assert "selection.manifest must be given" in done.stderr
+    process = warm("-m", "fastadasp.selection", *settings)
+    assert "selection.manifest must be given" in process.communicate()[1]
+    assert process.returncode == 1
     assert [folder.name for folder in tmp_path.iterdir()] == ["selection"]
 
 

@@ -13,7 +13,8 @@ from scipy import stats
 from fastadasp.errors import ConfigError
 from fastadasp.sweep.distributions import NAMES, Numbers, distribution
 from fastadasp.sweep.file import Method, Sweep
-from fastadasp.sweep.sampling import Seeded, drawn
+from fastadasp.sweep.sampling import Seeded
+from fastadasp.sweep.space import settings, space
 
 LAWS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "uniform": ({"min": -1.0, "max": 3.0}, stats.uniform(-1, 4).cdf),
@@ -30,8 +31,8 @@ QUANTIZED = ("q_uniform", "q_log_uniform", "q_log_uniform_values", "q_normal", "
 
 def draws(node: dict[str, Any], method: Method, many: int) -> list[str]:
     sweep = Sweep("drawn", method, (), {"x": distribution("x", node)}, None, None)
-    study = optuna.create_study(sampler=Seeded(method, 3, 10))
-    return [drawn(study.ask(), sweep)[0].removeprefix("x=") for _ in range(many)]
+    study = optuna.create_study(sampler=Seeded(method, space(sweep), 3, 10))
+    return [settings(study.ask(space(sweep)).params, sweep)[0].removeprefix("x=") for _ in range(many)]
 
 
 @pytest.mark.parametrize("name", LAWS)

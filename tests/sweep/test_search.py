@@ -1,10 +1,6 @@
 """A sweep without W&B: points, storages, processes that die, several objectives, pruning, and finding the best."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,14 +13,13 @@ from optuna.trial import TrialState
 
 from fastadasp.cli.sweep import main
 from fastadasp.config.compose import compose_run
-from fastadasp.config.paths import REPOSITORY
 from fastadasp.errors import ConfigError, OutOfReachError
-from fastadasp.evaluation.logged import at_budget
 from fastadasp.sweep import command, lifeline, search
 from fastadasp.sweep.command import Asked, SweepError, best, sweep
 from fastadasp.sweep.search import POINT
 from fastadasp.sweep.storage import StorageError, open_study
 from tests.helpers.configs import SMALLEST_MODEL
+from tests.helpers.warm import warm
 
 SIX = """
 program: run.py
@@ -208,17 +203,17 @@ def test_several_workers_share_the_points_of_one_storage(
 def test_a_killed_worker_process_loses_nothing(tmp_path: Path) -> None:
     file = written(tmp_path, SIX)
     settings = [*SMALLEST_MODEL, "hardware=cpu", "generation.max_new_tokens=6", f"output_dir={tmp_path}/out"]
-    words = [sys.executable, "-m", "fastadasp", "sweep", str(file), *settings]
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True, "cwd": REPOSITORY}
-    first = subprocess.Popen(words, **quiet)
-    assert first.stdout is not None
+    words = ["-m", "fastadasp", "sweep", str(file), *settings]
+    first = warm(*words)
     for line in first.stdout:
         if line.startswith("[2/6]"):
-            os.kill(first.pid, signal.SIGKILL)
+            first.kill()
             break
     first.wait()
-    again = subprocess.run(words, **quiet, check=True)
-    assert "[6/6]" in again.stdout and "[1/6]" not in again.stdout
+    again = warm(*words)
+    output, errors = again.communicate()
+    assert again.returncode == 0, errors
+    assert "[6/6]" in output and "[1/6]" not in output
     assert len(list((tmp_path / "out").rglob("metrics.json"))) == 6
 
 
@@ -281,20 +276,6 @@ def test_a_search_without_an_end_and_a_storage_that_is_none_are_refused(tmp_path
         assert "secret" not in str(caught.value)
     with pytest.raises(ConfigError, match="at_budget needs logged"):
         sweep(Asked(endless, (), ("at_budget:maximize",), count=3))
-
-
-def test_quality_at_a_budget_puts_every_run_within_it_before_every_other() -> None:
-    for higher, good, bad in ((True, 0.9, 0.1), (False, 0.1, 0.9)):
-        rated = [
-            at_budget(good, 0.5, 0.3, higher),
-            at_budget(bad, 0.3, 0.3, higher),
-            at_budget(good, 0.25, 0.3, higher),
-            at_budget(good, 0.0, 0.3, higher),
-        ]
-        assert rated == sorted(rated, reverse=higher)
-        assert len(set(rated)) == 4
-    assert at_budget(7.0, 0.5, 0.3, higher_is_better=False) == 1.0, "a WER above 1 is no worse than a missed budget"
-    assert at_budget(0.5, 0.299, 0.3, higher_is_better=True) == 0.5, "whole tokens meet a share only nearly"
 
 
 def test_studies_do_not_share_a_name_when_what_is_searched_differs(tmp_path: Path) -> None:

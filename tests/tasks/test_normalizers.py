@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jiwer
 import pytest
+import whisper_normalizer.english
 from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishSpellingNormalizer
@@ -45,7 +46,21 @@ def test_english_is_whispers_own_in_two_implementations(case: dict[str, str]) ->
         assert normalizer(Normalizer.english)(text) == transformers(text)
 
 
-@pytest.mark.parametrize("name", ["normaliser_first", "normaliser_second"])
+def test_what_is_looked_for_once_is_replaced_as_whisper_replaces_it() -> None:
+    """Every pattern of Whisper's, inside sentences of all kinds, against the untouched normaliser."""
+    whole = whisper_normalizer.english.EnglishTextNormalizer()
+    patterns = [*whole.replacers, r"\bhmm\b", r"\buh\b"]
+    assert len(patterns) > 50
+    words = [pattern.replace(r"\b", "") for pattern in patterns] + ["twenty", "colour", "x", "$5.10", "naïve"]
+    for word in words:
+        for text in (
+            *(word, f"the {word} came", f"THE {word.upper()}, came", f"a{word}b", f"he{word} ten", f"we {word}."),
+            *(f"wo(x){word}", f"[noise] {word}", f"<{word}> it", f"she 's {word}", f"{word}-{word} 1,000"),
+        ):
+            assert normalizer(Normalizer.english)(text) == whole(text), text
+
+
+@pytest.mark.parametrize("name", ["normaliser_first", "normaliser_second", "normaliser_third"])
 def test_pairs_of_many_languages_have_the_rate_that_a_person_gives_them(tmp_path: Path, name: str) -> None:
     for case in cases(f"{name}.jsonl"):
         task = ASR(tmp_path, language=case["language"], conversational=case.get("conversational", False), silence=True)

@@ -123,7 +123,7 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ConversionError(
-            f"{folder} needs {needed / 1e9:.1f} GB more, {free / 1e9:.1f} GB are free; make room, give a folder on "
+            f"{folder} needs {needed / 1e9:.3g} GB more, {free / 1e9:.3g} GB are free; make room, give a folder on "
             "another disk, or convert to bfloat16"
         )
 

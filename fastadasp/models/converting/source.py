@@ -51,6 +51,8 @@ SKIPPED = (
 )
 """Names in a pickle, beside those that torch allows itself, that stand for settings of a training run. An inert object
 takes their place: neither the named class nor the named function is imported or called."""
+FORMATS = (torch.float32, torch.bfloat16, torch.float16)
+"""Of the numbers in published checkpoints."""
 _EDGE = 2**20
 """Bytes at either end of a file that tell it from another of the same size and time."""
 
@@ -104,7 +106,16 @@ def open_source(path: Path, *, within: str | None = None, drop: Sequence[str] = 
             if key in tensors:
                 raise ConversionError(f"{file}: {key} stands in the checkpoint twice; it was not written by one model")
             tensors[key] = stored
+    if other := [f"{key} ({stored.dtype})" for key, stored in tensors.items() if stored.dtype not in FORMATS]:
+        raise ConversionError(
+            f"{path}: weights must be float32, bfloat16 or float16, as they were published: {_first(other)}; it is a "
+            "quantised or another checkpoint"
+        )
     return Source(path, files, tensors)
+
+
+def _first(items: Sequence[str], most: int = 5) -> str:
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 def _files(folder: Path, advice: str) -> tuple[Path, ...]:
@@ -146,13 +157,13 @@ def _read(file: Path, within: str | None) -> Iterator[tuple[str, Stored]]:
     if not isinstance(entries, Mapping):
         raise ConversionError(f"{file} holds a {type(entries).__name__} where its tensors should stand by name")
     if other := [f"{key} ({type(value).__name__})" for key, value in entries.items() if not _is_plain(value)]:
-        raise ConversionError(f"{file}: not plain tensors of floating point numbers: {', '.join(other)}")
+        raise ConversionError(f"{file}: not plain tensors: {_first(other)}")
     for key, value in entries.items():
         yield key, Stored(tuple(value.shape), value.dtype, value.detach)
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.layout is torch.strided and value.is_floating_point()
+    return isinstance(value, Tensor) and value.layout is torch.strided
 
 
 def _safetensors(file: Path) -> Iterator[tuple[str, Stored]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchFeature, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
+    from fastadasp.models.placing import Spread
     from fastadasp.tasks.base import Example
 
 Prefill = Enum("Prefill", ["whole", "released"])
@@ -79,7 +80,9 @@ class WavLLMFamily(SpeechLM, ABC):
 
     def encode(self, prepared: Sequence[Mapping[str, "Tensor"]]) -> "BatchFeature":
         """A left-padded batch of prompts with features, on the model's device."""
-        return to_device(self.processor.collate(prepared), self.model.device)
+        from fastadasp.engine.device import input_device
+
+        return to_device(self.processor.collate(prepared), input_device(self.model))
 
     def beam_prompt(self, inputs: "BatchFeature") -> Mapping[str, "Tensor"]:
         """`inputs` with the audio read already, once for all beams, and a row of every tensor for each prompt.
@@ -124,10 +127,17 @@ class WavLLM(WavLLMFamily, Pretrained):
 
         return self._prefilled(super()._build_config())
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
         model = super()._build_model(device=device, dtype=dtype, attention=attention, device_map=device_map)
         self._prefilled(model.config)
         return model
+
+    def take(self, model: "PreTrainedModel", processor: "ProcessorMixin") -> None:
+        """As in Pretrained."""
+        self._prefilled(model.config)
+        super().take(model, processor)
 
     def _model_class(self) -> "type[PreTrainedModel]":
         from fastadasp.models.wavllm.modeling import WavLLMForConditionalGeneration

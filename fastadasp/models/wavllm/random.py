@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
+from fastadasp.models.random_weights import check_multiples, drawn
 from fastadasp.models.wavllm.adapter import WavLLMFamily
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
+
+    from fastadasp.models.placing import Spread
 
 _LEAST_VOCABULARY = 3 + 256 + 1 + 95
 """Special pieces, bytes, the sign for a space and what a keyboard has: LLaMA's alphabet, in small."""
@@ -46,16 +49,8 @@ class WavLLMRandom(WavLLMFamily):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        parts = (
-            ("hidden", "heads"),
-            ("whisper_hidden", "whisper_heads"),
-            ("wavlm_hidden", "wavlm_heads"),
-            ("wavlm_hidden", "wavlm_groups"),
-        )
-        for whole, part in parts:
-            if getattr(self, part) < 1 or getattr(self, whole) % getattr(self, part):
-                given = f"{getattr(self, whole)} and {getattr(self, part)}"
-                raise ConfigError(f"model.{whole} must be a multiple of model.{part}, got {given}")
+        of_whisper, of_wavlm = ("whisper_hidden", "whisper_heads"), ("wavlm_hidden", "wavlm_heads")
+        check_multiples(self, [("hidden", "heads"), of_whisper, of_wavlm, ("wavlm_hidden", "wavlm_groups")])
         if self.hidden // self.heads % 2:
             raise ConfigError(f"model.hidden must be an even multiple of model.heads, got {self.hidden}, {self.heads}")
         if self.vocab < _LEAST_VOCABULARY:
@@ -111,20 +106,20 @@ class WavLLMRandom(WavLLMFamily):
             )
         )
 
-    def _build_model(self, *, device: str, dtype: str, attention: str, device_map: str | None) -> "PreTrainedModel":
-        import torch
-
+    def _build_model(
+        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
+    ) -> "PreTrainedModel":
         from fastadasp.models.wavllm.modeling import WavLLMForConditionalGeneration
 
-        if device_map is not None:
-            raise ConfigError(f"hardware.device_map={device_map} needs a checkpoint; random weights take one device")
-        # Drawn on the device itself: 8 billion numbers take a second on a GPU, minutes on a CPU.
-        on_gpu = [torch.device(device)] if device.startswith("cuda") else []
-        with torch.random.fork_rng(on_gpu), torch.device(device):
-            torch.manual_seed(self.weight_seed)
-            return WavLLMForConditionalGeneration._from_config(
-                self.config, dtype=getattr(torch, dtype), attn_implementation=attention
-            )
+        return drawn(
+            WavLLMForConditionalGeneration,
+            self.config,
+            seed=self.weight_seed,
+            device=device,
+            dtype=dtype,
+            attention=attention,
+            device_map=device_map,
+        )
 
 
 def character_tokenizer() -> "PreTrainedTokenizerFast":

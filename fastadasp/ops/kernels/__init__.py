@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _usable: dict[tuple[torch.device, torch.dtype, int], bool] = {}
-"""By device, dtype and channels, for each of which Triton compiles anew: whether it could."""
+"""Whether Triton could compile the kernels, for each device, dtype and number of channels."""
 
 
 def try_column_sums(

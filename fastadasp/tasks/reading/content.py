@@ -1,7 +1,7 @@
 """Answers that name an option by some of its words alone: "Paris" for "Paris, France", "A car. The man's."."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastadasp.tasks.reading.lexicon import ARTICLES, COPULAS, SUBJECTS
 from fastadasp.tasks.reading.options import Options, comparable
@@ -30,8 +30,19 @@ def by_content(tokens: Sequence[Token], options: Options, parts: bool) -> str:
         return largest[0]
     if whole or not parts:
         return ""
+    if uncounted := _uncounted(said, of_option):
+        return uncounted
     part = [key for key, words in of_option.items() if said and all(_holds(words, word) for word in said)]
     return part[0] if len(part) == 1 else ""
+
+
+def _uncounted(said: frozenset[str], of_option: Mapping[str, frozenset[str]]) -> str:
+    """The one option that the answer holds but for its number, where the answer has none: "eggs" for "two eggs"."""
+    things = {key: frozenset(word for word in words if not word.isdigit()) for key, words in of_option.items()}
+    if any(word.isdigit() for word in said):
+        return ""
+    found = [key for key, words in things.items() if words and _within(words, said)]
+    return found[0] if len(found) == 1 else ""
 
 
 def _content(tokens: Sequence[Token]) -> frozenset[str]:

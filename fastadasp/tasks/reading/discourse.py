@@ -1,7 +1,7 @@
 """What an answer's statements say together: questions and their replies, headings, explanations, quoted speech."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from fastadasp.tasks.reading.evidence import Evidence, Weight
 from fastadasp.tasks.reading.options import Options
@@ -26,6 +26,7 @@ def account_of(tokens: Sequence[Token], found: Sequence[Statement], options: Opt
     account, speech = Account(), _speech(tokens, found)
     explaining, pending = False, Weight.plain
     asked: Mention | None = None
+    questions: set[int] = set()
     for statement in found:
         first = not any(item.weight > Weight.open for item in account.evidence)
         scan = Scan(tokens, statement, Context(options, speech, explaining, first, pending))
@@ -39,7 +40,23 @@ def account_of(tokens: Sequence[Token], found: Sequence[Statement], options: Opt
             if _contradicts(statement, options):
                 account.retractions[statement.start] = False
         explaining, pending, asked = scan.explaining, scan.pending, _asked(statement)
+        if asked is not None:
+            questions.add(asked.start)
+    account.evidence = _unless_told(account.evidence, questions)
     return account
+
+
+def _unless_told(evidence: Sequence[Evidence], questions: Collection[int]) -> list[Evidence]:
+    """Without the options of questions, "A?", where another one is told: the tone of "A?" answers only by itself."""
+    told = {
+        item.option for item in evidence if item.positive and item.weight > Weight.open and item.start not in questions
+    }
+    return [
+        replace(item, weight=Weight.open)
+        if item.start in questions and item.positive and told - {item.option}
+        else item
+        for item in evidence
+    ]
 
 
 def _contradicts(statement: Statement, options: Options) -> bool:

@@ -9,15 +9,17 @@ class Weight(IntEnum):
 
     open = 0
     """Nothing: asked, quoted, supposed, or said of something else."""
-    weak = 1
+    faint = 1
+    """A part of an option's words in an explanation."""
+    weak = 2
     """It explains or describes; an answer only where there is no other."""
-    plain = 2
+    plain = 3
     """A statement about the speech."""
-    answer = 3
+    answer = 4
     """Given as the answer: "the answer is B", "B.", "B is correct"."""
-    concluded = 4
+    concluded = 5
     """Given as the conclusion: "so B"."""
-    final = 5
+    final = 6
     """Given as the final answer."""
 
 

@@ -25,6 +25,8 @@ class Force:
     """Whether the negation has met an option: it then ends where a new clause begins without a comma."""
     negates_next: bool = False
     compared: bool = False
+    likewise: bool = False
+    """Whether what follows shares what was said of the options before it."""
     rejected: bool = False
     possible: bool = False
     minor: bool = False
@@ -53,6 +55,7 @@ class Force:
             possible=False,
             rejected=False,
             compared=False,
+            likewise=False,
             minor=False,
             limit=Weight.final if lifted else self.limit,
             concluding=None if strong else self.concluding,
@@ -73,6 +76,7 @@ class Force:
             negates_next=False,
             minor=False,
             compared=False,
+            likewise=False,
             reason=self.reason and "named",
         )
         return replace(rest, pending=Weight.plain, concluding=None) if named else rest

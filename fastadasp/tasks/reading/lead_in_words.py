@@ -68,6 +68,7 @@ ENGLISH = LeadInWords(
     said=r"is speaking|speaks|said|was saying|stated|read|spoke|announced|was|were",
     be=r"is|are|would be|will be|should be|can be (?:transcribed|translated|written)(?: as(?! follows)| to| into)?|"
     r"becomes|it is|it's|has been (?:transcribed|translated)(?: as(?! follows)| to| into)?|sounds like|reads|"
+    r"transcribes?(?: to| as(?! follows)| into)?|"
     r"appears to be|seems to be|goes like|means|translates?(?: to| as| into)?|"
     r"is (?:transcribed|translated)(?: as(?! follows)| to| into)?|as",
     complete=r"what (?:is|was) (?:being )?said(?: in the (?:audio|recording|clip))?(?: is| was)?|"
@@ -93,7 +94,8 @@ GERMAN = LeadInWords(
     r"tonspur|clip|datei",
     content=r"satz(?:es)?|wörter|worte|äußerung|aussage|ergebnis|nachricht",
     wording=r"inhalt|(?:original)?text(?:es)?|wortlaut",
-    spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzt(?:e[nrs]?)?|gesagt (?:wird|wurde)|zu hören(?: ist)?|"
+    spoken=r"gesprochene[nrs]?|transkribierte[nrs]?|übersetzt(?:e[nrs]?)?|gesagt(?:e[nrs]?| wird| wurde)|"
+    r"zu hören(?: ist)?|"
     r"was ich höre|gehörte[nrs]?",
     quality=r"ursprüngliche[nrs]?|originale[nrs]?|vollständige[nrs]?|wörtliche[nrs]?|genaue[nrs]?|korrekte[nrs]?|"
     r"richtige[nrs]?|endgültige[nrs]?|gewünschte[nrs]?",
@@ -191,7 +193,7 @@ CHINESE = LeadInWords(
     result=r"原文|文本内容|文字内容|(?:录音|语音)?转文字|[英德法中日]译[英德法中日]|翻译|译文|识别|转录|转写|听写|誊写|文字稿|文稿|转录稿|字幕|逐字稿",
     heard=r"音频(?:文件|片段)?|语音|录音|讲话|话|片段",
     content=r"句子|话|句话|这句话|结果|文字",
-    wording=r"内容|文本|文字内容|意思",
+    wording=r"内容|文本|文字|文字内容|意思",
     spoken=r"说的|所说|讲的|听到|说的话",
     quality=r"原始|对应|完整|准确|最终|具体|主要",
     here=r"以下(?:是|为)?|下面(?:是)?|这是|如下|是这样的|这里是",

@@ -89,6 +89,8 @@ def is_lead_in(head: str, *, quotation: bool = False) -> bool:
     needed = _QUOTING if quotation else _ANNOUNCING
     if head[:1].isupper() and head.isalpha():
         needed = [*needed, *_LABELLING]
+    elif head.isalpha() and head.lower() == head.upper():  # a script without capitals
+        needed = [*needed, {"wording"}]
     return any(parts >= one for parts in _parts(head) for one in needed)
 
 

@@ -29,7 +29,11 @@ def names_option(tokens: Sequence[Token], at: int, letters: Collection[str], cue
         return True
     introduced = cue_before in _INTRODUCING
     if token.written.isupper():
-        return _stands_alone(tokens, at) or (_after(tokens, at) in AFTER_LETTER and (letter != "I" or introduced))
+        return (
+            _stands_alone(tokens, at)
+            or _before(tokens, at) == "la"
+            or (_after(tokens, at) in AFTER_LETTER and (letter != "I" or introduced))
+        )
     if letter in "AEIOUY" and cue_before is Cue.letter and _before(tokens, at) in _NAMING:
         return True
     if letter in "AEIOUY":

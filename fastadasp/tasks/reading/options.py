@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from string import ascii_uppercase
 
 from fastadasp.tasks.reading.lexicon import ARTICLES, LITTLE, NO, NUMBERS, VOCABULARIES, YES
@@ -180,9 +180,19 @@ def comparable(token: Token, level: int) -> str:
     return _stem(NUMBERS.get(token.text, token.text)) if level >= 2 else token.text
 
 
+@cache
+def _american() -> Mapping[str, str]:
+    """American for British spellings: "neighbor" for "neighbour"."""
+    from whisper_normalizer.english import EnglishSpellingNormalizer
+
+    spellings: Mapping[str, str] = EnglishSpellingNormalizer().mapping
+    return spellings
+
+
 def _stem(word: str) -> str:
-    """`word` without accents, and without what marks a plural or a grammatical gender."""
+    """`word` in American spelling without accents, and without what marks a plural or a grammatical gender."""
     word = without_accents(word)
+    word = _american().get(word, word)
     if len(word) >= 5 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) >= 5 and word.endswith(("ses", "xes", "ches", "shes", "zes")):

@@ -87,6 +87,9 @@ class Scan:
             )
             for number, mention in enumerate(group.mentions)
         ]
+        if force.likewise and self.evidence:
+            before = self.evidence[-1]
+            found = [replace(one, positive=before.positive, weight=before.weight) for one in found]
         self.evidence += found
         self._force = force.after_options(named=any(one.positive for one in found))
 
@@ -106,6 +109,8 @@ class Scan:
         weight, limit = force.pending, force.limit
         if force.concluding is not None and self.places.is_linked(force.concluding, group):
             weight = max(weight, Weight.concluded)
+        elif force.concluding is not None and lettered and not group.joint and weight == Weight.plain:
+            weight = Weight.answer
         if self.places.is_all(group) or (self.context.first and self._leads(group)):
             weight = max(weight, Weight.answer)
         if group.joint == "or":
@@ -170,6 +175,8 @@ class Scan:
             case Cue.probable:
                 likelier = force.contrasted or any(found.possible for found in self.evidence)
                 return replace(force, possible=False, contrasted=likelier)
+            case Cue.likewise:
+                return replace(force, likewise=True)
             case Cue.minor:
                 return replace(force, minor=True)
         content = item.cue is Cue.say and self.context.options.lettered and not self.places.follows_letter(item)
@@ -180,4 +187,5 @@ def _of_mention(mention: Mention, weight: Weight) -> Weight:
     """A description, or an option by its last words alone, says less."""
     if mention.level == DESCRIBED:
         return weight if weight >= Weight.concluded else min(weight, Weight.weak)
-    return min(weight, Weight.weak) if mention.level == _PARTIAL and weight == Weight.plain else weight
+    partial = {Weight.plain: Weight.weak, Weight.weak: Weight.faint}
+    return partial.get(weight, weight) if mention.level == _PARTIAL else weight

@@ -34,7 +34,7 @@ class Mention:
     end: int
     """Tokens from `start` up to and without `end`."""
     level: int
-    """As in `Wording`; LETTER for a letter, PAIR for a letter with its own text."""
+    """Level of the wording (see `Wording`); LETTER for a letter, PAIR for a letter with its own text."""
 
 
 LETTER, PAIR = -1, -2

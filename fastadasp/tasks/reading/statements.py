@@ -214,8 +214,8 @@ def _grouped(tokens: Sequence[Token], spans: Sequence[Span]) -> Iterator[Group |
         group, joints = [mentions[at]], set()
         for mention in mentions[at + 1 :]:
             joint = _joint(tokens, spans, group[-1].end, mention.start)
-            if not joint:
-                break
+            if not joint or (len(group) > 1 and mention.option in (earlier.option for earlier in group)):
+                break  # "Between B and C, C is better'
             joints.add(joint)
             group.append(mention)
         at += len(group)

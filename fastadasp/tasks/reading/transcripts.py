@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from fastadasp.tasks.reading.cleaning import without_thoughts
 from fastadasp.tasks.reading.containers import without_container, without_tags
+from fastadasp.tasks.reading.language_names import LANGUAGES
 from fastadasp.tasks.reading.lead_ins import PLAIN_SAYING, is_lead_in, is_polite
 from fastadasp.tasks.reading.quotation_marks import QUOTES, without_name, without_quotation_marks
 from fastadasp.tasks.reading.remarks import REMARK
@@ -24,6 +25,10 @@ _SIGN = re.compile(r"\s*[:\uff1a]\s*|\s*\n\s*|\s+[-\u2013\u2014]\s+")
 _MARK = re.compile(f"[{''.join(QUOTES)}]")
 _DECORATED = re.compile(r"\A\s*(?:#+\s*|>\s*)?(\*{1,3}|_{1,2}|\[|\()([^*_\n\[\]()]{1,80}?)(:?)(?:\1|\]|\))(\s*:?)")
 """A label in bold type or brackets, with a colon inside or after it: "**Transcript:**", "[Transcript]"."""
+_OTHER_LANGUAGE = re.compile(rf"\w, in (?:{'|'.join(LANGUAGES)}): ", re.IGNORECASE)
+"""A second language in the same sentence: "In French: merde, in English: break a leg" is a sentence of its own."""
+_PRONOUN_SAYS = re.compile(r"S?[Hh]e says:")
+"""Announces a quotation that is all of the rest; without the colon a story may say so."""
 _HEADING = "#*_ \t"
 _BLOCK = re.compile(r"^>[ \t]?", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\"'\u201d\u2019\u300d\u00bb)])\s+|\n+")
@@ -89,12 +94,16 @@ def _without_lead_in(text: str) -> str:
     """No announcement, and no remark after what is announced."""
     plain = _DECORATED.sub(_undecorated, text)
     for sign in _SIGN.finditer(plain, 0, _LONGEST):
+        if _OTHER_LANGUAGE.search(plain, sign.end()):
+            continue
         if _announces(plain[: sign.start()].strip(_HEADING), sign[0]):
             return without_container(_BLOCK.sub("", _without_remark(plain[sign.end() :].strip())))
     for mark in _MARK.finditer(plain, 0, _LONGEST):
         head, rest = plain[: mark.start()].rstrip(), without_name(_without_remark(plain[mark.start() :].strip()))
-        announced = is_lead_in(head.rstrip(" ,:.!\uff1a"), quotation=True) or (
-            head[-1:] in (*"!.:",) and is_polite(head)
+        announced = (
+            is_lead_in(head.rstrip(" ,:.!\uff1a"), quotation=True)
+            or (head[-1:] in (*"!.:",) and is_polite(head))
+            or _PRONOUN_SAYS.fullmatch(head)
         )
         if announced and without_quotation_marks(rest) != rest:
             return rest

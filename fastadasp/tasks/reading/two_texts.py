@@ -19,9 +19,10 @@ _HEADINGS = {
 }
 _BOTH_QUOTED = re.compile(
     r"(?:The [\w ]{1,60})?[\"\u201c\u201e'\u2018].{1,400}?[\"\u201d\u201c'\u2019],? (?:which )?"
-    r"(?:translates?|is translated|can be translated|means|\u00fcbersetzt|"
+    r"(?P<verb>translates?|is translated|can be translated|means|\u00fcbersetzt|"
     r"(?:in|auf) \w+ (?:is|would be|means|ist|hei\u00dft))"
-    r"[^\"\u201c\u201e\u2018']{0,40}?([\"\u201c\u201e'\u2018].+[\"\u201d\u201c'\u2019])(?: (?:in|auf) \w+)?[.!]?",
+    r"[^\"\u201c\u201e\u2018']{0,40}?(?P<second>[\"\u201c\u201e'\u2018].+[\"\u201d\u201c'\u2019])"
+    r"(?: (?:in|auf) \w+)?[.!]?",
     re.DOTALL,
 )
 _MARKUP = "*_ \t\n"
@@ -42,10 +43,15 @@ def one_of_two(text: str, kind: str) -> str:
 
 
 def second_of_two(text: str, kind: str) -> str:
-    """Of "'It is late' translates to 'Es ist sp\u00e4t.'" the second sentence."""
+    """Of "'It is late' translates to 'Es ist sp\u00e4t.'" the second sentence.
+
+    What one word means is said by real sentences too, so that "means" counts in translations alone.
+    """
     found = _BOTH_QUOTED.fullmatch(text.strip())
+    if found and found["verb"] == "means" and kind == "transcript":
+        found = None
     arrow = _ARROW.match(text) if kind == "translation" else None
-    return found[1] if found else text[arrow.end() :] if arrow else text
+    return found["second"] if found else text[arrow.end() :] if arrow else text
 
 
 def without_language(text: str, language: str) -> str:

@@ -90,6 +90,7 @@ def test_the_same_clips_get_the_same_answers_in_every_format(
     assert all(one == answers[0] for one in answers)
 
 
-def test_every_corpus_has_an_option_a_file_and_a_miniature() -> None:
+def test_every_corpus_has_an_option_a_file_and_a_miniature_or_a_test_of_its_own() -> None:
     files = {file.stem for file in (PACKAGE / "data" / "corpora").glob("*.py")} - {"__init__"}
-    assert files == set(options("data")) == set(MINIATURES)
+    own = {name for name in files if Path(__file__).with_name(f"test_{name}.py").is_file()}
+    assert files == set(options("data")) == set(MINIATURES) | own

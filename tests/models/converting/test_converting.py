@@ -138,9 +138,21 @@ def test_files_that_are_no_checkpoint_say_why(file: Path, tmp_path: Path) -> Non
         open_source(tmp_path / "old.pt", within="model")
     with pytest.raises(ConversionError, match=r"has no entry 'state' \(it holds: args, cfg, model\)"):
         open_source(file, within="state")
-    torch.save({"model": {"a": torch.ones(2), "b": 3, "c": torch.ones(2, dtype=torch.int64)}}, tmp_path / "mixed.pt")
-    with pytest.raises(ConversionError, match=r"not plain tensors of floating point numbers: b \(int\), c \(Tensor\)"):
+    torch.save({"model": {"a": torch.ones(2), "b": 3, "c": torch.eye(2).to_sparse()}}, tmp_path / "mixed.pt")
+    with pytest.raises(ConversionError, match=r"not plain tensors: b \(int\), c \(Tensor\)"):
         open_source(tmp_path / "mixed.pt", within="model")
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.bool, torch.float64, torch.float8_e4m3fn])
+def test_numbers_in_a_format_that_was_never_published_are_refused_in_both_kinds_of_file(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    changed = {**tensors(), "out": torch.ones(3).to(dtype)}
+    torch.save({"model": changed}, tmp_path / "other.pt")
+    save_file(changed, tmp_path / "other.safetensors")
+    for name, within in (("other.pt", "model"), ("other.safetensors", None)):
+        with pytest.raises(ConversionError, match=rf"must be float32, bfloat16 or float16.*: out \({dtype}\); it is a"):
+            open_source(tmp_path / name, within=within)
 
 
 def test_a_folder_of_shards_is_read_through_its_index(tmp_path: Path) -> None:

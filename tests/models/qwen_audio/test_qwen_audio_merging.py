@@ -56,6 +56,7 @@ def row(adapter: QwenAudio, *seconds: float) -> dict[str, Tensor]:
     return adapter._processed(adapter._prompt(len(clips), "<|startofanalysis|><|en|>What is said?"), clips)
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("span", AudioSpan)
 @pytest.mark.parametrize(("schedule", "ratio"), [("once", 0.4), ("constant", 0.15)])
 @pytest.mark.parametrize("seconds", [1.5, 3.2, 6.0])
@@ -104,6 +105,7 @@ def engine_answers(adapter: QwenAudio, method: MergeMethod, rows: list, generati
     return generate(adapter.model, inputs, method, adapter.audio_mask(inputs), **limits).ids.tolist()
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("answer", [answers, engine_answers], ids=["transformers", "static"])
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("schedule", [Schedule.once, Schedule.constant])

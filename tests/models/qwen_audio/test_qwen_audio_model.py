@@ -76,6 +76,7 @@ def expected_logits(restated: Restatement, row: dict[str, Tensor], clips: list[n
     return restated.prefill(row["input_ids"].tolist(), [(log_mel(clip), len(clip) // 160) for clip in clips])
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("samples", [1120, 1279, 16_000, 16_159, 47_999, 480_000])
 def test_features_stop_where_the_released_encoder_stops(adapter: QwenAudio, samples: int) -> None:
     clip = noise(samples / 16_000)
@@ -88,6 +89,7 @@ def test_features_stop_where_the_released_encoder_stops(adapter: QwenAudio, samp
     assert not features[0, :, 2 * states :].any()
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("seconds", [[0.07], [1.0], [1.2519], [2.3, 0.5], [3.0], [4.0, 2.009]], ids=str)
 def test_logits_are_the_old_models_at_every_position_and_step(
     adapter: QwenAudio, restated: Restatement, seconds: list[float]
@@ -143,6 +145,7 @@ def test_a_prompt_keeps_its_rotation_while_answers_of_others_are_written(adapter
     assert answers == alone
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("adapter", ["sdpa"], indirect=True)
 @pytest.mark.parametrize("num_beams", [1, 3])
 @pytest.mark.parametrize("engine", ["transformers", "static"])

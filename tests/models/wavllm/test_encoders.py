@@ -13,6 +13,7 @@ from fastadasp.models.wavllm.connector import Subsampler
 from fastadasp.models.wavllm.lengths import Convolutions, audio_tokens, whisper_frames, windows
 from fastadasp.models.wavllm.random import WavLLMRandom
 from fastadasp.models.wavllm.wavlm import WavLMStream
+from tests.helpers.weights import enlarge
 
 BASE = Convolutions(WavLMConfig().conv_kernel, WavLMConfig().conv_stride)
 
@@ -40,9 +41,7 @@ def stream() -> WavLMStream:
         max_bucket_distance=40,
     )
     stream = WavLMStream(config).eval()
-    for parameter in stream.parameters():
-        if parameter.ndim > 1:
-            parameter.mul_(4)
+    enlarge(stream)
     stream.output_weights.copy_(torch.tensor([0.5, -1.0, 2.0, 0.1]))
     return stream
 
@@ -111,9 +110,7 @@ def test_padding_beyond_a_rows_length_never_reaches_its_subsampled_tokens() -> N
 def audio_encoder() -> AudioEncoder:
     adapter = WavLLMRandom(layers=1)
     encoder: AudioEncoder = adapter.load(device="cpu", dtype="float32", attention="sdpa").audio
-    for parameter in encoder.parameters():
-        if parameter.ndim > 1:
-            parameter.mul_(3)
+    enlarge(encoder, 3)
     return encoder
 
 

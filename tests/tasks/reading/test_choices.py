@@ -20,8 +20,6 @@ KNOWN = {
     "He wasn't ill, and he didn't miss the bus.",
     "She mentions the cat, but she feeds the dog.",
     "'I was never happy', he says sadly.",
-    "A? B? C!",
-    "A is out, and so is D. Between B and C, C is better.",
     "She lives in London now, but she was born in Rome. The question asks where she was born: Rome.",
     "The second voice is not a different person.",
 }
@@ -36,6 +34,8 @@ FILES = (
     "choices_sixth",
     "choices_seventh",
     "choices_eighth",
+    "choices_ninth",
+    "choices_tenth",
 )
 
 EMOTIONS = Options.of_labels({"happy": ["excited"], "sad": [], "angry": [], "neutral": ["calm"]})

@@ -18,14 +18,15 @@ FILES = (
     "transcripts_seventh",
     "transcripts_eighth",
     "transcripts_ninth",
+    "transcripts_tenth",
+    "transcripts_eleventh",
+    "transcripts_quoted",
 )
-KNOWN = {"In French: merde, in English: break a leg"}
-"""A sentence that names two languages, as a lead-in names one."""
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_only_what_wraps_the_text_is_cut(name: str) -> None:
-    assert not [case for case in wrong(f"{name}.jsonl") if case[1] not in KNOWN]
+    assert not list(wrong(f"{name}.jsonl"))
 
 
 @pytest.mark.parametrize("name", FILES)

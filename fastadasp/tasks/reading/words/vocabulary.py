@@ -58,6 +58,8 @@ class Cue(Enum):
     no = auto()
     conjunction = auto()
     disjunction = auto()
+    likewise = auto()
+    """Says of the option after it what was said of the one before: "A is wrong, as is B"."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Token reduction where a model is served: methods that act before the decoder, inside vLLM."""

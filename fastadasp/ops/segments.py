@@ -46,10 +46,10 @@ def _products(x_BND: Tensor, longest: int) -> Tensor:
     """(B, N, L) float32: the inner product of item n and the item l before it, 0 where there is none.
 
     By products of matrices, of BLOCK items with themselves and those just before, so that each item is read once."""
-    batch, width, _ = x_BND.shape
+    batch, width, channels = x_BND.shape
     blocks = -(-width // BLOCK)
     padded_BND = pad(x_BND, (0, 0, longest - 1, blocks * BLOCK - width))
-    own_BKWD = padded_BND[:, longest - 1 :].reshape(batch, blocks, BLOCK, -1)
+    own_BKWD = padded_BND[:, longest - 1 :].reshape(batch, blocks, BLOCK, channels)
     product_BKWV = own_BKWD @ padded_BND.unfold(1, BLOCK + longest - 1, BLOCK)
     at_WL = torch.arange(BLOCK, device=x_BND.device)[:, None] + torch.arange(longest - 1, -1, -1, device=x_BND.device)
     found_BKWL: Tensor = product_BKWV.gather(3, at_WL.expand(batch, blocks, -1, -1))

@@ -18,6 +18,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -119,8 +120,7 @@ def timed(asking: Asking, rounds: int, at_once: Sequence[int]) -> list[dict[str,
                     reduction: list[float] = []
                     with ExitStack() as stack:
                         base = models.FAMILIES["Qwen2AudioForConditionalGeneration"]
-                        encoding = __import__(f"{models.MODELS}.{base.module}", fromlist=["_"])
-                        owner = getattr(encoding, base.class_name)
+                        owner = getattr(import_module(f"{models.MODELS}.{base.module}"), base.class_name)
                         stack.enter_context(seconds_of(owner, "embed_multimodal", encoder))
                         stack.enter_context(seconds_of(models, "reduce_clips", reduction))
                         cell = asking.ask(clips, ratio, together)

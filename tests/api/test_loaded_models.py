@@ -25,7 +25,8 @@ from fastadasp.evaluation.run import evaluate
 from fastadasp.evaluation.setup import validate
 from fastadasp.models.base import Engine
 from fastadasp.models.pretrained import ModelError
-from tests.helpers.speech_families import FAMILIES, whisper_like
+from tests.helpers.family_parts import whisper_like
+from tests.helpers.speech_families import FAMILIES
 from tests.helpers.stored_runs import lines
 
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}

@@ -1,6 +1,5 @@
 """Lightning's own DDP over gloo processes that take turns: each batch is answered once, and a death is noticed."""
 
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from fastadasp.evaluation.batches import Plan, plan
 from fastadasp.evaluation.strategy import TeamEnvironment, distributed
 from fastadasp.evaluation.turns import Meeting, TeamError, Turns
 from fastadasp.process.cluster import Launcher, Team
-from tests.evaluation.test_turns import EXAMPLES, free_port
+from tests.evaluation.test_turns import EXAMPLES
+from tests.helpers.members import told_by
 
 
 class Taking(LightningModule):
@@ -38,7 +38,7 @@ class Taking(LightningModule):
         self.meeting.end()
 
 
-def member(team: Team, pipe: Connection, mischief: bool) -> None:
+def member(team: Team, mischief: bool, pipe: Connection) -> None:
     meeting = Meeting(team, "run")
     try:
         meeting.begin()
@@ -54,25 +54,7 @@ def member(team: Team, pipe: Connection, mischief: bool) -> None:
 
 
 def together(size: int, mischief: bool = False) -> list[Any]:
-    context, port = multiprocessing.get_context("spawn"), free_port()
-    pipes, members = [], []
-    for rank in range(size):
-        team = Team(Launcher.slurm, size=size, rank=rank, local_rank=rank, local_size=size, port=port)
-        ours, theirs = context.Pipe()
-        members.append(context.Process(target=member, args=(team, theirs, mischief)))
-        members[-1].start()
-        theirs.close()
-        pipes.append(ours)
-    told: list[Any] = []
-    for pipe in pipes:
-        try:
-            told.append(pipe.recv() if pipe.poll(600) else "hangs")
-        except EOFError:
-            told.append("died")
-    for process in members:
-        process.join(60)
-        process.kill()
-    return told
+    return told_by(size, member, mischief)
 
 
 def test_lightning_is_told_of_the_team_and_starts_nobody() -> None:

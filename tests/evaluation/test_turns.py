@@ -1,8 +1,6 @@
 """Each batch is answered by one process, whichever is free, and nobody waits for one that has gone."""
 
-import multiprocessing
 import os
-import socket
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,6 +13,7 @@ from fastadasp.evaluation.batches import plan
 from fastadasp.evaluation.turns import Meeting, TeamError, Turns
 from fastadasp.process.cluster import Launcher, Team
 from fastadasp.tasks.base import Example
+from tests.helpers.members import free_port, told_by
 
 EXAMPLES = [
     Example(id=str(number), audio=(Path("x.wav"),), instruction="", reference="", seconds=1.0) for number in range(9)
@@ -32,13 +31,7 @@ def test_one_process_takes_all_that_is_left_in_order() -> None:
     meeting.end()
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def member(team: Team, batches: list[Any], pipe: Connection, mischief: str) -> None:
+def member(team: Team, batches: list[Any], mischief: str, pipe: Connection) -> None:
     """A process of a team, which tells what it took."""
     meeting = Meeting(team, "run")
     try:
@@ -57,26 +50,7 @@ def member(team: Team, batches: list[Any], pipe: Connection, mischief: str) -> N
 
 
 def together(size: int, mischief: str = "") -> list[Any]:
-    context, port = multiprocessing.get_context("spawn"), free_port()
-    batches = plan([*EXAMPLES] * 20, 1)
-    pipes, members = [], []
-    for rank in range(size):
-        team = Team(Launcher.slurm, size=size, rank=rank, local_rank=rank, local_size=size, port=port)
-        ours, theirs = context.Pipe()
-        members.append(context.Process(target=member, args=(team, batches, theirs, mischief)))
-        members[-1].start()
-        theirs.close()
-        pipes.append(ours)
-    told = []
-    for pipe in pipes:
-        try:
-            told.append(pipe.recv() if pipe.poll(90) else "hangs")
-        except EOFError:
-            told.append("died")
-    for process in members:
-        process.join(30)
-        process.kill()
-    return told
+    return told_by(size, member, plan([*EXAMPLES] * 20, 1), mischief)
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ import fastadasp
 from fastadasp import FastAdaSP, merging
 from fastadasp.models.chat import ChatSpeechLM
 from fastadasp.models.pretrained import ModelError
-from tests.helpers.speech_families import DECODER, Family
+from tests.helpers.family_parts import DECODER
+from tests.helpers.speech_families import Family
 
 RATE, HOP = 8000, 640
 TEMPLATE = (

@@ -14,7 +14,7 @@ import fastadasp
 from fastadasp import FastAdaSP, merging
 from fastadasp.errors import InputError
 from fastadasp.models.pretrained import ModelError
-from tests.helpers.speech_families import DECODER
+from tests.helpers.family_parts import DECODER
 
 AUDIO = 310
 

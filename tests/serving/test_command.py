@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from fastadasp.cli.serve import serve
 from fastadasp.config.paths import REPOSITORY
 from fastadasp.serving import command as command_module
-from fastadasp.serving.command import ServeError, command, environment, reduction
+from fastadasp.serving.command import ServeError, command, environment, launched, reduction
 
 NOTES = """#!{python}
 import json, os, sys
@@ -131,3 +132,21 @@ def test_the_settings_are_those_given() -> None:
     assert reduction("blend_input", 0.0, '{"search": 4}') == {
         **{"merge": "blend_input", "ratio": 0.0, "merge_options": {"search": 4}}
     }
+
+
+def test_of_a_build_under_another_name_the_module_of_the_server_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vllm").touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    words = ["vllm", "serve", "MODEL", "--port", "8001"]
+    monkeypatch.setattr("fastadasp.serving.command.version", lambda _: "0.32.0")
+    assert launched(words) == (tmp_path / "vllm", words)
+
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("fastadasp.serving.command.version", absent)
+    file, found = launched(words)
+    assert file == tmp_path / "python"
+    assert found[1:] == ["-m", "vllm.entrypoints.openai.api_server", "--model", "MODEL", "--port", "8001"]

@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastadasp.errors import ConfigError
-from fastadasp.models.random_weights import check_multiples, drawn
+from fastadasp.models.random_weights import RandomWeights, check_multiples
 from fastadasp.models.wavllm.adapter import WavLLMFamily
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
-
-    from fastadasp.models.placing import Spread
 
 _LEAST_VOCABULARY = 3 + 256 + 1 + 95
 """Special pieces, bytes, the sign for a space and what a keyboard has: LLaMA's alphabet, in small."""
 
 
 @dataclass(frozen=True)
-class WavLLMRandom(WavLLMFamily):
+class WavLLMRandom(RandomWeights, WavLLMFamily):
     """Built in memory from its dimensions; nothing is read from disk or hub."""
 
     layers: int = 12
@@ -106,20 +104,10 @@ class WavLLMRandom(WavLLMFamily):
             )
         )
 
-    def _build_model(
-        self, *, device: str, dtype: str, attention: str, device_map: "Spread | None"
-    ) -> "PreTrainedModel":
+    def _model_class(self) -> "type[PreTrainedModel]":
         from fastadasp.models.wavllm.modeling import WavLLMForConditionalGeneration
 
-        return drawn(
-            WavLLMForConditionalGeneration,
-            self.config,
-            seed=self.weight_seed,
-            device=device,
-            dtype=dtype,
-            attention=attention,
-            device_map=device_map,
-        )
+        return WavLLMForConditionalGeneration
 
 
 def character_tokenizer() -> "PreTrainedTokenizerFast":

@@ -53,11 +53,11 @@ test-long: install  ## W&B agents, launchers and killed runs of several processe
 
 vllm: $(VLLM)/.installed  ## an environment of its own with vLLM for CPUs and this package: make vllm VLLM=FOLDER
 
-# uv, since only it can let vLLM take a build of torch under another name; it does not read pip's PIP_FIND_LINKS.
+# uv, since only it can let vLLM take a build of torch under another name. Several GB: PyPI's build is the one for CUDA.
 $(VLLM)/.installed: pyproject.toml experiments/serving/requirements.txt experiments/serving/overrides.txt
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(VLLM)/bin/uv pip install --quiet --python $(VLLM)/bin/python $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) --override experiments/serving/overrides.txt -r experiments/serving/requirements.txt -e .
+	$(VLLM)/bin/uv pip install --quiet --python $(VLLM)/bin/python --override experiments/serving/overrides.txt -r experiments/serving/requirements.txt -e .
 	touch $@
 
 test-vllm: vllm  ## the tests that need vLLM: engines and a real server on this CPU, about ten minutes

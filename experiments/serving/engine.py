@@ -41,8 +41,12 @@ def examples_of(task: str, limit: int) -> Sequence[Example]:
 
 def chat_prompt(processor: Any, instruction: str, clips: int = 1) -> str:
     """The prompt of the model's own chat template, with a placeholder for each clip."""
-    content = [*({"type": "audio"} for _ in range(clips)), {"type": "text", "text": instruction}]
-    text: str = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    parts = [*({"type": "audio"} for _ in range(clips)), {"type": "text", "text": instruction}]
+    try:
+        text: str = processor.apply_chat_template([{"role": "user", "content": parts}], add_generation_prompt=True)
+    except TypeError:  # a template whose turns are strings, as Granite's
+        words = processor.audio_token * clips + instruction
+        text = processor.apply_chat_template([{"role": "user", "content": words}], add_generation_prompt=True)
     return text
 
 

@@ -25,11 +25,13 @@ NEW_TOKENS = 12
 
 def build(name: str, folder: Path) -> None:
     """A checkpoint whose heads are wide enough for vLLM's kernels, which need 32 channels."""
-    from tests.helpers import family_parts, speech_families
+    from tests.helpers import family_parts
 
     for settings in (family_parts.DECODER, family_parts.EIGHT_CHANNELS):
         settings |= {"hidden_size": 128, "intermediate_size": 96}
     family_parts.EIGHT_CHANNELS["head_dim"] = 32
+    from tests.helpers import speech_families  # after the widths, which its encoders take
+
     speech_families.FAMILIES[name].save(folder)
     rename_weights(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())

@@ -87,8 +87,14 @@ def granite(name: str) -> Callable[[int], Any]:
 def omni(audio: int) -> Any:
     """The thinker, saved as a part of the whole model, as published checkpoints hold it."""
     encoder = {"num_mel_bins": 128, "d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2}
-    encoder |= {"encoder_ffn_dim": 48, "output_dim": 32, "n_window": 50}
-    pictures = {"depth": 1, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "out_hidden_size": 32}
+    encoder |= {"encoder_ffn_dim": 48, "output_dim": DECODER["hidden_size"], "n_window": 50}
+    pictures = {
+        "depth": 1,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "out_hidden_size": DECODER["hidden_size"],
+    }
     rotary = {"mrope_section": [2, 1, 1], "rope_type": "default", "rope_theta": 10000.0}
     return t.Qwen2_5OmniThinkerForConditionalGeneration(
         t.Qwen2_5OmniThinkerConfig(
@@ -103,8 +109,19 @@ def omni(audio: int) -> Any:
 
 def omni_moe(audio: int) -> Any:
     encoder = {"num_mel_bins": 128, "d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2}
-    encoder |= {"encoder_ffn_dim": 48, "output_dim": 32, "n_window": 50, "downsample_hidden_size": 16}
-    pictures = {"depth": 1, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "out_hidden_size": 32}
+    encoder |= {
+        "encoder_ffn_dim": 48,
+        "output_dim": DECODER["hidden_size"],
+        "n_window": 50,
+        "downsample_hidden_size": 16,
+    }
+    pictures = {
+        "depth": 1,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "out_hidden_size": DECODER["hidden_size"],
+    }
     pictures |= {"deepstack_visual_indexes": [0]}
     rotary = {"mrope_section": [2, 1, 1], "rope_type": "default", "rope_theta": 10000.0, "mrope_interleaved": True}
     experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "decoder_sparse_step": 1}

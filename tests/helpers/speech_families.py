@@ -141,7 +141,7 @@ FAMILIES: dict[str, Family] = {
             "Qwen3ASR",
             "qwen3",
             kind="qwen3_asr",
-            encoder={"output_dim": 32, "downsample_hidden_size": 16, "encoder_layers": 1},
+            encoder={"output_dim": DECODER["hidden_size"], "downsample_hidden_size": 16, "encoder_layers": 1},
         ),
         with_extractor("Qwen3ASR", lambda: t.Qwen3ASRFeatureExtractor()),
         "<|audio_pad|>",

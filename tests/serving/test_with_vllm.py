@@ -95,7 +95,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log"
     arguments = ["--merge", "blend_input", "--ratio", "0.5", "--port", str(port), "--host", "127.0.0.1"]
-    arguments += ["--enforce-eager", "--dtype", "float32", "--max-model-len", "2048"]
+    arguments += ["--enforce-eager", "--dtype", "float32", "--max-model-len", "2048", "--trust-request-mm-kwargs"]
     with log.open("w") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "fastadasp", "serve", str(TINY), *arguments, "--served-model-name", "tiny"],

@@ -1,8 +1,9 @@
 """Does reduction work in each family that the plugin names? On tiny random checkpoints of the shipped classes.
 
 `python -m experiments.serving.families --out FILE` builds each family's checkpoint, serves it with merge=blend_input,
-and asks about two clips at ratios 0 and 0.5. Noted are the placeholders left, and whether the greedy tokens are those
-of `fastadasp.ask` with the same method on the same checkpoint, or the message with which the server refuses.
+and asks about two clips at ratios 0 and 0.5. Noted are the tokens of the prompts, how many greedy answers are those of
+`fastadasp.ask` with the same method on the same checkpoint, and how many at ratio 0 are those of vLLM without the
+plugin's settings; or the message with which the server refuses.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +52,18 @@ def rename_weights(file: Path) -> None:
     save_file({key.replace(doubled, "language_model.model."): tensor for key, tensor in tensors.items()}, file)
 
 
-def served(folder: Path) -> list[dict[str, Any]]:
-    """What a server answers at each ratio."""
+def served(folder: Path, ratios: Sequence[float | None] = RATIOS) -> list[dict[str, Any]]:
+    """What a server answers at each ratio; None: without the plugin's settings."""
     import soundfile
     from transformers import AutoProcessor
     from vllm import SamplingParams
 
-    engine = start(folder, mm_processor_kwargs={"merge": "blend_input", "ratio": 0.5}, max_model_len=1024)
+    own = {} if None in ratios else {"mm_processor_kwargs": {"merge": "blend_input", "ratio": 0.5}}
+    engine = start(folder, max_model_len=1024, **own)
     processor = AutoProcessor.from_pretrained(folder)
     sampling = SamplingParams(temperature=0, max_tokens=NEW_TOKENS, logprobs=2)
     rows = []
-    for ratio in RATIOS:
+    for ratio in ratios:
         for example in examples_of("asr", CLIPS):
             clip = soundfile.read(str(example.audio[0]), dtype="float32")
             prompt = chat_prompt(processor, example.instruction)
@@ -103,13 +106,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--names", nargs="+", default=list(NAMES))
-    parser.add_argument("--step", choices=["build", "served", "answered"], help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=["build", "plain", "served", "answered"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step == "build":
         build(arguments.names[0], arguments.folder)
     elif arguments.step:
-        rows = served(arguments.folder) if arguments.step == "served" else answered(arguments.folder)
+        steps = {"plain": partial(served, ratios=(None,)), "served": served, "answered": answered}
+        rows = steps[arguments.step](arguments.folder)
         arguments.out.write_text(json.dumps(rows))
     else:
         found = [tried(name) for name in arguments.names]
@@ -121,7 +125,7 @@ def tried(name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         folder, file = Path(place, "model"), Path(place, "rows.json")
         results: dict[str, Sequence[dict[str, Any]]] = {}
-        for step in ("build", "served", "answered"):
+        for step in ("build", "plain", "served", "answered"):
             command = [sys.executable, "-m", "experiments.serving.families", "--step", step, "--names", name]
             ended = subprocess.run(
                 [*command, "--folder", str(folder), "--out", str(file)], capture_output=True, text=True, check=False
@@ -138,6 +142,10 @@ def tried(name: str) -> dict[str, Any]:
         "prompt_tokens": [one["prompt_tokens"] for one, _ in pairs],
         "equal": sum(one["text"].strip() == other["text"].strip() for one, other in pairs),
         "of": len(pairs),
+        "equal_to_plain_vllm": sum(
+            a["ids"] == b["ids"] for a, b in zip(results["plain"], results["served"], strict=False)
+        ),
+        "of_plain": len(results["plain"]),
         "differing": [[a["text"], b["text"]] for a, b in pairs if a["text"].strip() != b["text"].strip()],
     }
     print(json.dumps(row), flush=True)

@@ -81,6 +81,13 @@ def served(folder: Path, ratios: Sequence[float | None] = RATIOS) -> list[dict[s
     return rows
 
 
+def folder_is_a_recogniser(folder: Path) -> bool:
+    """Whether the chat template leaves out what the user writes."""
+    from transformers import AutoProcessor
+
+    return "words" not in chat_prompt(AutoProcessor.from_pretrained(folder), "words")
+
+
 def answered(folder: Path) -> list[dict[str, Any]]:
     """What this package's own runner answers."""
     import fastadasp
@@ -92,7 +99,7 @@ def answered(folder: Path) -> list[dict[str, Any]]:
             (answer,) = fastadasp.ask(
                 model,
                 [str(example.audio[0])],
-                example.instruction,
+                "" if folder_is_a_recogniser(folder) else example.instruction,
                 method=fastadasp.BlendInput(ratio=ratio, proportional=False),
                 generation=fastadasp.Generation(max_new_tokens=NEW_TOKENS),
                 progress=False,

@@ -19,7 +19,7 @@ from typing import Any
 from experiments.serving.engine import chat_prompt, examples_of, request, start
 from experiments.serving.equality import machine
 
-NAMES = ("audioflamingo3", "glmasr", "granite_speech", "qwen2_5_omni", "qwen3_asr")
+NAMES = ("audioflamingo3", "glmasr", "granite_speech", "qwen3_asr")
 RATIOS = (0.0, 0.5)
 CLIPS = 2
 NEW_TOKENS = 12
@@ -36,11 +36,6 @@ def build(name: str, folder: Path) -> None:
 
     speech_families.FAMILIES[name].save(folder)
     rename_weights(folder / "model.safetensors")
-    config = json.loads((folder / "config.json").read_text())
-    text = config.get("thinker_config", config).get("text_config", {})
-    if "mrope_section" in (text.get("rope_parameters") or {}):
-        text["rope_parameters"]["mrope_section"] = [8, 4, 4]
-        (folder / "config.json").write_text(json.dumps(config))
 
 
 def rename_weights(file: Path) -> None:

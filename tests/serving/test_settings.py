@@ -8,8 +8,7 @@ import pytest
 from fastadasp.errors import ConfigError
 from fastadasp.merge.blend_input import BlendInput, Weights
 from fastadasp.serving.settings import ENVIRONMENT, Served, from_environment, split
-from fastadasp.serving.vllm.families import Family
-from fastadasp.serving.vllm.plugin import with_possible_positions
+from fastadasp.serving.vllm.families import refusal
 
 
 def test_a_server_runs_the_method_with_the_defaults_of_its_option_but_for_the_bias() -> None:
@@ -87,11 +86,7 @@ def test_the_environment_may_hold_the_settings(monkeypatch: pytest.MonkeyPatch) 
         from_environment()
 
 
-def test_a_model_without_positions_of_its_own_gets_packed_ones() -> None:
-    family = Family("voxtral", "VoxtralForConditionalGeneration", original=False)
-    given = {"merge": "blend_input", "ratio": 0.5, "merge_options": {"longest": 4}}
-    settings = with_possible_positions(given, family)
-    assert settings["merge_options"] == {"longest": 4, "positions": "packed"}
-    assert not Served.of(settings).original
-    with pytest.raises(ConfigError, match="takes positions=packed alone"):
-        with_possible_positions({"merge": "blend_input", "merge_options": {"positions": "original"}}, family)
+def test_models_that_cannot_be_served_are_told_with_the_reason() -> None:
+    assert "its tokenizer (mistral-common) writes the placeholders" in refusal("VoxtralForConditionalGeneration")
+    assert "mix audio with pictures and video" in refusal("Qwen2_5OmniModel")
+    assert "this package has not tried it; models that can are AudioFlamingo3" in refusal("UltravoxModel")

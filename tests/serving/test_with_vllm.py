@@ -60,11 +60,13 @@ def test_other_methods_answer_as_in_the_runner(merge: str, tmp_path: Path) -> No
     assert all(one["log_probability_gap"] < NEAR_TIE for one in way["differing"]), way["differing"]
 
 
-@pytest.mark.parametrize("family", ["audioflamingo3", "glmasr", "granite_speech", "qwen2_5_omni", "qwen3_asr"])
+@pytest.mark.parametrize("family", ["glmasr", "granite_speech", "qwen3_asr", "audioflamingo3"])
 def test_other_families_answer_as_in_the_runner(family: str, tmp_path: Path) -> None:
     (row,) = tool("families", tmp_path / "families.json", "--names", family)["families"]
     assert "failed" not in row, row
-    assert row["equal"] == row["of"] == 4
+    assert row["equal_to_plain_vllm"] == row["of_plain"] == 2
+    if family != "audioflamingo3":  # of which vLLM's own model answers otherwise than transformers' on this checkpoint
+        assert row["equal"] == row["of"] == 4
     assert row["prompt_tokens"][2] < row["prompt_tokens"][0]
 
 

@@ -7,30 +7,28 @@ MODELS = "vllm.model_executor.models"
 
 @dataclass(frozen=True)
 class Family:
-    """Where vLLM defines a model whose prompts hold placeholders of audio that vLLM itself writes."""
+    """Where vLLM defines a model whose prompts hold placeholders of audio that vLLM itself writes, with text before
+    each clip, and whose decoder turns queries and keys by one position for each token."""
 
     module: str
     """Of vLLM's folder of models."""
     class_name: str
-    original: bool = True
-    """Whether fused tokens can keep the positions of the audio that they stand for: the decoder turns queries and keys
-    by positions, and placeholders of audio have text before them."""
 
-
-_OMNI = Family("qwen2_5_omni_thinker", "Qwen2_5OmniThinkerForConditionalGeneration")
 
 FAMILIES = {
     "Qwen2AudioForConditionalGeneration": Family("qwen2_audio", "Qwen2AudioForConditionalGeneration"),
     "AudioFlamingo3ForConditionalGeneration": Family("audioflamingo3", "AudioFlamingo3ForConditionalGeneration"),
     "GlmAsrForConditionalGeneration": Family("glmasr", "GlmAsrForConditionalGeneration"),
     "GraniteSpeechForConditionalGeneration": Family("granite_speech", "GraniteSpeechForConditionalGeneration"),
-    "Qwen2_5OmniModel": _OMNI,
-    "Qwen2_5OmniForConditionalGeneration": _OMNI,
     "Qwen3ASRForConditionalGeneration": Family("qwen3_asr", "Qwen3ASRForConditionalGeneration"),
 }
 """By the name that `architectures` of a config.json holds."""
 
+_OMNI = "its prompts may mix audio with pictures and video, whose positions this package does not plan"
 REFUSED = {
+    "Qwen2_5OmniModel": _OMNI,
+    "Qwen2_5OmniForConditionalGeneration": _OMNI,
+    "Qwen3OmniMoeForConditionalGeneration": _OMNI,
     "VoxtralForConditionalGeneration": (
         "its tokenizer (mistral-common) writes the placeholders of audio into the prompt before vLLM sees it, so that "
         "their number cannot be changed"

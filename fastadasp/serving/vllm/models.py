@@ -100,8 +100,7 @@ def _reducing(architecture: str) -> type:
     family = FAMILIES[architecture]
     base = getattr(import_module(f"{MODELS}.{family.module}"), family.class_name)
     factories = base._processor_factory
-    mixins = (ReducingModel, OriginalPositions) if family.original else (ReducingModel,)
-    model = type(architecture, (*mixins, base), {"__module__": __name__})
+    model = type(architecture, (ReducingModel, OriginalPositions, base), {"__module__": __name__})
     processor = type(f"Reducing{factories.processor.__name__}", (ReducingProcessor, factories.processor), {})
     register = MULTIMODAL_REGISTRY.register_processor(
         processor, info=factories.info, dummy_inputs=factories.dummy_inputs

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastadasp.errors import ConfigError
 from fastadasp.serving.settings import Served, from_environment, split
-from fastadasp.serving.vllm.families import FAMILIES, Family, refusal
+from fastadasp.serving.vllm.families import FAMILIES, refusal
 
 logger = logging.getLogger("vllm.fastadasp")
 
@@ -81,10 +81,8 @@ def take_settings(model_config: Any, architecture: str) -> None:
     own = own or from_environment()
     if not own:
         return
-    family = FAMILIES.get(architecture)
-    if family is None or multimodal is None:
+    if architecture not in FAMILIES or multimodal is None:
         raise ConfigError(refusal(architecture))
-    own = with_possible_positions(own, family)
     served = Served.of(own)
     multimodal.mm_processor_kwargs = others or None
     setattr(model_config.hf_config, SETTINGS, own)
@@ -103,16 +101,3 @@ def take_positions(text_config: Any) -> None:
     head = getattr(text_config, "head_dim", None) or text_config.hidden_size // text_config.num_attention_heads
     half = int(head * rotary.get("partial_rotary_factor", 1.0)) // 2
     rotary["mrope_section"] = [half - 2 * (half // 3), half // 3, half // 3]
-
-
-def with_possible_positions(own: dict[str, Any], family: Family) -> dict[str, Any]:
-    """The settings, with `positions` at `packed` where nobody asked for others and the model takes no others."""
-    options = own.get("merge_options") or {}
-    if family.original or not isinstance(options, dict):
-        return own
-    if options.get("positions") == "original":
-        raise ConfigError(
-            f"{family.class_name} takes positions=packed alone: its decoder in vLLM cannot be given positions of one's "
-            "own; leave `positions` out of `merge_options`"
-        )
-    return own | {"merge_options": {**options, "positions": "packed"}}

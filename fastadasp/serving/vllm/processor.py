@@ -58,13 +58,7 @@ class ReducingProcessor:
         ratio = self._ratio(hf_kwargs)
         _, others = split(hf_kwargs)
         data = super()._apply_hf_processor_main(mm_items, others)  # type: ignore[misc]
-        counts = mm_items.get_all_counts()
-        if ratio is not None and (pictures := [kind for kind, items in counts.items() if items and kind != "audio"]):
-            raise ConfigError(
-                f"a request holds {' and '.join(pictures)}, and a server that reduces audio tokens takes audio alone; "
-                "send such requests to a server without `merge`"
-            )
-        if ratio is not None and (clips := counts.get("audio", 0)):
+        if ratio is not None and (clips := mm_items.get_all_counts().get("audio", 0)):
             data[COUNTS] = torch.zeros(clips, 2, dtype=torch.int64)  # filled in by `_get_prompt_updates`
         return data
 

@@ -34,11 +34,6 @@ def start(folder: Path, *arguments: object, **environment: str) -> "subprocess.P
 
 pytestmark = pytest.mark.long
 
-SWEEP = """
-command: ["${env}", "${program}", task=asr]
-parameters: {merge.ratio: {values: [0.5]}}
-"""
-
 
 def settings(tones: Path) -> list[str]:
     """A run of five batches, each of which takes a while."""
@@ -114,15 +109,9 @@ def checked(folder: Path, before: list[str], unbroken: bytes) -> None:
     assert len({json.loads(line)["id"] for line in after}) == 5
 
 
-@pytest.mark.parametrize("kind", ["joblib", "sweep"])
-def test_a_command_that_was_ended_with_all_its_processes_goes_on(
-    kind: str, tones: Path, tmp_path: Path, unbroken: bytes
-) -> None:
-    file = tmp_path / "sweep.yaml"
-    file.write_text(SWEEP)
-    common = [*settings(tones), f"output_dir={tmp_path}/out"]
-    launched = ["run", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "merge.ratio=0.5", *common]
-    command = ["sweep", file, *common] if kind == "sweep" else launched
+def test_a_command_that_was_ended_with_all_its_processes_goes_on(tones: Path, tmp_path: Path, unbroken: bytes) -> None:
+    command = ["run", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "merge.ratio=0.5", *settings(tones)]
+    command.append(f"output_dir={tmp_path}/out")
     with at_work(tmp_path, *command) as process:
         every = family(process)
         for one in every:  # as a cluster does: SIGTERM to all, and SIGKILL to what is left
@@ -144,18 +133,5 @@ def test_submitit_requeues_a_job_that_slurm_would_preempt(tones: Path, tmp_path:
         job.send_signal(signal.SIGTERM)  # Slurm sends both; submitit waits for the second
         job.send_signal(signal.SIGUSR2)
         job.wait(300)
-        done(process)
-    checked(tmp_path, before, unbroken)
-
-
-def test_ray_starts_a_run_again_whose_process_was_lost(tones: Path, tmp_path: Path, unbroken: bytes) -> None:
-    pytest.importorskip("ray")
-    command = ["run", "-m", "hydra/launcher=ray", "merge.ratio=0.5", *settings(tones)]
-    with at_work(tmp_path, *command, f"output_dir={tmp_path}/out") as process:
-        task = worker(process, lambda line: line.startswith("ray::") and "IDLE" not in line)
-        before = lines(tmp_path)
-        task.send_signal(signal.SIGTERM)
-        _, left = psutil.wait_procs([task], timeout=30)
-        end(left)
         done(process)
     checked(tmp_path, before, unbroken)

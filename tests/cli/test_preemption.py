@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from fastadasp.config.paths import REPOSITORY
 from tests.cli.test_stopping import answered
 from tests.helpers.configs import SMALLEST_MODEL
+
+pytestmark = pytest.mark.long
 
 
 def start(folder: Path, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
@@ -32,7 +35,10 @@ def start(folder: Path, *arguments: object, **environment: str) -> "subprocess.P
     )
 
 
-pytestmark = pytest.mark.long
+SWEEP = """
+command: ["${env}", "${program}", task=asr]
+parameters: {merge.ratio: {values: [0.5]}}
+"""
 
 
 def settings(tones: Path) -> list[str]:
@@ -100,18 +106,31 @@ def worker(process: "subprocess.Popen[str]", belongs: Callable[[str], bool]) -> 
     return found
 
 
+def measured(metrics: bytes) -> dict[str, Any]:
+    """What is in a `metrics.json`, but for the progress bar, which a sweep turns off."""
+    content: dict[str, Any] = json.loads(metrics)
+    content["config"]["hardware"]["trainer"].pop("enable_progress_bar", None)
+    return content
+
+
 def checked(folder: Path, before: list[str], unbroken: bytes) -> None:
     (file,) = folder.glob("out/*/*/*/*/metrics.json")
-    assert file.read_bytes() == unbroken
+    assert measured(file.read_bytes()) == measured(unbroken)
     after = lines(folder)
     assert 1 <= len(before) < len(after) == 5, "it was stopped before its last answer"
     assert set(before) <= set(after), "answers that were there are kept"
     assert len({json.loads(line)["id"] for line in after}) == 5
 
 
-def test_a_command_that_was_ended_with_all_its_processes_goes_on(tones: Path, tmp_path: Path, unbroken: bytes) -> None:
-    command = ["run", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "merge.ratio=0.5", *settings(tones)]
-    command.append(f"output_dir={tmp_path}/out")
+@pytest.mark.parametrize("kind", ["joblib", "sweep"])
+def test_a_command_that_was_ended_with_all_its_processes_goes_on(
+    kind: str, tones: Path, tmp_path: Path, unbroken: bytes
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(SWEEP)
+    common = [*settings(tones), f"output_dir={tmp_path}/out"]
+    launched = ["run", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "merge.ratio=0.5", *common]
+    command = ["sweep", file, *common] if kind == "sweep" else launched
     with at_work(tmp_path, *command) as process:
         every = family(process)
         for one in every:  # as a cluster does: SIGTERM to all, and SIGKILL to what is left
@@ -133,5 +152,18 @@ def test_submitit_requeues_a_job_that_slurm_would_preempt(tones: Path, tmp_path:
         job.send_signal(signal.SIGTERM)  # Slurm sends both; submitit waits for the second
         job.send_signal(signal.SIGUSR2)
         job.wait(300)
+        done(process)
+    checked(tmp_path, before, unbroken)
+
+
+def test_ray_starts_a_run_again_whose_process_was_lost(tones: Path, tmp_path: Path, unbroken: bytes) -> None:
+    pytest.importorskip("ray")
+    command = ["run", "-m", "hydra/launcher=ray", "merge.ratio=0.5", *settings(tones)]
+    with at_work(tmp_path, *command, f"output_dir={tmp_path}/out") as process:
+        task = worker(process, lambda line: line.startswith("ray::") and "IDLE" not in line)
+        before = lines(tmp_path)
+        task.send_signal(signal.SIGTERM)
+        _, left = psutil.wait_procs([task], timeout=30)
+        end(left)
         done(process)
     checked(tmp_path, before, unbroken)

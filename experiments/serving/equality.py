@@ -92,6 +92,7 @@ def answered(
                 task=task,
                 method=Served.of({"merge": merge, "ratio": ratio}).method,
                 generation=fastadasp.Generation(max_new_tokens=NEW_TOKENS),
+                batch_size=1,  # in a batch, rounding may turn a method's decision, as it does samp's
                 progress=False,
             )
             texts |= {(task, ratio, one.id): said.text.strip() for one, said in zip(examples, answers, strict=True)}
